@@ -1,0 +1,1 @@
+"""The dispatch controller: parcels in, missions out, every step shown."""

@@ -1,0 +1,1 @@
+"""The words of the trade: parcels, sites, vehicles, assignments, custody. Pure."""

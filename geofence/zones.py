@@ -1,0 +1,129 @@
+"""Zones: where a vehicle may not be, or must stay, and when.
+
+Owns the zone model alone. Must not read files or decide about paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from geofence.errors import ZoneError
+from geofence.frames import Altitude, LatLon
+
+
+class ZoneKind(StrEnum):
+    """What a zone demands."""
+
+    KEEP_IN = "keep_in"
+    NO_FLY = "no_fly"
+    RESTRICTED = "restricted"
+    """Forbidden unless the flight holds the zone's permit."""
+    ADVISORY = "advisory"
+    """Told, never enforced."""
+
+
+class VehicleClass(StrEnum):
+    """The classes of vehicle that rules tell apart."""
+
+    MULTIROTOR = "multirotor"
+    ROBOT = "robot"
+
+
+@dataclass(frozen=True, slots=True)
+class PolygonArea:
+    """A polygon with holes; every ring is open (first point not repeated), straight in lon/lat."""
+
+    shell: tuple[LatLon, ...]
+    holes: tuple[tuple[LatLon, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CircleArea:
+    """A disc of `radius_m` about `center`; stays analytic, is never made a polygon."""
+
+    center: LatLon
+    radius_m: float
+
+
+Area = PolygonArea | CircleArea
+
+WHOLE_WEEK = frozenset(range(7))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A weekly recurring time of day. `start` == `end` means the whole day; may pass midnight."""
+
+    days: frozenset[int] = WHOLE_WEEK
+    """0 is Monday, as datetime.weekday()."""
+    start: time = time(0)
+    end: time = time(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a zone applies: inside [valid_from, valid_to) and any window. No windows: always."""
+
+    windows: tuple[Window, ...] = ()
+    timezone: str = "UTC"
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    def active_during(self, start: datetime, end: datetime) -> bool:
+        """Whether it applies at any moment of the closed interval; both ends must be aware."""
+        if start.tzinfo is None or end.tzinfo is None:
+            raise ValueError("schedule asked with a time that has no time zone")
+        if self.valid_from is not None and end < self.valid_from:
+            return False
+        if self.valid_to is not None and start >= self.valid_to:
+            return False
+        if not self.windows:
+            return True
+        return any(begin <= end and start < finish for begin, finish in self._spans(start, end))
+
+    def _spans(self, start: datetime, end: datetime) -> Iterable[tuple[datetime, datetime]]:
+        zone = ZoneInfo(self.timezone)
+        day = start.astimezone(zone).date() - timedelta(days=1)
+        last = end.astimezone(zone).date()
+        while day <= last:
+            for window in self.windows:
+                if day.weekday() in window.days:
+                    begin = datetime.combine(day, window.start, zone)
+                    finish = datetime.combine(day, window.end, zone)
+                    if window.end <= window.start:
+                        finish = datetime.combine(day + timedelta(days=1), window.end, zone)
+                    yield begin, finish
+            day += timedelta(days=1)
+
+
+ALWAYS = Schedule()
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One zone. `floor` or `ceiling` None means unlimited; both limits belong to the zone."""
+
+    zone_id: str
+    name: str
+    kind: ZoneKind
+    area: Area
+    floor: Altitude | None = None
+    ceiling: Altitude | None = None
+    schedule: Schedule = ALWAYS
+    classes: frozenset[VehicleClass] = field(default_factory=frozenset)
+    """The vehicle classes that it binds; empty binds every class."""
+    permit: str | None = None
+    """For RESTRICTED: the permit that lifts it; None where no permit can."""
+    note: str = ""
+
+    def binds(self, vehicle_class: VehicleClass) -> bool:
+        """Whether the zone's rules apply to a vehicle of this class."""
+        return not self.classes or vehicle_class in self.classes
+
+    def __post_init__(self) -> None:
+        if not self.zone_id:
+            raise ZoneError("?", "id", "a zone needs an id")

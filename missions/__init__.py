@@ -1,0 +1,1 @@
+"""What a vehicle is to do, told for no vehicle in particular. Pure; imports geofence alone."""

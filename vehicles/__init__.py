@@ -1,0 +1,1 @@
+"""Talking to vehicles. Sockets to vehicles live here and nowhere else."""

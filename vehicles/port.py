@@ -1,0 +1,243 @@
+"""What every vehicle can do, whatever it speaks.
+
+Owns the port between the controller and the adapters: types and protocols only. Must not open
+sockets or know a wire format.
+
+Rules that every adapter keeps, and that the contract suite checks:
+
+* an acknowledgement is not an effect: `execute` answers DONE only when the vehicle's own state
+  shows it;
+* `load` answers DONE only after the mission was read back (or reflected) and compared, and sets
+  `Telemetry.mission_hash`; `start` refuses any other hash;
+* events are never coalesced or dropped; telemetry is: the newest wins;
+* a vehicle that answers nonsense raises an ALARM event and harms nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from geofence.frames import LatLon
+from geofence.zones import VehicleClass
+from missions.model import DropDevice, Mission
+
+
+class Clock(Protocol):
+    """Time for everything that waits: simulated time may run faster than the wall."""
+
+    def now(self) -> datetime:
+        """The present, UTC and aware."""
+
+    def monotonic_s(self) -> float:
+        """Seconds of this clock since some start; never goes back."""
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait `delay_s` seconds of this clock."""
+
+    def timeout(self, delay_s: float) -> AbstractAsyncContextManager[object]:
+        """asyncio.timeout over `delay_s` seconds of this clock; raises TimeoutError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What dispatch must know of a vehicle before it offers it anything."""
+
+    vehicle_class: VehicleClass
+    max_payload_kg: float
+    parcel_slots: int
+    cruise_speed_mps: float
+    usable_energy_wh: float
+    max_parcel_size_m: tuple[float, float, float]
+    drop_device: DropDevice | None = None
+    handover_pin: bool = False
+
+
+class LinkState(StrEnum):
+    """How far the vehicle's word can be trusted."""
+
+    UNKNOWN = "unknown"
+    ONLINE = "online"
+    STALE = "stale"
+    OFFLINE = "offline"
+
+
+class Phase(StrEnum):
+    """Where a vehicle is in its work, as far as its own state shows."""
+
+    UNKNOWN = "unknown"
+    BOOTING = "booting"
+    NOT_READY = "not_ready"
+    READY = "ready"
+    ARMED = "armed"
+    EN_ROUTE = "en_route"
+    AT_STOP = "at_stop"
+    RETURNING = "returning"
+    LANDING = "landing"
+    HOLDING = "holding"
+    FAILSAFE = "failsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """The newest known state. None means never told; age is clock.now() - received_at."""
+
+    vehicle_id: str
+    received_at: datetime | None = None
+    link: LinkState = LinkState.UNKNOWN
+    phase: Phase = Phase.UNKNOWN
+    position: LatLon | None = None
+    alt_amsl_m: float | None = None
+    alt_home_m: float | None = None
+    heading_deg: float | None = None
+    speed_mps: float | None = None
+    battery_pct: float | None = None
+    armed: bool | None = None
+    """None counts as airborne (drones) or moving (robots)."""
+    mode: str = ""
+    mission_hash: str | None = None
+    """Content hash of the mission that the vehicle provably holds."""
+    item: int = 0
+    item_count: int = 0
+    home: LatLon | None = None
+    home_amsl_m: float | None = None
+    not_ready: tuple[str, ...] = ()
+    """The vehicle's own words for why it cannot start."""
+
+    @property
+    def startable(self) -> bool:
+        """Whether a mission may be loaded and started now."""
+        return self.link is LinkState.ONLINE and self.phase is Phase.READY
+
+
+class EventKind(StrEnum):
+    """What happened to a vehicle. Every kind is told once."""
+
+    STARTED = "started"
+    PICKED = "picked"
+    RELEASED = "released"
+    RELEASE_FAILED = "release_failed"
+    COMPLETED = "completed"
+    """The mission is over and the vehicle is at rest: landed and disarmed, or order done."""
+    ABORTED = "aborted"
+    """The mission ended before its end: at rest, but not as planned. `detail` says why."""
+    MISSION_LOST = "mission_lost"
+    """The vehicle no longer holds the mission that it was on."""
+    REBOOTED = "rebooted"
+    LINK_LOST = "link_lost"
+    LINK_BACK = "link_back"
+    FAILSAFE = "failsafe"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleEvent:
+    """One event, with the evidence that it rests on."""
+
+    vehicle_id: str
+    kind: EventKind
+    at: datetime
+    mission_hash: str = ""
+    parcel_id: str = ""
+    position: LatLon | None = None
+    detail: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How a command ended."""
+
+    DONE = "done"
+    """The vehicle's own state shows the effect."""
+    REFUSED = "refused"
+    """The vehicle or the adapter said no; nothing changed."""
+    UNCERTAIN = "uncertain"
+    """No proof either way: read the vehicle before trying anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """The end of a command, with the reason where it is not DONE."""
+
+    outcome: Outcome
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the effect was seen."""
+        return self.outcome is Outcome.DONE
+
+
+class Verb(StrEnum):
+    """What an operator or a monitor may demand of a vehicle at any time."""
+
+    HOLD = "hold"
+    RESUME = "resume"
+    RETURN = "return"
+    LAND = "land"
+    """For a ground robot: cancel the order and stop where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissionProgress:
+    """What a vehicle shows of a mission that it may be on, read after a restart."""
+
+    holds: bool
+    """It provably holds exactly this mission."""
+    running: bool
+    picked: frozenset[str] = field(default_factory=frozenset)
+    released: frozenset[str] = field(default_factory=frozenset)
+    completed: bool = False
+    detail: str = ""
+
+
+class VehicleSession(Protocol):
+    """One enrolled vehicle. Lives inside its fleet's `async with`."""
+
+    @property
+    def vehicle_id(self) -> str:
+        """The enrolled name."""
+
+    @property
+    def capability(self) -> Capability:
+        """What it can carry and how far."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest state, at once."""
+
+    def events(self) -> AsyncIterator[VehicleEvent]:
+        """Events from now on, in order, for one consumer."""
+
+    async def load(self, mission: Mission) -> CommandResult:
+        """Send the mission, read it back, compare. Nothing starts."""
+
+    async def start(self, mission: Mission) -> CommandResult:
+        """Start a loaded mission; refuses where the vehicle does not provably hold it."""
+
+    async def execute(self, verb: Verb) -> CommandResult:
+        """Hold, resume, return or land; DONE when seen in the vehicle's state."""
+
+    async def adopt(self, mission: Mission) -> MissionProgress:
+        """After a restart: read the vehicle, and go on watching the mission if it is on it."""
+
+
+class VehicleAdapter(Protocol):
+    """A protocol's side of a fleet: opens transports and yields sessions."""
+
+    async def __aenter__(self) -> VehicleAdapter:
+        """Open the transports. Raises LinkError where that is impossible."""
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close everything; sessions end."""
+
+    @property
+    def sessions(self) -> dict[str, VehicleSession]:
+        """Sessions by vehicle id, fixed after entry."""
+
+    async def run(self) -> None:
+        """Serve the links until cancelled."""
