@@ -20,7 +20,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass
@@ -229,7 +229,7 @@ class VehicleSession(Protocol):
 class VehicleAdapter(Protocol):
     """A protocol's side of a fleet: opens transports and yields sessions."""
 
-    async def __aenter__(self) -> VehicleAdapter:
+    async def __aenter__(self) -> Self:
         """Open the transports. Raises LinkError where that is impossible."""
 
     async def __aexit__(self, *exc: object) -> None:
