@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer and make; uses uv where it is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifneq ($(shell command -v uv 2>/dev/null),)
+  MAKE_VENV := uv venv --quiet --python $(PYTHON) $(VENV)
+  INSTALL := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+else
+  MAKE_VENV := $(PYTHON) -m venv $(VENV)
+  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+endif
+
+.PHONY: help demo test check bench drills setup setup-dev console clean
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: setup  ## deliver the example's parcels with simulated vehicles; console at :8080
+	$(BIN)/waypost demo $(DEMO)
+
+test: setup-dev  ## run the tests; what needs a program that is not installed skips and says so
+	$(BIN)/python -m pytest $(TEST)
+
+check: setup-dev  ## lint, format, types, import contracts, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+bench: setup-dev  ## benchmarks, one JSON line each
+	$(BIN)/python -m tests.benchmarks
+
+drills: setup-dev  ## long fault drills, out of CI
+	$(BIN)/python -m pytest tests/drills --timeout 3600
+
+setup: $(VENV)/.run  ## what it takes to run
+setup-dev: $(VENV)/.dev  ## what it takes to develop
+
+$(BIN)/python:
+	$(MAKE_VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt package-lock.json | $(BIN)/python
+	@echo "Setting up $(VENV): about a minute on a first run"
+	$(INSTALL) --editable .
+	$(BIN)/python -m controller.console.vendor
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+clean:  ## remove what set-up and runs made
+	rm -rf $(VENV) out build dist node_modules controller/console/static/vendor
