@@ -1,0 +1,73 @@
+"""What every test may count on: named programs, shared data, and a strict event loop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("WAYPOST_SHARED_DATA", ROOT.parent / "shared" / "data"))
+REQUIRE_ALL = os.environ.get("WAYPOST_REQUIRE_ALL") == "1"
+
+
+def find_mosquitto() -> str | None:
+    """Debian puts it where only root looks."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def find_chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def find_ardupilot() -> Path | None:
+    from sitl.ardupilot import find_ardupilot as find
+
+    return find(None)
+
+
+NEEDS = {
+    "broker": (find_mosquitto, "mosquitto is not installed"),
+    "browser": (find_chromium, "Chromium is not installed"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a program that is not here; where all are required, fail instead."""
+    for marker, (find, reason) in NEEDS.items():
+        if item.get_closest_marker(marker) and find() is None:
+            if REQUIRE_ALL:
+                pytest.fail(f"{reason}, and WAYPOST_REQUIRE_ALL=1 asks for it")
+            pytest.skip(reason)
+    if item.get_closest_marker("ardupilot") and find_ardupilot() is None:
+        pytest.skip("arducopter is not found: set WAYPOST_ARDUPILOT_BIN to its folder")
+    if item.get_closest_marker("streets") and not (SHARED_DATA / "helsinki").is_dir():
+        pytest.skip(f"no shared test data at {SHARED_DATA}: set WAYPOST_SHARED_DATA")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with official schemas and real zones; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no shared test data at {SHARED_DATA}: set WAYPOST_SHARED_DATA")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> str:
+    """The broker program."""
+    found = find_mosquitto()
+    if found is None:
+        pytest.skip("mosquitto is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser program."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip("Chromium is not installed")
+    return found
