@@ -1,0 +1,1 @@
+"""The command line. Owns arguments and their words; all work is done by other rooms."""

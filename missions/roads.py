@@ -1,0 +1,386 @@
+"""The street graph that ground robots drive on.
+
+Owns nodes, edges, shortest paths and the graph's GeoJSON form. Must not open files, and must not
+know which zones close an edge: whoever asks for a path names the closed edges.
+
+Positions are WGS84; lengths are geodesic metres along the street's line.
+
+    StreetError         a feature or reference that cannot be understood: feature, field, reason
+    +-- StreetFileError the file as a whole: carries every StreetError found in it
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rustworkx as rx
+
+from geofence.errors import FrameError
+from geofence.frames import WGS84, LatLon, geodesic_m
+
+NO_EDGES: frozenset[str] = frozenset()
+
+_NODE_TOLERANCE_DEG = 2e-6
+"""Two line ends that claim one node may differ by rounding to six decimals, no more."""
+
+_NEAREST_CANDIDATES = 8
+_MAX_FINDINGS = 100
+
+
+class StreetError(ValueError):
+    """A street, or a reference to one, that cannot be understood."""
+
+    def __init__(self, feature: str, field: str, reason: str) -> None:
+        super().__init__(f"street {feature}: {field}: {reason}")
+        self.feature = feature
+        self.field = field
+        self.reason = reason
+
+
+class StreetFileError(StreetError):
+    """A street file with one or more bad features; nothing of it may be used."""
+
+    def __init__(self, errors: tuple[StreetError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.feature, first.field, first.reason)
+        self.errors = errors
+        self.args = ("; ".join(str(error) for error in errors),)
+
+
+@dataclass(frozen=True, slots=True)
+class StreetNode:
+    """A junction, an end, or a place on a long street where a robot may stop."""
+
+    node_id: str
+    position: LatLon
+
+
+@dataclass(frozen=True, slots=True)
+class StreetEdge:
+    """A street between two nodes. `geometry` runs from start to end, both included."""
+
+    edge_id: str
+    start_node_id: str
+    end_node_id: str
+    length_m: float
+    max_speed_mps: float
+    geometry: tuple[LatLon, ...]
+    kind: str
+    one_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectedEdge:
+    """An edge as it is driven; `geometry` runs in driving direction."""
+
+    edge: StreetEdge
+    start_node_id: str
+    end_node_id: str
+    geometry: tuple[LatLon, ...]
+
+
+def line_length_m(geometry: tuple[LatLon, ...]) -> float:
+    """Geodesic length in metres of a line of positions."""
+    return float(WGS84.line_length([p.lon_deg for p in geometry], [p.lat_deg for p in geometry]))
+
+
+class StreetGraph:
+    """An immutable street graph. Raises StreetError where an edge names an unknown node."""
+
+    __slots__ = ("_component", "_graph", "_index", "_lonlat", "_order", "edges", "nodes")
+
+    nodes: Mapping[str, StreetNode]
+    edges: Mapping[str, StreetEdge]
+
+    def __init__(self, nodes: Iterable[StreetNode], edges: Iterable[StreetEdge]) -> None:
+        self._order = tuple(nodes)
+        self.nodes = MappingProxyType({node.node_id: node for node in self._order})
+        if len(self.nodes) != len(self._order):
+            raise StreetError("?", "node_id", "two nodes share one id")
+        self.edges = MappingProxyType(_edges_by_id(edges, self.nodes))
+        self._index = {node.node_id: i for i, node in enumerate(self._order)}
+        self._lonlat = np.array(
+            [(n.position.lon_deg, n.position.lat_deg) for n in self._order], dtype=np.float64
+        ).reshape(-1, 2)
+        self._graph = self._build(NO_EDGES)
+        self._component = _components(self._graph)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def nearest(self, position: LatLon, *, connected_to: str = "") -> tuple[StreetNode, float]:
+        """The node nearest to a position, and its geodesic distance in metres.
+
+        With `connected_to`, only nodes that can be driven to from that node and back. Raises
+        StreetError where the graph has no node, or none by that name.
+        """
+        rows = np.arange(len(self._order))
+        if connected_to:
+            rows = np.flatnonzero(self._component == self._component[self._row(connected_to)])
+        if rows.size == 0:
+            raise StreetError("?", "nodes", "the street graph is empty: import streets first")
+        lon = (self._lonlat[rows, 0] - position.lon_deg + 180.0) % 360.0 - 180.0
+        lat = self._lonlat[rows, 1] - position.lat_deg
+        squared = (lon * math.cos(math.radians(position.lat_deg))) ** 2 + lat**2
+        few = min(_NEAREST_CANDIDATES, rows.size)
+        picked = rows[np.argpartition(squared, few - 1)[:few]]
+        found = [
+            (geodesic_m(position, self._order[row].position), int(row)) for row in picked.tolist()
+        ]
+        distance_m, row = min(found)
+        return self._order[row], distance_m
+
+    def connected(self, one_node_id: str, other_node_id: str) -> bool:
+        """Whether each of two nodes can be driven to from the other, all edges open."""
+        one, other = self._row(one_node_id), self._row(other_node_id)
+        return bool(self._component[one] == self._component[other])
+
+    def path(
+        self, start_id: str, goal_id: str, closed_edges: frozenset[str] = NO_EDGES
+    ) -> tuple[DirectedEdge, ...] | None:
+        """The shortest way by length: () where start is goal, None where there is no way."""
+        start, goal = self._row(start_id), self._row(goal_id)
+        if start == goal:
+            return ()
+        graph = self._open(closed_edges)
+        ways = rx.digraph_dijkstra_shortest_paths(graph, start, goal, weight_fn=_length_m)
+        if goal not in ways:
+            return None
+        rows = list(ways[goal])
+        return tuple(min(graph.get_all_edge_data(a, b), key=_length_m) for a, b in pairwise(rows))
+
+    def distances(
+        self, start_id: str, closed_edges: frozenset[str] = NO_EDGES
+    ) -> Mapping[str, float]:
+        """Driving distance in metres to every node that can be reached, the start included."""
+        start = self._row(start_id)
+        lengths = rx.digraph_dijkstra_shortest_path_lengths(
+            self._open(closed_edges), start, _length_m
+        )
+        found = {self._order[row].node_id: float(length) for row, length in lengths.items()}
+        found[start_id] = 0.0
+        return found
+
+    def largest_component(self) -> StreetGraph:
+        """The greatest part in which every node can be reached from every other."""
+        if not self._order:
+            return self
+        greatest = int(np.bincount(self._component).argmax())
+        kept = {self._order[row].node_id for row in np.flatnonzero(self._component == greatest)}
+        return StreetGraph(
+            (node for node in self._order if node.node_id in kept),
+            (e for e in self.edges.values() if {e.start_node_id, e.end_node_id} <= kept),
+        )
+
+    def _row(self, node_id: str) -> int:
+        row = self._index.get(node_id)
+        if row is None:
+            raise StreetError(node_id, "node_id", "no such node in the street graph")
+        return row
+
+    def _open(self, closed_edges: frozenset[str]) -> rx.PyDiGraph[str, DirectedEdge]:
+        return self._build(closed_edges) if closed_edges else self._graph
+
+    def _build(self, closed_edges: frozenset[str]) -> rx.PyDiGraph[str, DirectedEdge]:
+        graph: rx.PyDiGraph[str, DirectedEdge] = rx.PyDiGraph(multigraph=True)
+        graph.add_nodes_from([node.node_id for node in self._order])
+        graph.add_edges_from(
+            [
+                (self._index[way.start_node_id], self._index[way.end_node_id], way)
+                for edge in self.edges.values()
+                if edge.edge_id not in closed_edges
+                for way in directions(edge)
+            ]
+        )
+        return graph
+
+
+def directions(edge: StreetEdge) -> tuple[DirectedEdge, ...]:
+    """The ways an edge may be driven: one for a one-way street, else both."""
+    ahead = DirectedEdge(edge, edge.start_node_id, edge.end_node_id, edge.geometry)
+    if edge.one_way:
+        return (ahead,)
+    return ahead, DirectedEdge(edge, edge.end_node_id, edge.start_node_id, edge.geometry[::-1])
+
+
+def read_streets(data: bytes | str) -> StreetGraph:
+    """The graph of a GeoJSON FeatureCollection of LineStrings.
+
+    Properties of a feature: edge_id, kind, max_speed_mps, one_way, start_node, end_node. Raises
+    StreetFileError naming every bad feature and field.
+    """
+    edges: list[StreetEdge] = []
+    errors: list[StreetError] = []
+    nodes: dict[str, StreetNode] = {}
+    for number, feature in enumerate(_features(data)):
+        try:
+            edge = _edge(number, feature)
+            for node_id, position in (
+                (edge.start_node_id, edge.geometry[0]),
+                (edge.end_node_id, edge.geometry[-1]),
+            ):
+                _same_place(
+                    edge.edge_id, nodes.setdefault(node_id, StreetNode(node_id, position)), position
+                )
+            edges.append(edge)
+        except StreetError as error:
+            errors.append(error)
+            if len(errors) >= _MAX_FINDINGS:
+                break
+    if errors:
+        raise StreetFileError(tuple(errors))
+    try:
+        return StreetGraph(nodes.values(), edges)
+    except StreetError as error:
+        raise StreetFileError((error,)) from error
+
+
+def write_streets(graph: StreetGraph, *, decimals: int = 7) -> dict[str, Any]:
+    """The GeoJSON FeatureCollection that read_streets takes, ready for json.dumps."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {
+                    "edge_id": edge.edge_id,
+                    "kind": edge.kind,
+                    "max_speed_mps": edge.max_speed_mps,
+                    "one_way": edge.one_way,
+                    "start_node": edge.start_node_id,
+                    "end_node": edge.end_node_id,
+                },
+                "geometry": {
+                    "type": "LineString",
+                    "coordinates": [
+                        [round(p.lon_deg, decimals), round(p.lat_deg, decimals)]
+                        for p in edge.geometry
+                    ],
+                },
+            }
+            for edge in graph.edges.values()
+        ],
+    }
+
+
+def _edges_by_id(
+    edges: Iterable[StreetEdge], nodes: Mapping[str, StreetNode]
+) -> dict[str, StreetEdge]:
+    found: dict[str, StreetEdge] = {}
+    for edge in edges:
+        if edge.edge_id in found:
+            raise StreetError(edge.edge_id, "edge_id", "two edges share this id")
+        for name, node_id in (("start_node", edge.start_node_id), ("end_node", edge.end_node_id)):
+            if node_id not in nodes:
+                raise StreetError(edge.edge_id, name, f"names no node: {node_id!r}")
+        if len(edge.geometry) < 2:
+            raise StreetError(edge.edge_id, "geometry", "needs at least two positions")
+        if not (math.isfinite(edge.length_m) and edge.length_m >= 0.0):
+            raise StreetError(edge.edge_id, "length_m", f"{edge.length_m} is no length")
+        found[edge.edge_id] = edge
+    return found
+
+
+def _components(graph: rx.PyDiGraph[str, DirectedEdge]) -> npt.NDArray[np.int64]:
+    component = np.zeros(graph.num_nodes(), dtype=np.int64)
+    for number, rows in enumerate(rx.strongly_connected_components(graph)):
+        component[list(rows)] = number
+    return component
+
+
+def _length_m(way: DirectedEdge) -> float:
+    return way.edge.length_m
+
+
+def _features(data: bytes | str) -> Iterator[object]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StreetFileError((StreetError("?", "file", f"is not JSON: {error}"),)) from error
+    if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
+        raise StreetFileError(
+            (StreetError("?", "type", "the file must be a GeoJSON FeatureCollection"),)
+        )
+    features = body.get("features")
+    if not isinstance(features, list):
+        raise StreetFileError((StreetError("?", "features", "must be a list"),))
+    yield from features
+
+
+def _edge(number: int, feature: object) -> StreetEdge:
+    name = f"#{number}"
+    if not isinstance(feature, dict):
+        raise StreetError(name, "feature", "must be an object")
+    properties = feature.get("properties")
+    if not isinstance(properties, dict):
+        raise StreetError(name, "properties", "must be an object")
+    edge_id = _text(name, properties, "edge_id")
+    geometry = _line(edge_id, feature.get("geometry"))
+    one_way = properties.get("one_way", False)
+    if not isinstance(one_way, bool):
+        raise StreetError(edge_id, "one_way", f"must be true or false, not {one_way!r}")
+    speed = properties.get("max_speed_mps")
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0.0 < speed <= 60.0:
+        raise StreetError(
+            edge_id, "max_speed_mps", f"must be a number above 0 and up to 60, not {speed!r}"
+        )
+    return StreetEdge(
+        edge_id=edge_id,
+        start_node_id=_text(edge_id, properties, "start_node"),
+        end_node_id=_text(edge_id, properties, "end_node"),
+        length_m=line_length_m(geometry),
+        max_speed_mps=float(speed),
+        geometry=geometry,
+        kind=_text(edge_id, properties, "kind"),
+        one_way=one_way,
+    )
+
+
+def _text(name: str, properties: Mapping[str, object], field: str) -> str:
+    value = properties.get(field)
+    if not isinstance(value, str) or not value:
+        raise StreetError(name, field, f"must be a text that is not empty, not {value!r}")
+    return value
+
+
+def _line(name: str, geometry: object) -> tuple[LatLon, ...]:
+    if not isinstance(geometry, dict) or geometry.get("type") != "LineString":
+        raise StreetError(name, "geometry", "must be a LineString")
+    coordinates = geometry.get("coordinates")
+    if not isinstance(coordinates, list) or len(coordinates) < 2:
+        raise StreetError(name, "geometry", "needs at least two positions")
+    points: list[LatLon] = []
+    for number, position in enumerate(coordinates):
+        if (
+            not isinstance(position, list)
+            or len(position) < 2
+            or any(isinstance(v, bool) or not isinstance(v, int | float) for v in position[:2])
+        ):
+            raise StreetError(
+                name, "geometry", f"position {number} must be [longitude, latitude]: {position!r}"
+            )
+        try:
+            points.append(LatLon(float(position[1]), float(position[0])))
+        except (FrameError, OverflowError) as error:
+            raise StreetError(name, "geometry", f"position {number}: {error}") from error
+    return tuple(points)
+
+
+def _same_place(edge_id: str, node: StreetNode, position: LatLon) -> None:
+    lon = abs(node.position.lon_deg - position.lon_deg)
+    lat = abs(node.position.lat_deg - position.lat_deg)
+    if max(lat, min(lon, 360.0 - lon)) > _NODE_TOLERANCE_DEG:
+        raise StreetError(
+            edge_id,
+            "geometry",
+            f"does not end at node {node.node_id!r}, which another street puts "
+            f"{geodesic_m(node.position, position):.1f} m away",
+        )
