@@ -39,7 +39,7 @@ setup-dev: $(VENV)/.dev  ## what it takes to develop
 $(BIN)/python:
 	$(MAKE_VENV)
 
-$(VENV)/.run: pyproject.toml constraints.txt package-lock.json | $(BIN)/python
+$(VENV)/.run: pyproject.toml constraints.txt controller/console/package-lock.json | $(BIN)/python
 	@echo "Setting up $(VENV): about a minute on a first run"
 	$(INSTALL) --editable .
 	$(BIN)/python -m controller.console.vendor

@@ -77,7 +77,7 @@ class Rig:
 
 
 def clock_at(speedup: float) -> ScaledClock:
-    return ScaledClock(start=START, wall_epoch=time.time(), speedup=speedup)
+    return ScaledClock(start=START, wall_epoch_s=time.time(), speedup=speedup)
 
 
 def flight(vehicle_id: str, tag: str) -> AirMission:
@@ -113,8 +113,12 @@ def round_trip(vehicle_id: str, tag: str) -> GroundMission:
         mission_id=f"m-{tag}",
         vehicle_id=vehicle_id,
         nodes=(
-            RouteNode("n0", HOME, (RouteAction(f"m-{tag}:n0:pick:{parcel}", StopAction.PICK, parcel),)),
-            RouteNode("n1", east, (RouteAction(f"m-{tag}:n1:drop:{parcel}", StopAction.DROP, parcel),)),
+            RouteNode(
+                "n0", HOME, (RouteAction(f"m-{tag}:n0:pick:{parcel}", StopAction.PICK, parcel),)
+            ),
+            RouteNode(
+                "n1", east, (RouteAction(f"m-{tag}:n1:drop:{parcel}", StopAction.DROP, parcel),)
+            ),
             RouteNode("n0", HOME),
         ),
         edges=(
