@@ -2,7 +2,9 @@
 
     GeofenceError
     +-- FrameError        a position, altitude or area that no frame can hold
+    +-- PathError         a path that cannot be checked: names the leg or disc and the field
     +-- ZoneError         a zone that cannot be understood: carries feature id, field and reason
+    +-- ZoneFileError     a zone file that was refused whole: carries every ZoneError found
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ class FrameError(GeofenceError, ValueError):
     """A position, altitude or area that no frame can hold."""
 
 
+class PathError(GeofenceError, ValueError):
+    """A path that cannot be checked."""
+
+
 class ZoneError(GeofenceError, ValueError):
     """A zone that cannot be understood."""
 
@@ -24,3 +30,12 @@ class ZoneError(GeofenceError, ValueError):
         self.feature = feature
         self.field = field
         self.reason = reason
+
+
+class ZoneFileError(GeofenceError, ValueError):
+    """A zone file that was refused whole; nothing of it may be used."""
+
+    def __init__(self, errors: tuple[ZoneError, ...]) -> None:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{errors[0]}{more}" if errors else "zone file refused")
+        self.errors = errors

@@ -70,6 +70,16 @@ class Altitude:
             raise FrameError(f"altitude {self.value_m} is not finite")
 
 
+def metres_per_degree(lat_deg: Array) -> tuple[Array, Array]:
+    """Metres per degree of longitude and of latitude at each latitude (WGS84 N cos(lat), M)."""
+    lat = np.radians(lat_deg)
+    w2 = 1.0 - _E2 * np.sin(lat) ** 2
+    prime_m = _A_M / np.sqrt(w2)
+    meridian_m = _A_M * (1.0 - _E2) / (w2 * np.sqrt(w2))
+    per_degree = math.pi / 180.0
+    return prime_m * np.cos(lat) * per_degree, meridian_m * per_degree
+
+
 def geodesic_m(start: LatLon, end: LatLon) -> float:
     """Length in metres of the WGS84 geodesic between two positions."""
     _, _, length_m = WGS84.inv(start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg)

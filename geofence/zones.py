@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -83,21 +83,54 @@ class Schedule:
             return False
         if not self.windows:
             return True
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
         return any(begin <= end and start < finish for begin, finish in self._spans(start, end))
 
-    def _spans(self, start: datetime, end: datetime) -> Iterable[tuple[datetime, datetime]]:
+    def active_throughout(self, start: datetime, end: datetime) -> bool:
+        """Whether it applies at every moment of the closed interval; both ends must be aware."""
+        if start.tzinfo is None or end.tzinfo is None:
+            raise ValueError("schedule asked with a time that has no time zone")
+        if self.valid_from is not None and start < self.valid_from:
+            return False
+        if self.valid_to is not None and end >= self.valid_to:
+            return False
+        if not self.windows:
+            return True
+        covered, end = start.astimezone(UTC), end.astimezone(UTC)
+        for begin, finish in sorted(self._spans(covered, end, outer=False)):
+            if begin > covered:
+                return False
+            covered = max(covered, finish)
+            if covered > end:
+                return True
+        return False
+
+    def _spans(
+        self, start: datetime, end: datetime, *, outer: bool = True
+    ) -> Iterable[tuple[datetime, datetime]]:
+        """Windows about the interval, in UTC.
+
+        Where the clock change makes a local time ambiguous or skips it, `outer` takes the longer
+        reading and not `outer` the shorter.
+        """
         zone = ZoneInfo(self.timezone)
-        day = start.astimezone(zone).date() - timedelta(days=1)
-        last = end.astimezone(zone).date()
+        early, late = (min, max) if outer else (max, min)
+        # two days back: a window that passes midnight may start a day before, and zones differ
+        day = start.astimezone(zone).date() - timedelta(days=2)
+        last = end.astimezone(zone).date() + timedelta(days=1)
         while day <= last:
             for window in self.windows:
                 if day.weekday() in window.days:
-                    begin = datetime.combine(day, window.start, zone)
-                    finish = datetime.combine(day, window.end, zone)
-                    if window.end <= window.start:
-                        finish = datetime.combine(day + timedelta(days=1), window.end, zone)
-                    yield begin, finish
+                    over = timedelta(days=1 if window.end <= window.start else 0)
+                    begins = _readings(day, window.start, zone)
+                    finishes = _readings(day + over, window.end, zone)
+                    yield early(begins), late(finishes)
             day += timedelta(days=1)
+
+
+def _readings(day: date, at: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    local = datetime.combine(day, at, zone)
+    return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
 
 
 ALWAYS = Schedule()
