@@ -1,0 +1,104 @@
+"""Routes of vehicles and of the fleet as a whole: state, hold, return, land, resume."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from controller.api import views
+from controller.api.actor import CurrentActor
+from controller.api.context import Ctx
+from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
+from controller.api.models import CommandIn, ReasonIn
+from controller.api.problems import ApiError, FieldError, not_found
+from vehicles.port import Verb
+
+router = APIRouter(prefix="/v1", tags=["vehicles"])
+
+VehicleId = Annotated[str, Path(max_length=64)]
+
+
+@router.get("/vehicles", summary="List vehicles")
+async def list_vehicles(ctx: Ctx) -> list[views.VehicleOut]:
+    """Every enrolled vehicle with its newest known state and that state's age."""
+    return [views.vehicle(view) for view in ctx.desk.vehicles()]
+
+
+@router.get("/vehicles/{vehicle_id}", summary="One vehicle")
+async def get_vehicle(vehicle_id: VehicleId, ctx: Ctx) -> views.VehicleOut:
+    """Its newest known state."""
+    view = ctx.desk.vehicle(vehicle_id)
+    if view is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+    return views.vehicle(view)
+
+
+@router.post("/vehicles/{vehicle_id}/commands", summary="Hold, resume, return or land a vehicle")
+async def command_vehicle(
+    vehicle_id: VehicleId,
+    body: CommandIn,
+    response: Response,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+) -> views.CommandOut:
+    """Answers when the vehicle's own state shows the effect, or says why it does not."""
+    if ctx.desk.vehicle(vehicle_id) is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+
+    async def act() -> views.CommandOut:
+        result = await ctx.desk.command(vehicle_id, body.verb, by=actor.name, reason=body.reason)
+        return views.command(vehicle_id, body.verb.value, result)
+
+    print_ = fingerprint([vehicle_id, body.model_dump(mode="json")])
+    answer: views.CommandOut
+    answer, replayed = await ctx.answers.once(key, print_, act)
+    if replayed:
+        response.headers[REPLAYED] = "true"
+    return answer
+
+
+@router.post("/fleet/commands", summary="Hold, return or land every vehicle")
+async def command_fleet(
+    body: CommandIn,
+    response: Response,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+) -> list[views.CommandOut]:
+    """Dispatch is frozen first, and stays so until POST /v1/fleet/resume."""
+    if body.verb is Verb.RESUME:
+        raise ApiError(
+            422,
+            "validation",
+            "verb: resume is not a fleet command",
+            next_step="POST /v1/fleet/resume lets dispatch go on; resume vehicles one by one",
+            errors=[FieldError("verb", "is not a fleet command: hold, return or land")],
+        )
+
+    async def act() -> list[views.CommandOut]:
+        results = await ctx.desk.command_all(body.verb, by=actor.name, reason=body.reason)
+        return [views.command(v, body.verb.value, r) for v, r in sorted(results.items())]
+
+    print_ = fingerprint(["fleet", body.model_dump(mode="json")])
+    answer: list[views.CommandOut]
+    answer, replayed = await ctx.answers.once(key, print_, act)
+    if replayed:
+        response.headers[REPLAYED] = "true"
+    return answer
+
+
+@router.post("/fleet/resume", summary="Let dispatch go on after a fleet command")
+async def resume_fleet(
+    ctx: Ctx, actor: CurrentActor, body: ReasonIn | None = None
+) -> dict[str, Any]:
+    """Vehicles that were held stay held until each is resumed."""
+    await ctx.desk.unfreeze(by=actor.name, reason=body.reason if body else "")
+    return {"held": views.plain(ctx.desk.held)}
+
+
+@router.get("/sites", summary="List hubs, lockers and sites", tags=["sites"])
+async def list_sites(ctx: Ctx) -> list[views.SiteOut]:
+    """Every place with a name."""
+    return [views.site(site) for site in ctx.desk.sites()]

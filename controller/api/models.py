@@ -1,0 +1,139 @@
+"""What callers send: strict, finite and bounded, with unknown fields refused.
+
+Owns the bodies of requests and how they become domain values. Must not look anything up
+except through what it is handed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from controller.domain.model import Destination, Handling, Parcel, Priority, Site
+from geofence.frames import LatLon
+from vehicles.port import Verb
+
+MAX_PARCELS = 1000
+
+Ident = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Side = Annotated[float, Field(gt=0, le=5, allow_inf_nan=False)]
+
+
+class Body(BaseModel):
+    """Base of every body."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DestinationIn(Body):
+    """Either a site by id, or a point with an address."""
+
+    site: Ident | None = None
+    lat_deg: Annotated[float, Field(ge=-84, le=84)] | None = None
+    lon_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+    address: Text = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        point = self.lat_deg is not None and self.lon_deg is not None
+        half = (self.lat_deg is None) != (self.lon_deg is None)
+        if half or (self.site is None) == (not point):
+            raise ValueError("give either site, or both lat_deg and lon_deg")
+        return self
+
+
+class ParcelIn(Body):
+    """A parcel to be delivered."""
+
+    id: Ident | None = None
+    weight_kg: Annotated[float, Field(gt=0, le=500)]
+    size_m: tuple[Side, Side, Side]
+    origin: Ident
+    destination: DestinationIn
+    ready_at: AwareDatetime | None = None
+    """Absent: ready now."""
+    due_at: AwareDatetime
+    priority: Priority = Priority.NORMAL
+    handling: Handling = Handling.CONTACTLESS
+    pin: Annotated[
+        Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None, Field(validate_default=True)
+    ] = None
+    carrier: Text = ""
+
+    @field_validator("due_at")
+    @classmethod
+    def _after_ready(cls, due_at: datetime, info: ValidationInfo) -> datetime:
+        ready_at = info.data.get("ready_at")
+        if ready_at is not None and due_at <= ready_at:
+            raise ValueError("must be after ready_at")
+        return due_at
+
+    @field_validator("pin")
+    @classmethod
+    def _goes_with_handling(cls, pin: str | None, info: ValidationInfo) -> str | None:
+        if "handling" in info.data and (info.data["handling"] is Handling.PIN) != (pin is not None):
+            raise ValueError("goes with handling 'pin', and only with it: 4 to 8 digits")
+        return pin
+
+    def to_parcel(
+        self, sites: Mapping[str, Site], *, now: datetime, ids: Callable[[str], str]
+    ) -> Parcel:
+        """The domain value. Raises KeyError with the id of a destination site not in `sites`."""
+        to = self.destination
+        if to.site is not None:
+            site = sites[to.site]
+            destination = Destination(site.position, site.site_id, to.address or site.name)
+        else:
+            position = LatLon(to.lat_deg or 0.0, to.lon_deg or 0.0)
+            destination = Destination(position, address=to.address)
+        return Parcel(
+            parcel_id=self.id or ids("parcel"),
+            weight_kg=self.weight_kg,
+            size_m=self.size_m,
+            origin_site_id=self.origin,
+            destination=destination,
+            ready_at=self.ready_at or now,
+            due_at=self.due_at,
+            priority=self.priority,
+            handling=self.handling,
+            pin_sha256=hashlib.sha256(self.pin.encode()).hexdigest() if self.pin else "",
+            carrier=self.carrier,
+        )
+
+
+ONE, MANY = "one parcel", "list of parcels"
+
+Submission = Annotated[
+    Annotated[ParcelIn, Tag(ONE)]
+    | Annotated[list[ParcelIn], Field(min_length=1, max_length=MAX_PARCELS), Tag(MANY)],
+    Discriminator(lambda body: MANY if isinstance(body, list) else ONE),
+]
+"""One parcel or a list of them, told apart by form so that errors name the caller's fields."""
+
+
+class CommandIn(Body):
+    """What an operator demands of a vehicle."""
+
+    verb: Verb
+    reason: Text = ""
+
+
+class ReasonIn(Body):
+    """Why something is done; kept in the event log."""
+
+    reason: Text = ""

@@ -1,0 +1,120 @@
+"""Routes of parcels: in, out, why, and cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from controller.api import views
+from controller.api.actor import CurrentActor
+from controller.api.context import Ctx
+from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
+from controller.api.models import ReasonIn, Submission
+from controller.api.problems import ApiError, FieldError, not_found
+from controller.domain.model import ParcelState
+
+router = APIRouter(prefix="/v1/parcels", tags=["parcels"])
+
+ParcelId = Annotated[str, Path(max_length=64)]
+
+
+@router.post("", status_code=201, summary="Submit one parcel or a list of them")
+async def submit(
+    body: Submission, key: Key, response: Response, ctx: Ctx
+) -> views.ParcelOut | list[views.ParcelOut]:
+    """All are stored or none. The same key and body again gives the same answer."""
+    many = body if isinstance(body, list) else [body]
+    sites = {s.site_id: s for s in ctx.desk.sites()}
+    now = ctx.clock.now()
+    parcels = []
+    errors = []
+    for index, item in enumerate(many):
+        where = f"[{index}]." if isinstance(body, list) else ""
+        if item.origin not in sites:
+            errors.append(FieldError(f"{where}origin", f"no site {item.origin!r}"))
+        try:
+            parcels.append(item.to_parcel(sites, now=now, ids=ctx.ids))
+        except KeyError:
+            site = item.destination.site
+            errors.append(FieldError(f"{where}destination.site", f"no site {site!r}"))
+    if errors:
+        raise ApiError(
+            422,
+            "unknown-site",
+            "; ".join(f"{e.field}: {e.reason}" for e in errors[:5]),
+            next_step="GET /v1/sites lists the sites; nothing was stored",
+            errors=errors,
+        )
+    print_ = fingerprint([item.model_dump(mode="json") for item in many])
+    submitted = await ctx.desk.submit(parcels, key=key, fingerprint=print_)
+    if submitted.replayed:
+        response.headers[REPLAYED] = "true"
+    told = [views.parcel(view) for view in submitted.parcels]
+    return told if isinstance(body, list) else told[0]
+
+
+@router.get("", summary="List parcels")
+async def list_parcels(
+    ctx: Ctx,
+    state: Annotated[list[ParcelState] | None, Query(description="only these states")] = None,
+    vehicle: Annotated[str, Query(max_length=64, description="only those of this vehicle")] = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+) -> list[views.ParcelOut]:
+    """In the order of submission."""
+    chosen = [
+        view
+        for view in ctx.desk.parcels()
+        if (not state or view.state in state) and (not vehicle or view.vehicle_id == vehicle)
+    ]
+    return [views.parcel(view) for view in chosen[:limit]]
+
+
+@router.get("/{parcel_id}", summary="One parcel")
+async def get_parcel(parcel_id: ParcelId, ctx: Ctx) -> views.ParcelOut:
+    """Its state, custodian, times, reasons and proof."""
+    view = ctx.desk.parcel(parcel_id)
+    if view is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+    return views.parcel(view)
+
+
+@router.get("/{parcel_id}/explain", summary="Why this vehicle, and why not the others")
+async def explain(parcel_id: ParcelId, ctx: Ctx) -> dict[str, Any]:
+    """The newest decision about this parcel, vehicle by vehicle."""
+    if ctx.desk.parcel(parcel_id) is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+    told = ctx.desk.explain(parcel_id)
+    if told is None:
+        raise ApiError(
+            404,
+            "not-considered",
+            f"parcel {parcel_id!r} was not considered for any vehicle yet",
+            next_step="ask again after its ready time",
+        )
+    return views.explanation(told)
+
+
+@router.post("/{parcel_id}/cancel", summary="Cancel a parcel")
+async def cancel(
+    parcel_id: ParcelId,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+    body: ReasonIn | None = None,
+) -> dict[str, str]:
+    """Done, or refused with the reason: what has left its origin cannot be cancelled."""
+    if ctx.desk.parcel(parcel_id) is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+    reason = body.reason if body else ""
+
+    async def act() -> dict[str, str]:
+        result = await ctx.desk.cancel(parcel_id, by=actor.name, reason=reason)
+        return {
+            "parcel_id": parcel_id,
+            "outcome": result.outcome.value,
+            "reason": result.reason,
+        }
+
+    answer, _ = await ctx.answers.once(key, fingerprint(["cancel", parcel_id, reason]), act)
+    return dict(answer)

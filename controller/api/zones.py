@@ -1,0 +1,60 @@
+"""Routes of zones and of the street map under them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from controller.api.actor import CurrentActor
+from controller.api.context import Ctx
+from controller.api.problems import ApiError, FieldError
+from geofence.formats.geojson import ZoneFileError, read_zones, write_zones
+
+router = APIRouter(prefix="/v1", tags=["zones"])
+
+VERSION = "X-Zones-Version"
+
+
+@router.get("/zones", summary="The zones in force, as GeoJSON")
+async def get_zones(ctx: Ctx, response: Response) -> dict[str, Any]:
+    """A FeatureCollection; the header X-Zones-Version names the set."""
+    zones = ctx.desk.zone_set
+    response.headers[VERSION] = zones.version
+    return dict(write_zones(zones.zones))
+
+
+@router.put("/zones", summary="Replace the zones by a GeoJSON FeatureCollection")
+async def put_zones(
+    request: Request,
+    ctx: Ctx,
+    actor: CurrentActor,
+    response: Response,
+    profile: Annotated[str, Query(pattern=r"^[a-z0-9-]{1,40}$")] = "waypost",
+) -> dict[str, Any]:
+    """All or nothing: one bad feature and the old set stays; every bad one is listed."""
+    data = await request.body()
+    try:
+        zones = await asyncio.to_thread(read_zones, data, profile=profile)
+    except ZoneFileError as error:
+        errors = [FieldError(e.field, e.reason, e.feature) for e in error.errors]
+        first = errors[0] if errors else FieldError("file", str(error))
+        raise ApiError(
+            422,
+            "zones",
+            f"{len(errors)} fault(s); the first: feature {first.feature}: "
+            f"{first.field}: {first.reason}",
+            next_step="correct the features named in errors; the old zones stay in force",
+            errors=errors,
+        ) from error
+    stored = await ctx.desk.replace_zones(zones, by=actor.name)
+    response.headers[VERSION] = stored.version
+    return {"version": stored.version, "zones": len(stored)}
+
+
+@router.get("/streets", summary="The street map that robots drive on, as GeoJSON")
+async def get_streets(ctx: Ctx) -> Response:
+    """An empty FeatureCollection where no street file is configured."""
+    data = ctx.streets_geojson or b'{"type":"FeatureCollection","features":[]}'
+    return Response(data, media_type="application/geo+json")

@@ -1,0 +1,371 @@
+"""A desk in memory: what the API, the command line and the console are tested against.
+
+It keeps the desk's signatures and promises (one transaction, idempotency, bounded updates) and
+moves parcels only when a test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from controller.delivery.views import (
+    Alarm,
+    DuplicateParcelError,
+    HoldState,
+    IdempotencyConflictError,
+    LoggedEvent,
+    ParcelView,
+    Severity,
+    Submitted,
+    UnknownAlarmError,
+    UnknownSiteError,
+    UnknownVehicleError,
+    Update,
+    VehicleView,
+)
+from controller.domain.model import (
+    Custodian,
+    CustodianKind,
+    Event,
+    Parcel,
+    ParcelState,
+    Proof,
+    Site,
+    SiteKind,
+)
+from geofence.frames import LatLon
+from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
+from geofence.zoneset import ZoneSet
+from missions.model import DropDevice
+from vehicles.port import (
+    Capability,
+    Clock,
+    CommandResult,
+    LinkState,
+    Outcome,
+    Phase,
+    Telemetry,
+    Verb,
+)
+
+DRONE = Capability(
+    vehicle_class=VehicleClass.MULTIROTOR,
+    max_payload_kg=2.5,
+    parcel_slots=1,
+    cruise_speed_mps=12.0,
+    usable_energy_wh=300.0,
+    max_parcel_size_m=(0.4, 0.3, 0.3),
+    drop_device=DropDevice.WINCH,
+)
+ROBOT = Capability(
+    vehicle_class=VehicleClass.ROBOT,
+    max_payload_kg=20.0,
+    parcel_slots=3,
+    cruise_speed_mps=1.6,
+    usable_energy_wh=1200.0,
+    max_parcel_size_m=(0.6, 0.5, 0.5),
+    handover_pin=True,
+)
+HUB = Site("hub-north", "Pasila hub", SiteKind.HUB, LatLon(60.1985, 24.9330), 20.0)
+DEPOT = Site("hub-south", "Hietalahti hub", SiteKind.HUB, LatLon(60.1625, 24.9230), 5.0)
+LOCKER = Site("locker-1", "Locker at the market", SiteKind.LOCKER, LatLon(60.1677, 24.9525), 4.0)
+
+ZONES = (
+    Zone(
+        "heliport",
+        "Hospital heliport",
+        ZoneKind.NO_FLY,
+        CircleArea(LatLon(60.1900, 24.9080), 450.0),
+    ),
+    Zone(
+        "quarter",
+        "Government quarter",
+        ZoneKind.RESTRICTED,
+        PolygonArea(
+            (
+                LatLon(60.1720, 24.9480),
+                LatLon(60.1720, 24.9580),
+                LatLon(60.1672, 24.9580),
+                LatLon(60.1672, 24.9480),
+            )
+        ),
+    ),
+    Zone(
+        "park",
+        "Park with crowds on Sundays",
+        ZoneKind.ADVISORY,
+        PolygonArea((LatLon(60.1880, 24.9330), LatLon(60.1880, 24.9430), LatLon(60.1820, 24.9400))),
+    ),
+    Zone(
+        "city",
+        "Operating area",
+        ZoneKind.KEEP_IN,
+        PolygonArea(
+            (
+                LatLon(60.2080, 24.8850),
+                LatLon(60.2080, 24.9950),
+                LatLon(60.1500, 24.9950),
+                LatLon(60.1500, 24.8850),
+            )
+        ),
+    ),
+)
+
+
+class FakeDesk:
+    """The desk's surface over plain dictionaries."""
+
+    def __init__(self, clock: Clock, sites: Sequence[Site] = (HUB, DEPOT, LOCKER)) -> None:
+        self.clock = clock
+        self.zone_set = ZoneSet(ZONES)
+        self.held: HoldState | None = None
+        self.commands: list[tuple[str, Verb, str, str]] = []
+        self.explanations: dict[str, Any] = {}
+        self._sites = list(sites)
+        self._parcels: dict[str, ParcelView] = {}
+        self._vehicles: dict[str, VehicleView] = {}
+        self._alarms: dict[str, Alarm] = {}
+        self._keys: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._log: list[Event] = []
+        self._subscribers: list[asyncio.Queue[Update]] = []
+
+    async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
+        if key in self._keys:
+            known, ids = self._keys[key]
+            if known != fingerprint:
+                raise IdempotencyConflictError(key)
+            return Submitted(tuple(self._parcels[i] for i in ids), replayed=True)
+        ids = tuple(p.parcel_id for p in parcels)
+        for index, parcel in enumerate(parcels):
+            if parcel.parcel_id in self._parcels or parcel.parcel_id in ids[:index]:
+                raise DuplicateParcelError(parcel.parcel_id)
+            if parcel.origin_site_id not in {s.site_id for s in self._sites}:
+                raise UnknownSiteError(parcel.origin_site_id)
+        self._keys[key] = (fingerprint, ids)
+        for parcel in parcels:
+            self._tell_parcel(
+                ParcelView(
+                    parcel=parcel,
+                    state=ParcelState.SUBMITTED,
+                    custodian=Custodian(CustodianKind.SITE, parcel.origin_site_id),
+                    vehicle_id="",
+                    assignment_id="",
+                    eta=None,
+                    times={"submitted": self.clock.now()},
+                    reasons=(),
+                    proof=None,
+                    attempts=0,
+                )
+            )
+        return Submitted(tuple(self._parcels[i] for i in ids), replayed=False)
+
+    def parcels(self) -> list[ParcelView]:
+        return list(self._parcels.values())
+
+    def parcel(self, parcel_id: str) -> ParcelView | None:
+        return self._parcels.get(parcel_id)
+
+    def vehicles(self) -> list[VehicleView]:
+        return [self._aged(v) for v in self._vehicles.values()]
+
+    def vehicle(self, vehicle_id: str) -> VehicleView | None:
+        view = self._vehicles.get(vehicle_id)
+        return self._aged(view) if view else None
+
+    def sites(self) -> list[Site]:
+        return list(self._sites)
+
+    def explain(self, parcel_id: str) -> Any:
+        return self.explanations.get(parcel_id)
+
+    async def command(
+        self, vehicle_id: str, verb: Verb, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles.get(vehicle_id)
+        if view is None:
+            raise UnknownVehicleError(vehicle_id)
+        self.commands.append((vehicle_id, verb, by, reason))
+        self._log.append(
+            Event("command", self.clock.now(), vehicle_id=vehicle_id, data={"verb": verb.value})
+        )
+        if view.telemetry.link is not LinkState.ONLINE:
+            return CommandResult(Outcome.UNCERTAIN, "no link")
+        phase = {
+            Verb.HOLD: Phase.HOLDING,
+            Verb.RESUME: Phase.EN_ROUTE,
+            Verb.RETURN: Phase.RETURNING,
+            Verb.LAND: Phase.LANDING,
+        }[verb]
+        self.put_vehicle(replace(view, telemetry=replace(view.telemetry, phase=phase)))
+        return CommandResult(Outcome.DONE)
+
+    async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
+        self.held = HoldState(by, reason, self.clock.now())
+        self._tell(Update("held", self.held))
+        return {v: await self.command(v, verb, by=by, reason=reason) for v in self._vehicles}
+
+    async def unfreeze(self, *, by: str, reason: str) -> None:
+        self.held = None
+        self._tell(Update("held", None))
+
+    async def cancel(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        view = self._parcels[parcel_id]
+        if view.state not in {ParcelState.SUBMITTED, ParcelState.ASSIGNED}:
+            return CommandResult(Outcome.REFUSED, "it has left its origin")
+        self.put_state(parcel_id, ParcelState.CANCELLED, reasons=(reason,))
+        return CommandResult(Outcome.DONE)
+
+    async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:
+        self.zone_set = ZoneSet(zones)
+        self._tell(Update("zones", self.zone_set.version))
+        return self.zone_set
+
+    def alarms(self) -> list[Alarm]:
+        return list(self._alarms.values())
+
+    async def acknowledge(self, alarm_id: str, *, by: str) -> None:
+        if alarm_id not in self._alarms:
+            raise UnknownAlarmError(alarm_id)
+        self.put_alarm(
+            replace(self._alarms[alarm_id], acknowledged_by=by, acknowledged_at=self.clock.now())
+        )
+
+    async def log_after(self, seq: int, limit: int = 500) -> list[LoggedEvent]:
+        numbered = list(enumerate(self._log, 1))
+        return [LoggedEvent(n, e) for n, e in numbered if n > seq][:limit]
+
+    @asynccontextmanager
+    async def updates(self) -> AsyncIterator[AsyncIterator[Update]]:
+        queue: asyncio.Queue[Update] = asyncio.Queue(256)
+        self._subscribers.append(queue)
+
+        async def following() -> AsyncIterator[Update]:
+            while True:
+                yield await queue.get()
+
+        iterator = following()
+        try:
+            yield iterator
+        finally:
+            await iterator.aclose()
+            self._subscribers.remove(queue)
+
+    # what tests do
+
+    def put_state(self, parcel_id: str, state: ParcelState, **changes: Any) -> None:
+        view = self._parcels[parcel_id]
+        times = {**view.times, state.value: self.clock.now()}
+        self._tell_parcel(replace(view, state=state, times=times, **changes))
+
+    def deliver(self, parcel_id: str, vehicle_id: str) -> None:
+        to = self._parcels[parcel_id].parcel.destination.position
+        self.put_state(
+            parcel_id,
+            ParcelState.DELIVERED,
+            custodian=Custodian(CustodianKind.RECIPIENT, parcel_id),
+            proof=Proof(self.clock.now(), to, 1.2, ("winch released", vehicle_id)),
+        )
+
+    def put_vehicle(self, view: VehicleView) -> None:
+        self._vehicles[view.vehicle_id] = view
+        self._tell(Update("vehicle", self._aged(view)))
+
+    def put_alarm(self, alarm: Alarm) -> None:
+        self._alarms[alarm.alarm_id] = alarm
+        self._tell(Update("alarm", alarm))
+
+    def _tell_parcel(self, view: ParcelView) -> None:
+        self._parcels[view.parcel.parcel_id] = view
+        self._log.append(
+            Event(
+                "parcel_" + view.state.value,
+                self.clock.now(),
+                parcel_id=view.parcel.parcel_id,
+                vehicle_id=view.vehicle_id,
+            )
+        )
+        self._tell(Update("parcel", view))
+
+    def _aged(self, view: VehicleView) -> VehicleView:
+        at = view.telemetry.received_at
+        age_s = (self.clock.now() - at).total_seconds() if at else float("inf")
+        return replace(view, age_s=age_s)
+
+    def _tell(self, update: Update) -> None:
+        for queue in self._subscribers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                update = Update("resync", None)
+            queue.put_nowait(update)
+
+
+def vehicle_view(
+    vehicle_id: str,
+    now: datetime | None,
+    position: LatLon,
+    *,
+    robot: bool = False,
+    base: Site = HUB,
+    path: tuple[LatLon, ...] = (),
+    parcel_ids: tuple[str, ...] = (),
+    sentence: str = "Waits for work",
+    alarms: int = 0,
+    **telemetry: Any,
+) -> VehicleView:
+    """A vehicle with the telemetry given; `now` None: it never spoke."""
+    told: dict[str, Any] = {
+        "link": LinkState.ONLINE if now else LinkState.UNKNOWN,
+        "phase": Phase.READY if now else Phase.UNKNOWN,
+        "battery_pct": 87.0,
+        "heading_deg": 40.0,
+        "speed_mps": 0.0,
+        "armed": False,
+    }
+    return VehicleView(
+        vehicle_id=vehicle_id,
+        kind="robot" if robot else "drone",
+        capability=ROBOT if robot else DRONE,
+        telemetry=Telemetry(vehicle_id, now, position=position, **{**told, **telemetry}),
+        age_s=0.0,
+        base=base,
+        assignment_id="a-1" if parcel_ids else "",
+        parcel_ids=parcel_ids,
+        sentence=sentence,
+        path=path,
+        alarms=alarms,
+    )
+
+
+def parcel(parcel_id: str, now: datetime, to: LatLon, **changes: Any) -> Parcel:
+    """A parcel from the north hub, due in half an hour."""
+    from controller.domain.model import Destination
+
+    base = Parcel(
+        parcel_id=parcel_id,
+        weight_kg=1.2,
+        size_m=(0.3, 0.2, 0.1),
+        origin_site_id=HUB.site_id,
+        destination=Destination(to, address=changes.pop("address", "Mannerheimintie 1")),
+        ready_at=now,
+        due_at=now + timedelta(minutes=30),
+    )
+    return replace(base, **changes)
+
+
+def alarm(alarm_id: str, now: datetime, **changes: Any) -> Alarm:
+    """A caution of a lost link."""
+    base = Alarm(
+        alarm_id=alarm_id,
+        severity=Severity.CAUTION,
+        cause="D-03: no message for 12 s",
+        advice="Wait for the link; its mission goes on without it",
+        raised_at=now,
+        vehicle_id="D-03",
+    )
+    return replace(base, **changes)

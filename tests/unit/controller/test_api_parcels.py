@@ -1,0 +1,170 @@
+"""Parcels in and out over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.api.app import create_app
+from controller.api.context import Context
+from tests.support.clock import ManualClock
+from tests.support.desk import FakeDesk
+
+BODY: dict[str, Any] = {
+    "id": "P-1",
+    "weight_kg": 1.2,
+    "size_m": [0.3, 0.2, 0.1],
+    "origin": "hub-north",
+    "destination": {"lat_deg": 60.17, "lon_deg": 24.93, "address": "Kalevankatu 3"},
+    "due_at": "2026-05-04T10:00:00Z",
+}
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(ManualClock())
+
+
+@pytest.fixture
+async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
+    numbers = iter(range(1, 10_000))
+    context = Context(desk, desk.clock, lambda prefix: f"{prefix}-{next(numbers)}")
+    transport = httpx.ASGITransport(create_app(context))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, body: Any, key: str = "k1") -> httpx.Response:
+    return await client.post("/v1/parcels", json=body, headers={"Idempotency-Key": key})
+
+
+async def test_a_parcel_is_stored_and_told_again(client: httpx.AsyncClient) -> None:
+    created = await post(client, BODY)
+    assert created.status_code == 201
+    assert created.json()["state"] == "submitted"
+    assert created.json()["ready_at"] == "2026-05-04T09:00:00+00:00"
+    again = await client.get("/v1/parcels/P-1")
+    assert again.json() == created.json()
+    assert [p["id"] for p in (await client.get("/v1/parcels")).json()] == ["P-1"]
+
+
+async def test_the_same_key_and_body_is_one_submission(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    nameless = {k: v for k, v in BODY.items() if k != "id"}
+    first = await post(client, nameless)
+    second = await post(client, nameless)
+    assert second.status_code == 201
+    assert second.json() == first.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert len(desk.parcels()) == 1
+
+
+async def test_the_same_key_with_another_body_is_a_conflict(client: httpx.AsyncClient) -> None:
+    await post(client, BODY)
+    other = await post(client, {**BODY, "id": "P-2"})
+    assert other.status_code == 409
+    assert other.headers["content-type"] == "application/problem+json"
+    assert other.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_a_taken_id_is_a_conflict(client: httpx.AsyncClient) -> None:
+    await post(client, BODY)
+    other = await post(client, BODY, key="k2")
+    assert other.status_code == 409
+    assert "P-1" in other.json()["detail"]
+
+
+async def test_a_list_is_stored_whole_or_not_at_all(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    bad = await post(client, [BODY, {**BODY, "id": "P-2", "origin": "nowhere"}])
+    assert bad.status_code == 422
+    assert bad.json()["errors"] == [{"field": "[1].origin", "reason": "no site 'nowhere'"}]
+    assert desk.parcels() == []
+    good = await post(client, [BODY, {**BODY, "id": "P-2"}])
+    assert [p["id"] for p in good.json()] == ["P-1", "P-2"]
+
+
+async def test_without_a_key_nothing_is_stored(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    refused = await client.post("/v1/parcels", json=BODY)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert desk.parcels() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"weight_kg": -1}, "weight_kg"),
+        ({"weight_kg": "heavy"}, "weight_kg"),
+        ({"size_m": [0.1, 0.1]}, "size_m[2]"),
+        ({"size_m": [0.1, 0.1, 0]}, "size_m[2]"),
+        ({"due_at": "2026-05-04T10:00:00"}, "due_at"),
+        ({"ready_at": "2026-05-04T11:00:00Z"}, "due_at"),
+        ({"destination": {"lat_deg": 60.1}}, "destination"),
+        ({"destination": {"lat_deg": 95, "lon_deg": 24}}, "destination.lat_deg"),
+        ({"destination": {"site": "nowhere"}}, "destination.site"),
+        ({"colour": "red"}, "colour"),
+        ({"handling": "pin"}, "pin"),
+        ({"pin": "1234"}, "pin"),
+        ({"priority": "fast"}, "priority"),
+        ({"id": "../etc"}, "id"),
+    ],
+)
+async def test_an_impossible_field_is_named(
+    client: httpx.AsyncClient, desk: FakeDesk, change: dict[str, Any], field: str
+) -> None:
+    refused = await post(client, {**BODY, **change})
+    assert refused.status_code == 422
+    problem = refused.json()
+    assert field in {e["field"] for e in problem["errors"]}
+    assert problem["next"]
+    assert desk.parcels() == []
+
+
+async def test_not_a_number_is_refused(client: httpx.AsyncClient) -> None:
+    text = '{"weight_kg": NaN, "size_m": [1,1,1], "origin": "hub-north"}'
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    refused = await client.post("/v1/parcels", content=text, headers=headers)
+    assert refused.status_code == 422
+
+
+async def test_a_pin_never_leaves(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    created = await post(client, {**BODY, "handling": "pin", "pin": "4711"})
+    stored = desk.parcels()[0].parcel.pin_sha256
+    assert len(stored) == 64
+    assert "4711" not in created.text
+    assert stored not in created.text
+
+
+async def test_a_destination_site_gives_its_place(client: httpx.AsyncClient) -> None:
+    created = await post(client, {**BODY, "destination": {"site": "locker-1"}})
+    assert created.json()["destination"] == {
+        "lat_deg": 60.1677,
+        "lon_deg": 24.9525,
+        "site": "locker-1",
+        "address": "Locker at the market",
+    }
+
+
+async def test_what_is_not_there_says_where_to_look(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/parcels/none", "/v1/parcels/none/explain", "/v1/vehicles/none"):
+        missing = await client.get(path)
+        assert missing.status_code == 404
+        assert missing.json()["next"].startswith("GET /v1/")
+
+
+async def test_cancel_is_done_or_refused_with_a_reason(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    await post(client, BODY)
+    done = await client.post("/v1/parcels/P-1/cancel", json={"reason": "customer rang"})
+    assert done.json()["outcome"] == "done"
+    again = await client.post("/v1/parcels/P-1/cancel")
+    assert again.json()["outcome"] == "refused"
+    assert again.json()["reason"]
