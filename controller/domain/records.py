@@ -1,0 +1,103 @@
+"""What is kept of a parcel, an assignment and a command, between one step and the next.
+
+Owns the records that the store writes and the delivery process works on. Must not do I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from controller.domain.model import Assignment, Custodian, Parcel, ParcelState, Proof
+from missions.model import Mission
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelRecord:
+    """A parcel with where it stands."""
+
+    parcel: Parcel
+    state: ParcelState
+    custodian: Custodian
+    times: Mapping[str, datetime] = field(default_factory=dict)
+    """When each state was entered last, by state."""
+    vehicle_id: str = ""
+    """The vehicle of its latest assignment."""
+    assignment_id: str = ""
+    attempts: int = 0
+    """Assignments that failed."""
+    not_before: datetime | None = None
+    """After a failed attempt: when it is offered again."""
+    reasons: tuple[str, ...] = ()
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRecord:
+    """An assignment with the mission that it approves."""
+
+    assignment: Assignment
+    mission: Mission
+    epoch: int
+    """The lease under which it was made."""
+    arrive_at: Mapping[str, datetime] = field(default_factory=dict)
+    """Expected arrival by parcel, as planned."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class CommandKind(StrEnum):
+    """What the controller may send to a vehicle."""
+
+    LOAD = "load"
+    START = "start"
+    HOLD = "hold"
+    RESUME = "resume"
+    RETURN = "return"
+    LAND = "land"
+
+
+class CommandState(StrEnum):
+    """The life of a command in the journal."""
+
+    PENDING = "pending"
+    """Decided and kept; nothing was sent."""
+    SENT = "sent"
+    """Kept before the first byte leaves: after a restart its effect is in doubt."""
+    DONE = "done"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+
+
+UNSETTLED = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """A command to a vehicle: kept before it is sent, its result kept after."""
+
+    command_id: str
+    vehicle_id: str
+    epoch: int
+    kind: CommandKind
+    state: CommandState
+    created_at: datetime
+    assignment_id: str = ""
+    body_hash: str = ""
+    """Content hash of the mission that is loaded or started."""
+    by: str = ""
+    reason: str = ""
+    tries: int = 0
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """Dispatch frozen: by whom, why, since when."""
+
+    by: str
+    reason: str
+    since: datetime

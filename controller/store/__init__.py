@@ -1,0 +1,1 @@
+"""What is kept: parcels, assignments, commands, events, leases. SQLAlchemy lives here alone."""

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from controller.domain.model import (
+    Assignment,
+    AssignmentState,
+    Custodian,
+    CustodianKind,
+    Destination,
+    Event,
+    Parcel,
+    ParcelState,
+    Proof,
+)
+from controller.domain.records import (
+    AssignmentRecord,
+    CommandKind,
+    CommandRecord,
+    CommandState,
+    HoldRecord,
+    ParcelRecord,
+)
+from controller.store.changes import (
+    AssignmentStep,
+    Changes,
+    HoldChange,
+    ParcelStep,
+    SubmissionKey,
+    ZonesChange,
+)
+from controller.store.database import Store
+from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreClosedError
+from controller.store.schema import metadata
+from geofence.frames import LatLon
+from missions.model import (
+    AirItem,
+    AirMission,
+    DropDevice,
+    GroundMission,
+    ItemKind,
+    RouteAction,
+    RouteEdge,
+    RouteNode,
+    StopAction,
+)
+
+NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+HOME = LatLon(60.2, 24.9)
+DROP = LatLon(60.21, 24.91)
+
+
+def url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path / 'w.db'}"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(url(tmp_path)) as opened, asyncio.TaskGroup() as group:
+        task = group.create_task(opened.run(), name="store")
+        yield opened
+        task.cancel()
+
+
+def parcel(ident: str = "P-1", state: ParcelState = ParcelState.SUBMITTED) -> ParcelRecord:
+    return ParcelRecord(
+        parcel=Parcel(ident, 1.5, (0.3, 0.2, 0.1), "hub", Destination(DROP), NOW, NOW),
+        state=state,
+        custodian=Custodian(CustodianKind.SITE, "hub"),
+        times={"submitted": NOW},
+    )
+
+
+def air(vehicle: str = "D-1", parcel_id: str = "P-1") -> AirMission:
+    items = (
+        AirItem(ItemKind.TAKEOFF, HOME, 50.0),
+        AirItem(ItemKind.WAYPOINT, DROP, 50.0, label="way"),
+        AirItem(ItemKind.RELEASE, DROP, 20.0, device=DropDevice.WINCH, parcel_id=parcel_id),
+        AirItem(ItemKind.LAND, HOME),
+    )
+    return AirMission("m-1", vehicle, HOME, 12.0, 50.0, items, "zv", 100.0, 20.0)
+
+
+def ground() -> GroundMission:
+    pick = RouteAction("a-1", StopAction.PICK, "P-1")
+    drop = RouteAction("a-2", StopAction.DROP, "P-1", "ab" * 32)
+    nodes = (RouteNode("n-1", HOME, (pick,)), RouteNode("n-2", DROP, (drop,)))
+    edges = (RouteEdge("e-1", "n-1", "n-2", 1000.0, 1.5, (HOME, DROP)),)
+    return GroundMission("m-2", "R-1", nodes, edges, "zv")
+
+
+def task(
+    ident: str = "A-1",
+    vehicle: str = "D-1",
+    parcels: tuple[str, ...] = ("P-1",),
+    mission: AirMission | GroundMission | None = None,
+) -> AssignmentRecord:
+    flown = mission or air(vehicle)
+    return AssignmentRecord(
+        Assignment(
+            ident, vehicle, parcels, AssignmentState.OPEN, NOW, mission_hash=flown.content_hash
+        ),
+        flown,
+        epoch=1,
+        arrive_at={"P-1": NOW},
+    )
+
+
+def new(record: ParcelRecord) -> ParcelStep:
+    return ParcelStep(None, record)
+
+
+async def test_everything_comes_back_as_it_was_kept(store: Store) -> None:
+    proof = Proof(NOW, DROP, 2.5, ("servo", "sensor"))
+    kept = replace(parcel(), proof=proof, reasons=("too far",), attempts=2, not_before=NOW)
+    command = CommandRecord(
+        "C-1", "D-1", 1, CommandKind.LOAD, CommandState.PENDING, NOW, assignment_id="A-1"
+    )
+    await store.keep(
+        Changes(
+            parcels=(ParcelStep(None, kept, explanation={"sentence": "why"}),),
+            assignments=(AssignmentStep(None, task()),),
+            commands=(command,),
+            events=(Event("parcel.submitted", NOW, "P-1", data={"n": 1}),),
+            key=SubmissionKey("k", "f", ("P-1",), NOW),
+            hold=HoldChange(HoldRecord("anna", "wind", NOW)),
+            zones=ZonesChange("v2", "v1", {"type": "FeatureCollection"}, "anna", NOW),
+        )
+    )
+    read = await store.read()
+    assert read.parcels == (kept,)
+    assert read.assignments == (task(),)
+    assert read.assignments[0].mission.content_hash == air().content_hash
+    assert read.commands == (command,)
+    assert read.explanations == {"P-1": {"sentence": "why"}}
+    assert read.hold == HoldRecord("anna", "wind", NOW)
+    assert read.zones == ("v1", {"type": "FeatureCollection"})
+    assert await store.submission("k") == SubmissionKey("k", "f", ("P-1",), NOW)
+    assert await store.submission("other") is None
+    assert await store.events_after(0, 10) == [
+        (1, Event("parcel.submitted", NOW, "P-1", data={"n": 1}))
+    ]
+
+
+async def test_a_ground_mission_comes_back_with_its_hash(store: Store) -> None:
+    record = task("A-9", "R-1", ("P-1",), ground())
+    await store.keep(Changes(parcels=(new(parcel()),), assignments=(AssignmentStep(None, record),)))
+    read = (await store.read()).assignments[0]
+    assert read.mission == ground()
+    assert read.mission.content_hash == ground().content_hash
+
+
+async def test_a_parcel_has_one_open_assignment(store: Store) -> None:
+    await store.keep(Changes(parcels=(new(parcel()),), assignments=(AssignmentStep(None, task()),)))
+    with pytest.raises(ConflictError):
+        await store.keep(
+            Changes(
+                assignments=(AssignmentStep(None, task("A-2", "D-2")),),
+                events=(Event("assigned", NOW),),
+            )
+        )
+    assert await store.events_after(0, 10) == []
+
+
+async def test_a_vehicle_has_one_open_assignment_until_it_ends(store: Store) -> None:
+    await store.keep(
+        Changes(
+            parcels=(new(parcel()), new(parcel("P-2"))),
+            assignments=(AssignmentStep(None, task()),),
+        )
+    )
+    second = AssignmentStep(None, task("A-2", "D-1", ("P-2",)))
+    with pytest.raises(ConflictError):
+        await store.keep(Changes(assignments=(second,)))
+    ended = replace(task(), assignment=replace(task().assignment, state=AssignmentState.FAILED))
+    await store.keep(Changes(assignments=(AssignmentStep(AssignmentState.OPEN, ended),)))
+    await store.keep(Changes(assignments=(second,)))
+    assert [a.assignment.assignment_id for a in (await store.read()).assignments] == ["A-2"]
+
+
+async def test_a_step_from_another_state_changes_nothing(store: Store) -> None:
+    await store.keep(Changes(parcels=(new(parcel()),)))
+    taken = replace(parcel(), state=ParcelState.ASSIGNED)
+    await store.keep(Changes(parcels=(ParcelStep(ParcelState.SUBMITTED, taken),)))
+    cancelled = replace(parcel(), state=ParcelState.CANCELLED)
+    with pytest.raises(StaleStepError, match="P-1 is no longer submitted"):
+        await store.keep(Changes(parcels=(ParcelStep(ParcelState.SUBMITTED, cancelled),)))
+    assert (await store.read()).parcels[0].state is ParcelState.ASSIGNED
+
+
+async def test_a_failed_unit_leaves_its_neighbours_in_the_batch_alone(store: Store) -> None:
+    told: list[str] = []
+    async with asyncio.TaskGroup() as group:
+        for ident in ("P-1", "P-2", "P-1", "P-3"):
+            group.create_task(keep(store, ident, told), name=ident)
+    assert told == ["P-1", "P-2", "conflict", "P-3"] or sorted(told) == sorted(
+        ["P-1", "P-2", "P-3", "conflict"]
+    )
+    assert [p.parcel.parcel_id for p in (await store.read()).parcels] == ["P-1", "P-2", "P-3"]
+
+
+async def keep(store: Store, ident: str, told: list[str]) -> None:
+    try:
+        await store.keep(
+            Changes(parcels=(new(parcel(ident)),)), on_kept=lambda _: told.append(ident)
+        )
+    except ConflictError:
+        told.append("conflict")
+
+
+async def test_a_new_lease_fences_the_old_owner(store: Store) -> None:
+    assert await store.take_leases(("D-1",), "one", NOW) == {"D-1": 1}
+    await store.keep(Changes(epochs={"D-1": 1}, events=(Event("ok", NOW),)))
+    assert await store.take_leases(("D-1",), "two", NOW) == {"D-1": 2}
+    with pytest.raises(FencedError, match="another controller"):
+        await store.keep(Changes(epochs={"D-1": 1}, events=(Event("never", NOW),)))
+    assert [e.kind for _, e in await store.events_after(0, 10)] == ["ok"]
+
+
+async def test_a_store_opens_again_with_what_it_held(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with Store(url(tmp_path)) as opened, asyncio.TaskGroup() as group:
+            writer = group.create_task(opened.run(), name="store")
+            await opened.keep(Changes(events=(Event("up", NOW),)))
+            seqs = [seq for seq, _ in await opened.events_after(0, 10)]
+            writer.cancel()
+    assert seqs == [1, 2]
+    with pytest.raises(StoreClosedError):
+        await opened.keep(Changes())
+
+
+async def test_the_migrations_lead_to_the_schema(tmp_path: Path) -> None:
+    async with Store(url(tmp_path)):
+        pass
+    engine = create_engine(f"sqlite:///{tmp_path / 'w.db'}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
