@@ -1,10 +1,10 @@
 """The errors of this package.
 
-    GeofenceError
-    +-- FrameError        a position, altitude or area that no frame can hold
-    +-- PathError         a path that cannot be checked: names the leg or disc and the field
-    +-- ZoneError         a zone that cannot be understood: carries feature id, field and reason
-    +-- ZoneFileError     a zone file that was refused whole: carries every ZoneError found
+GeofenceError
++-- FrameError        a position, altitude or area that no frame can hold
++-- PathError         a path that cannot be checked: names the leg or disc and the field
++-- ZoneError         a zone that cannot be understood: carries feature id, field and reason
++-- ZoneFileError     a zone file that was refused whole: carries every ZoneError found
 """
 
 from __future__ import annotations

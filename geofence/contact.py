@@ -1,0 +1,213 @@
+"""Pieces of a path against the zones beside them: where they touch, and how far they are off.
+
+Owns the search, the cut to a zone's heights and the call of the exact predicates. Must not know
+schedules, permits or what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from geofence.frames import Array
+from geofence.heights import Band
+from geofence.kernel import (
+    Bools,
+    Ints,
+    Rows,
+    circle_contacts,
+    circle_spans,
+    deepest,
+    distances,
+    inside,
+    make_rows,
+    touching_spans,
+)
+from geofence.track import Pieces
+from geofence.zones import Zone
+from geofence.zoneset import ZoneSet
+
+CLEARANCE_HORIZON_M = 2_000.0
+"""Zones farther off than this are not looked at: the clearance is then None."""
+
+HEIGHT_TOLERANCE_M = 0.01
+"""A forbidding zone is taken this much higher and lower than it is written."""
+
+_MAX_EDGES = 2_000_000
+"""Edges compared at once, to bound memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contacts:
+    """Pairs of piece and zone whose heights overlap, one row each.
+
+    `line` (n, 4) is the part of the piece within the zone's heights, degrees; `part` (n, 2) its
+    span of the owner's parameter. `distance_m` (n) is from the line, 0 inside. `touch` (n, 2) is
+    the span of the owner's parameter within reach, (inf, -inf) where it is out of reach.
+    """
+
+    piece: Ints
+    zone: Ints
+    turn: Array
+    line: Array
+    part: Array
+    distance_m: Array
+    touch: Array
+
+    @property
+    def hit(self) -> Bools:
+        """Which rows are within reach."""
+        return np.asarray(np.isfinite(self.touch[:, 0]))
+
+
+def find_contacts(
+    pieces: Pieces, zones: ZoneSet, applies: Callable[[Zone], bool], band: Callable[[Zone], Band]
+) -> Contacts:
+    """Every zone that `applies` and is within its heights near a piece."""
+    piece, zone, turn = _candidates(pieces, zones)
+    wanted, which = np.unique(zone, return_inverse=True)
+    keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
+    bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]
+    low = np.array([b.low_m for b in bands]) - HEIGHT_TOLERANCE_M
+    high = np.array([b.high_m for b in bands]) + HEIGHT_TOLERANCE_M
+    if len(wanted):
+        part = clip_heights(pieces.heights[piece], pieces.part[piece], low[which], high[which])
+        chosen = keep[which] & (part[:, 0] <= part[:, 1])
+        piece, zone, turn, part = piece[chosen], zone[chosen], turn[chosen], part[chosen]
+    else:
+        part = np.empty((0, 2))
+    line = cut(pieces, piece, part)
+    distance, touch = np.empty(len(piece)), np.empty((len(piece), 2))
+    circle = zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)
+    for some in _batches(np.flatnonzero(~circle), zones.edge_count, zone):
+        rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
+        distance[some], touch[some] = polygon_touch(rows, pieces.reach_m[piece[some]])
+    some = np.flatnonzero(circle)
+    distance[some], touch[some] = _circle_touch(
+        line[some], zones.circle[zone[some]], pieces.reach_m[piece[some]]
+    )
+    hit = np.isfinite(touch[:, 0])
+    touch[hit] = part[hit, :1] + touch[hit] * (part[hit, 1:] - part[hit, :1])
+    return Contacts(piece, zone, turn, line, part, distance, touch)
+
+
+_NOWHERE = Band(math.inf, -math.inf)
+
+
+def _candidates(pieces: Pieces, zones: ZoneSet) -> tuple[Ints, Ints, Array]:
+    far = np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)
+    line = pieces.line
+    # 110 km is under the least length of a degree of latitude, 111.3 over the longest at 1 cos(lat)
+    high = far / 110_000.0
+    top = np.minimum(np.max(np.abs(line[:, 1::2]), axis=1, initial=0.0) + high, 89.0)
+    wide = far / (110_000.0 * np.cos(np.radians(top)))
+    west, east = line[:, 0::2].min(axis=1, initial=999.0), line[:, 0::2].max(axis=1, initial=-999.0)
+    south, north = line[:, 1::2].min(axis=1, initial=99.0), line[:, 1::2].max(axis=1, initial=-99.0)
+    return zones.near(np.stack((west - wide, south - high, east + wide, north + high), axis=-1))
+
+
+def clip_heights(heights: Array, part: Array, low: Array, high: Array) -> Array:
+    """The span (n, 2) of `part` (n, 2) where a slope of heights (n, 2) is within low and high.
+
+    Heights in metres at parameter 0 and 1. First above last where there is none.
+    """
+    rise = heights[:, 1] - heights[:, 0]
+    level = rise == 0.0
+    safe = np.where(level, 1.0, rise)
+    first, second = (low - heights[:, 0]) / safe, (high - heights[:, 0]) / safe
+    within = (low <= heights[:, 0]) & (heights[:, 0] <= high)
+    begin = np.where(level, np.where(within, -np.inf, np.inf), np.minimum(first, second))
+    end = np.where(level, np.where(within, np.inf, -np.inf), np.maximum(first, second))
+    # an empty band (low above high) has no inside, whatever the slope
+    end = np.where(low > high, -np.inf, end)
+    return np.stack((np.maximum(begin, part[:, 0]), np.minimum(end, part[:, 1])), axis=-1)
+
+
+def cut(pieces: Pieces, piece: Ints, part: Array) -> Array:
+    """The lines (n, 4) in degrees of parts (n, 2) of pieces (n)."""
+    whole, line = pieces.part[piece], pieces.line[piece]
+    s = (part - whole[:, :1]) / (whole[:, 1:] - whole[:, :1])
+    step = line[:, 2:] - line[:, :2]
+    ends = np.hstack((line[:, :2] + s[:, :1] * step, line[:, :2] + s[:, 1:] * step))
+    # uncut ends stay to the last bit
+    return np.where(np.repeat(part == whole, 2, axis=1), line, ends)
+
+
+def to_metres(lonlat: Array, origin: Array, scale: Array) -> Array:
+    """Rows (n, 4) of lon, lat, lon, lat degrees in each row's own local frame, metres."""
+    return np.asarray((lonlat - np.tile(origin, 2)) * np.tile(scale, 2))
+
+
+def polygon_rows(
+    pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
+) -> Rows:
+    """Lines (n, 4) and their zones' edges in the frames of their pieces."""
+    edges, counts = zones.edges_of(zone)
+    row = np.repeat(np.arange(len(zone)), counts)
+    edges = edges + turn[row][:, None] * np.array([1.0, 0.0, 1.0, 0.0])
+    origin, scale = pieces.origin[piece], pieces.scale[piece]
+    metres = to_metres(edges, origin[row], scale[row])
+    return make_rows(to_metres(line, origin, scale), metres, counts)
+
+
+def _batches(numbers: Ints, edge_count: Ints, zone: Ints) -> list[Ints]:
+    if not len(numbers):
+        return []
+    batch = np.cumsum(edge_count[zone[numbers]]) // _MAX_EDGES
+    return np.split(numbers, np.flatnonzero(np.diff(batch)) + 1)
+
+
+def polygon_touch(rows: Rows, reach_m: Array) -> tuple[Array, Array]:
+    """Distance (n) and the span (n, 2) of each segment's parameter within reach of its polygon."""
+    distance = distances(rows)
+    begins = inside(rows)
+    distance = np.where(begins, 0.0, distance)
+    touch = np.tile((np.inf, -np.inf), (len(distance), 1))
+    hit = np.flatnonzero(distance <= reach_m)
+    if len(hit):
+        some = select(rows, hit)
+        span = touching_spans(some, reach_m[hit])
+        span[begins[hit], 0] = 0.0
+        span[inside(some, end=True), 1] = 1.0
+        # distance and span may differ by rounding: then the whole segment stands
+        lost = ~(span[:, 0] <= span[:, 1])
+        span[lost] = (0.0, 1.0)
+        touch[hit] = span
+    return distance, touch
+
+
+def select(rows: Rows, chosen: Ints) -> Rows:
+    """Some of the rows, in ascending order."""
+    counts = np.diff(rows.starts, append=len(rows.edges)).astype(np.intp)
+    return make_rows(rows.segments[chosen], rows.edges[np.isin(rows.row, chosen)], counts[chosen])
+
+
+def _circle_touch(line: Array, circle: Array, reach_m: Array) -> tuple[Array, Array]:
+    if not len(line):
+        return np.empty(0), np.empty((0, 2))
+    from_center, at = circle_contacts(line, circle[:, :2])
+    distance = np.maximum(from_center - circle[:, 2], 0.0)
+    hit = distance <= reach_m
+    span = circle_spans(line, circle[:, :2], circle[:, 2] + reach_m)
+    low, high = np.minimum(span[:, 0], at), np.maximum(span[:, 1], at)
+    nowhere = np.array((np.inf, -np.inf))
+    return distance, np.where(hit[:, None], np.stack((low, high), axis=-1), nowhere)
+
+
+def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> float:
+    """How deep in metres the corridor of one row reaches into its zone; never too small.
+
+    For a circle exact; for a polygon a bound within 0.1 m or 1 % (kernel.deepest).
+    """
+    some = np.array([number])
+    piece, zone, line = contacts.piece[some], contacts.zone[some], contacts.line[some]
+    reach = float(pieces.reach_m[piece[0]])
+    if zones.is_circle[zone[0]]:
+        circle = zones.circle[zone]
+        from_center, _ = circle_contacts(line, circle[:, :2])
+        return max(0.0, float(circle[0, 2] - from_center[0]) + reach)
+    rows = polygon_rows(pieces, piece, line, zones, zone, contacts.turn[some])
+    return max(0.0, deepest(rows.segments[0], rows.edges) + reach)

@@ -1,0 +1,132 @@
+"""What is asked of the checker, and what it answers: plain data.
+
+Owns legs, discs, flight paths, violations and verdicts. Must not compute.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from geofence.errors import FrameError, PathError
+from geofence.frames import MAX_FRAME_SPAN_M, MAX_LATITUDE_DEG, LatLon, geodesic_m
+from geofence.zones import VehicleClass, ZoneKind
+
+MAX_CORRIDOR_M = 10_000.0
+"""Widest corridor or disc: beyond it one affine frame a piece is no longer exact enough."""
+
+
+def _check_times(what: str, enter: datetime, leave: datetime) -> None:
+    if enter.tzinfo is None or leave.tzinfo is None:
+        raise PathError(f"{what}: enter and leave need a time zone")
+    if leave < enter:
+        raise PathError(f"{what}: leave {leave.isoformat()} is before enter {enter.isoformat()}")
+
+
+def _check_number(what: str, field: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise PathError(f"{what}: {field} {value} is not a number from {low:g} to {high:g}")
+
+
+def _check_latitude(what: str, position: LatLon) -> None:
+    if abs(position.lat_deg) > MAX_LATITUDE_DEG:
+        raise FrameError(
+            f"{what}: latitude {position.lat_deg} is beyond {MAX_LATITUDE_DEG} degrees, where "
+            "zones cannot be checked"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PathLeg:
+    """One leg: `corridor_m` either side of the line, moving evenly from enter to leave.
+
+    Raises PathError or FrameError for what cannot be checked.
+    """
+
+    index: int
+    label: str
+    start: LatLon
+    end: LatLon
+    start_amsl_m: float
+    end_amsl_m: float
+    enter: datetime
+    leave: datetime
+    corridor_m: float
+
+    def __post_init__(self) -> None:
+        what = f"leg {self.index} ({self.label})"
+        _check_times(what, self.enter, self.leave)
+        _check_number(what, "corridor_m", self.corridor_m, 0.0, MAX_CORRIDOR_M)
+        for name in ("start_amsl_m", "end_amsl_m"):
+            _check_number(what, name, getattr(self, name), -1e5, 1e5)
+        _check_latitude(what, self.start)
+        _check_latitude(what, self.end)
+        length_m = geodesic_m(self.start, self.end)
+        if length_m > MAX_FRAME_SPAN_M:
+            raise FrameError(
+                f"{what}: {length_m:.0f} m is longer than {MAX_FRAME_SPAN_M:.0f} m: split it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Disc:
+    """A place that is used from enter to leave: take-off, landing, drop, wait."""
+
+    index: int
+    label: str
+    center: LatLon
+    radius_m: float
+    low_amsl_m: float
+    high_amsl_m: float
+    enter: datetime
+    leave: datetime
+
+    def __post_init__(self) -> None:
+        what = f"disc {self.index} ({self.label})"
+        _check_times(what, self.enter, self.leave)
+        _check_number(what, "radius_m", self.radius_m, 0.0, MAX_CORRIDOR_M)
+        _check_number(what, "low_amsl_m", self.low_amsl_m, -1e5, 1e5)
+        _check_number(what, "high_amsl_m", self.high_amsl_m, self.low_amsl_m, 1e5)
+        _check_latitude(what, self.center)
+
+
+@dataclass(frozen=True, slots=True)
+class FlightPath:
+    """All that one vehicle is to do, and the permits it holds."""
+
+    vehicle_class: VehicleClass
+    legs: tuple[PathLeg, ...]
+    discs: tuple[Disc, ...] = ()
+    permits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One leg or disc against one zone.
+
+    `entry` and `exit` are the first and last places on its line where the corridor touches the
+    zone. `depth_m` is how deep the corridor reaches into it (for a keep-in zone: out of it).
+    """
+
+    zone_id: str
+    zone_name: str
+    kind: ZoneKind
+    index: int
+    label: str
+    entry: LatLon
+    exit: LatLon
+    depth_m: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon."""
+
+    allowed: bool
+    zones_version: str
+    violations: tuple[Violation, ...]
+    advisories: tuple[Violation, ...]
+    clearance_m: float | None
+    nearest_zone_id: str

@@ -1,0 +1,150 @@
+"""The line that a vehicle really takes, cut into pieces that are straight in longitude/latitude.
+
+Owns the autopilot's leg geometry and the reach of a corridor, errors of the frame included.
+Must not know zones.
+
+ArduPilot flies a leg straight in its own frame: north = dlat R, east = dlon R cos(mean latitude
+of point and origin), R = 6378100 m (libraries/AP_Common/Location.cpp,
+get_vector_xy_from_origin_NE and offset_latlng). Against the straight line in longitude and
+latitude such a leg bows by dN dE tan(lat) / (8 R), wherever the origin is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from geofence.frames import Array, metres_per_degree
+from geofence.path import Disc, FlightPath, PathLeg
+from geofence.zones import VehicleClass
+
+Ints = npt.NDArray[np.intp]
+
+ARDUPILOT_RADIUS_M = 6_378_100.0
+"""The radius of ArduPilot's sphere."""
+
+MAX_BOW_M = 0.05
+"""Farthest that the line flown may lie from a piece; what is left is added to the corridor."""
+
+BOW_SLACK = 0.02
+"""Share of a leg's bow that depends on the origin of the autopilot's frame, which is not known."""
+
+MAX_PIECE_M = 5_000.0
+"""Longest piece: keeps the scale error of its frame under 0.07 % at 60 degrees."""
+
+TOLERANCE_M = 0.001
+"""Nearer than this to the limit is over it: a million times the rounding of the predicates."""
+
+SECOND_ORDER = 2e-5
+"""Relative error of an affine frame beyond its first order, to 84 degrees and 5 km pieces."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """Pieces of a path, one row each.
+
+    `owner` numbers legs, then discs. `line` (n, 4) is lon, lat, lon, lat in degrees, continuous
+    across the antimeridian within one owner. `part` (n, 2) is the span of the owner's parameter,
+    `heights` (n, 2) the owner's heights in metres AMSL at parameter 0 and 1. `origin` (n, 2) and
+    `scale` (n, 2) are the local frame: degrees, and metres per degree. `reach_m` (n) is the
+    corridor with every error of frame and bow added.
+    """
+
+    owner: Ints
+    line: Array
+    part: Array
+    heights: Array
+    corridor_m: Array
+    reach_m: Array
+    origin: Array
+    scale: Array
+
+
+def split_leg(leg: PathLeg, *, autopilot: bool = True) -> tuple[Array, float]:
+    """Corners (n + 1, 2) of the leg's pieces in lon, lat degrees, and the bow left over in metres.
+
+    `autopilot` False: the vehicle's line is not ArduPilot's; the whole bow is left over.
+    """
+    lat, lon = leg.start.lat_deg, leg.start.lon_deg
+    dlat = leg.end.lat_deg - lat
+    dlon = (leg.end.lon_deg - lon + 180.0) % 360.0 - 180.0
+    middle = math.radians(lat + dlat / 2.0)
+    north_m = abs(math.radians(dlat)) * ARDUPILOT_RADIUS_M
+    east_m = abs(math.radians(dlon)) * ARDUPILOT_RADIUS_M * math.cos(middle)
+    steepest = math.tan(math.radians(max(abs(lat), abs(leg.end.lat_deg))))
+    bow_m = north_m * east_m * steepest / (8.0 * ARDUPILOT_RADIUS_M)
+    count = max(1, math.ceil(math.hypot(north_m, east_m) * 1.01 / MAX_PIECE_M))
+    if autopilot:
+        count = max(count, math.ceil(math.sqrt(bow_m / MAX_BOW_M)))
+    t = np.linspace(0.0, 1.0, count + 1)
+    lats = lat + t * dlat
+    if autopilot:
+        lons = lon + t * dlon * math.cos(middle) / np.cos(np.radians(lat + t * dlat / 2.0))
+        left_m = bow_m / count**2 + BOW_SLACK * bow_m
+    else:
+        lons = lon + t * dlon
+        left_m = bow_m
+    lons[-1], lats[-1] = lon + dlon, leg.end.lat_deg
+    return np.stack((lons, lats), axis=-1), left_m
+
+
+def reach_m(corridor_m: Array, lat_deg: Array, half_deg: Array, bow_m: Array) -> Array:
+    """Corridor in metres of a frame at `lat_deg`, valid `half_deg` of latitude either side.
+
+    East-west scale changes by tan(lat) dlat, so a distance of the frame may be short by that.
+    """
+    stray = np.radians(half_deg) + corridor_m / ARDUPILOT_RADIUS_M
+    tangent = np.tan(np.minimum(np.radians(np.abs(lat_deg) + half_deg), math.radians(89.0)))
+    stretch = 1.05 * tangent * stray + SECOND_ORDER
+    return np.asarray(corridor_m * (1.0 + stretch) + bow_m + TOLERANCE_M, dtype=np.float64)
+
+
+def pieces_of(path: FlightPath) -> Pieces:
+    """Every leg and disc of the path, cut up."""
+    autopilot = path.vehicle_class is VehicleClass.MULTIROTOR
+    lines: list[Array] = []
+    parts: list[Array] = []
+    counts: list[int] = []
+    rows: list[tuple[float, float, float, float]] = []
+    for leg in path.legs:
+        corners, bow = split_leg(leg, autopilot=autopilot)
+        n = len(corners) - 1
+        t = np.linspace(0.0, 1.0, n + 1)
+        lines.append(np.hstack((corners[:-1], corners[1:])))
+        parts.append(np.stack((t[:-1], t[1:]), axis=-1))
+        counts.append(n)
+        rows.append((leg.start_amsl_m, leg.end_amsl_m, leg.corridor_m, bow))
+    for disc in path.discs:
+        lines.append(_point(disc))
+        parts.append(np.array([[0.0, 1.0]]))
+        counts.append(1)
+        rows.append((disc.low_amsl_m, disc.high_amsl_m, disc.radius_m, 0.0))
+    if not lines:
+        return _assemble(np.empty((0, 4)), np.empty((0, 2)), [], np.empty((0, 4)))
+    return _assemble(np.concatenate(lines), np.concatenate(parts), counts, np.array(rows))
+
+
+def _point(disc: Disc) -> Array:
+    lon, lat = disc.center.lon_deg, disc.center.lat_deg
+    return np.array([[lon, lat, lon, lat]])
+
+
+def _assemble(line: Array, part: Array, counts: list[int], rows: Array) -> Pieces:
+    owner = np.repeat(np.arange(len(counts)), counts).astype(np.intp)
+    row = rows[owner]
+    origin = (line[:, :2] + line[:, 2:]) / 2.0
+    half = np.abs(line[:, 3] - line[:, 1]) / 2.0
+    corridor = row[:, 2]
+    return Pieces(
+        owner=owner,
+        line=line,
+        part=part,
+        heights=row[:, :2],
+        corridor_m=corridor,
+        reach_m=reach_m(corridor, origin[:, 1], half, row[:, 3]),
+        origin=origin,
+        scale=np.stack(metres_per_degree(origin[:, 1]), axis=-1),
+    )

@@ -1,0 +1,220 @@
+"""A set of zones as it stood at one moment, with its spatial index.
+
+Owns the immutable snapshot, its version and the search for candidates. Must not decide whether
+a path is allowed.
+
+Zones are indexed by their bounds in longitude and latitude, each continuous: bounds may pass 180
+degrees (circles), and a search tries its box 360 degrees either way where that can matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import shapely
+
+from geofence.errors import ZoneError
+from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum, LatLon
+from geofence.kernel import Ints
+from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
+
+MAX_ZONE_WIDTH_DEG = 180.0
+"""A wider polygon has no inside that a plane can tell: it is refused."""
+
+
+class ZoneSet:
+    """An immutable snapshot of zones. Raises ZoneError for a duplicate id or an area that is none.
+
+    `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
+    change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
+    zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle).
+    """
+
+    __slots__ = (
+        "_by_id", "_extent", "_tree", "circle", "edge_count", "edge_start", "edges", "is_circle",
+        "keep_ins", "version", "zones",
+    )  # fmt: skip
+
+    def __init__(self, zones: Iterable[Zone]) -> None:
+        self.zones: tuple[Zone, ...] = tuple(zones)
+        self._by_id: dict[str, int] = {}
+        for number, zone in enumerate(self.zones):
+            if zone.zone_id in self._by_id:
+                raise ZoneError(zone.zone_id, "id", "another zone has this id: rename one of them")
+            self._by_id[zone.zone_id] = number
+            _check_limits(zone)
+        self.version: str = _version(self.zones)
+        rings = [_ring_edges(zone) for zone in self.zones]
+        self.edge_count: Ints = np.array([len(edges) for edges in rings], dtype=np.intp)
+        self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
+        self.edges: Array = np.concatenate(rings) if rings else np.empty((0, 4))
+        self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
+        self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
+        self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
+        bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
+        self._tree = shapely.STRtree(shapely.box(*bounds.T))
+        self._extent = (bounds[:, 0].min(), bounds[:, 2].max()) if len(bounds) else None
+
+    def __len__(self) -> int:
+        return len(self.zones)
+
+    def __iter__(self) -> Iterator[Zone]:
+        return iter(self.zones)
+
+    def get(self, zone_id: str) -> Zone | None:
+        """The zone of this id, or None."""
+        number = self._by_id.get(zone_id)
+        return None if number is None else self.zones[number]
+
+    def index_of(self, zone_id: str) -> int:
+        """Where the zone stands in `zones`; KeyError where it does not."""
+        return self._by_id[zone_id]
+
+    def near(self, boxes: Array) -> tuple[Ints, Ints, Array]:
+        """Zones whose bounds meet boxes (n, 4) of west, south, east, north degrees.
+
+        Gives box numbers, zone numbers, and the degrees (0, 360 or -360) to add to a zone's
+        longitudes to bring it beside the box.
+        """
+        if self._extent is None or not len(boxes):
+            return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+        found: list[tuple[Ints, Ints, Array]] = []
+        for turn in (0.0, 360.0, -360.0):
+            west, east = self._extent[0] + turn, self._extent[1] + turn
+            if boxes[:, 0].min() > east or boxes[:, 2].max() < west:
+                continue
+            shifted = shapely.box(boxes[:, 0] - turn, boxes[:, 1], boxes[:, 2] - turn, boxes[:, 3])
+            box, zone = self._tree.query(shifted)
+            found.append((box, zone, np.full(len(box), turn)))
+        if not found:
+            return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+        box, zone, turns = (np.concatenate(part) for part in zip(*found, strict=True))
+        return box, zone, turns
+
+    def edges_of(self, numbers: Ints) -> tuple[Array, Ints]:
+        """Edges (k, 4) in degrees of polygon zones, one zone after the other, and counts (n)."""
+        counts = self.edge_count[numbers]
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        index = np.arange(total) + np.repeat(self.edge_start[numbers] - (ends - counts), counts)
+        return self.edges[index], counts
+
+
+def _check_limits(zone: Zone) -> None:
+    for name, limit in (("floor", zone.floor), ("ceiling", zone.ceiling)):
+        if limit is not None and limit.datum is Datum.HOME:
+            raise ZoneError(
+                zone.zone_id, name, "a zone has no home: give it above AMSL, AGL or WGS84"
+            )
+    floor, ceiling = zone.floor, zone.ceiling
+    if (
+        floor is not None
+        and ceiling is not None
+        and floor.datum is ceiling.datum
+        and floor.value_m > ceiling.value_m
+    ):
+        raise ZoneError(
+            zone.zone_id, "floor", f"{floor.value_m:g} m is above the ceiling {ceiling.value_m:g} m"
+        )
+
+
+def _ring_edges(zone: Zone) -> Array:
+    """Edges (n, 4) in degrees of every ring; checks that the rings make a polygon."""
+    area = zone.area
+    if isinstance(area, CircleArea):
+        return np.empty((0, 4))
+    rings = [np.array([(p.lon_deg, p.lat_deg) for p in ring]) for ring in (area.shell, *area.holes)]
+    if any(len(ring) < 3 for ring in rings):
+        raise ZoneError(zone.zone_id, "geometry", "a ring needs at least three corners")
+    shell = rings[0]
+    steps = np.abs(np.diff(shell[:, 0], append=shell[0, 0]))
+    if steps.max() >= MAX_ZONE_WIDTH_DEG or np.ptp(shell[:, 0]) > MAX_ZONE_WIDTH_DEG:
+        raise ZoneError(
+            zone.zone_id,
+            "geometry",
+            "it is wider than 180 degrees of longitude: where it crosses the antimeridian, cut it "
+            "there into two zones (RFC 7946, section 3.1.9)",
+        )
+    polygon = shapely.Polygon(shell, rings[1:])
+    if not polygon.is_valid:
+        raise ZoneError(zone.zone_id, "geometry", shapely.is_valid_reason(polygon))
+    return np.concatenate([np.hstack((ring, np.roll(ring, -1, axis=0))) for ring in rings])
+
+
+def _circle_row(area: Area) -> tuple[float, float, float]:
+    if isinstance(area, CircleArea):
+        return area.center.lon_deg, area.center.lat_deg, area.radius_m
+    return math.nan, math.nan, math.nan
+
+
+def _bounds(zone: Zone) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees, never too small."""
+    area = zone.area
+    if isinstance(area, PolygonArea):
+        lons = [p.lon_deg for p in area.shell]
+        lats = [p.lat_deg for p in area.shell]
+        return min(lons), min(lats), max(lons), max(lats)
+    if not 0.0 < area.radius_m <= MAX_FRAME_SPAN_M:
+        raise ZoneError(
+            zone.zone_id,
+            "radius_m",
+            f"{area.radius_m} is not a radius above 0 and up to {MAX_FRAME_SPAN_M:.0f} m",
+        )
+    lat, lon = area.center.lat_deg, area.center.lon_deg
+    # 6,335 km is the least radius of curvature of the ellipsoid
+    angle = area.radius_m / 6_335_000.0
+    if abs(lat) + math.degrees(angle) > 89.0:
+        raise ZoneError(zone.zone_id, "geometry", "the circle comes within a degree of a pole")
+    wide = math.degrees(math.asin(math.sin(angle) / math.cos(math.radians(lat))))
+    high = math.degrees(angle)
+    return lon - wide, lat - high, lon + wide, lat + high
+
+
+def _version(zones: tuple[Zone, ...]) -> str:
+    digest = hashlib.sha256()
+    for text in sorted(json.dumps(_content(zone), sort_keys=True) for zone in zones):
+        digest.update(text.encode())
+        digest.update(b"\n")
+    return digest.hexdigest()[:16]
+
+
+def _content(zone: Zone) -> dict[str, Any]:
+    schedule = zone.schedule
+    return {
+        "id": zone.zone_id,
+        "name": zone.name,
+        "kind": str(zone.kind),
+        "area": _area_content(zone.area),
+        "floor": _limit_content(zone.floor),
+        "ceiling": _limit_content(zone.ceiling),
+        "windows": sorted(
+            (sorted(w.days), w.start.isoformat(), w.end.isoformat()) for w in schedule.windows
+        ),
+        "timezone": schedule.timezone,
+        "valid": [
+            None if at is None else at.timestamp()
+            for at in (schedule.valid_from, schedule.valid_to)
+        ],
+        "classes": sorted(zone.classes),
+        "permit": zone.permit,
+        "note": zone.note,
+    }
+
+
+def _limit_content(limit: Altitude | None) -> tuple[float, str] | None:
+    return None if limit is None else (limit.value_m, str(limit.datum))
+
+
+def _area_content(area: Area) -> list[Any]:
+    if isinstance(area, CircleArea):
+        return [area.center.lat_deg, area.center.lon_deg, area.radius_m]
+    return [_ring_content(ring) for ring in (area.shell, *area.holes)]
+
+
+def _ring_content(ring: tuple[LatLon, ...]) -> list[tuple[float, float]]:
+    return [(p.lat_deg, p.lon_deg) for p in ring]
