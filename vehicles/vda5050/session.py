@@ -1,0 +1,486 @@
+"""One robot as a VehicleSession.
+
+Owns the bridge between the controller's calls and the order engine: it feeds the engine, sends
+what the engine says, tells what the engine tells, and waits for effects. Must not keep protocol
+state of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from geofence.frames import LatLon
+from missions.model import GroundMission, Mission
+from vehicles.errors import ProtocolError, VehicleError, VehicleTimeoutError
+from vehicles.port import (
+    Capability,
+    Clock,
+    CommandResult,
+    EventKind,
+    LinkState,
+    MissionProgress,
+    Outcome,
+    Telemetry,
+    VehicleEvent,
+    Verb,
+)
+from vehicles.vda5050 import topics
+from vehicles.vda5050.codec import Codec, HeaderCounter
+from vehicles.vda5050.engine import CANCEL, STATE_REQUEST, step
+from vehicles.vda5050.engine_model import (
+    EXPIRED,
+    OPEN,
+    Adopt,
+    Ask,
+    Begin,
+    EngineSettings,
+    EngineState,
+    GotConnection,
+    GotFactsheet,
+    GotState,
+    Input,
+    Notice,
+    Prepare,
+    SendOrder,
+    Stage,
+    Tick,
+)
+from vehicles.vda5050.maps import SiteMap
+from vehicles.vda5050.models import Header
+from vehicles.vda5050.orders import (
+    OrderSettings,
+    build_order,
+    mission_fault,
+    order_fault,
+    robot_faults,
+)
+from vehicles.vda5050.progress import Reading, read
+from vehicles.vda5050.telemetry import telemetry_of
+
+log = structlog.get_logger(__name__)
+
+MAX_EVENTS = 4096
+ALARM_EVERY_S = 60.0
+DONE = CommandResult(Outcome.DONE)
+
+
+class Publish(Protocol):
+    """Hands a message to the transport; lost ones are the engine's to resend."""
+
+    def __call__(self, topic: str, payload: bytes, *, urgent: bool) -> None:
+        """Must not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vda5050Vehicle:
+    """An enrolled robot. `base` is where its rounds start and end."""
+
+    vehicle_id: str
+    manufacturer: str
+    serial: str
+    capability: Capability
+    base: LatLon
+
+    @property
+    def address(self) -> topics.Address:
+        """Its place among the topics."""
+        return topics.Address(self.manufacturer, self.serial)
+
+
+@dataclass(frozen=True, slots=True)
+class Vda5050Settings:
+    """Times of the sessions in seconds of the controller's clock, and of order and engine."""
+
+    tick_s: float = 1.0
+    adopt_timeout_s: float = 60.0
+    at_base_m: float = 60.0
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    order: OrderSettings = field(default_factory=OrderSettings)
+
+
+class Vda5050Session:
+    """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
+
+    def __init__(
+        self,
+        vehicle: Vda5050Vehicle,
+        site_map: SiteMap,
+        clock: Clock,
+        settings: Vda5050Settings,
+        *,
+        codec: Codec,
+        publish: Publish,
+        ids: Callable[[str], str],
+    ) -> None:
+        self._vehicle = vehicle
+        self._map = site_map
+        self._clock = clock
+        self._settings = settings
+        self._codec = codec
+        self._publish = publish
+        self._ids = ids
+        self._headers = HeaderCounter(vehicle.manufacturer, vehicle.serial, clock.now)
+        self._engine = EngineState(settings=settings.engine, tag=ids("start"))
+        self._received_at: datetime | None = None
+        self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
+        self._changed: set[asyncio.Event] = set()
+        self._nonsense: dict[str, tuple[float, int]] = {}
+        self._telemetry = Telemetry(vehicle.vehicle_id)
+
+    @property
+    def vehicle_id(self) -> str:
+        """The enrolled name."""
+        return self._vehicle.vehicle_id
+
+    @property
+    def capability(self) -> Capability:
+        """What it can carry and how far."""
+        return self._vehicle.capability
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest state, at once."""
+        return self._telemetry
+
+    async def events(self) -> AsyncIterator[VehicleEvent]:
+        """Events in order, for one consumer; those before the first reading wait for it."""
+        while True:
+            yield await self._events.get()
+
+    # --- what the fleet feeds --------------------------------------------------------------
+
+    def feed(self, event: Input) -> None:
+        """Advance the engine; send and tell what it says."""
+        before = self._engine
+        now_s = self._clock.monotonic_s()
+        self._engine, sends, notices = step(before, event, now_s)
+        if self._engine is before:
+            return
+        if self._engine.state is not before.state:
+            self._received_at = self._clock.now()
+        self._telemetry = telemetry_of(
+            self.vehicle_id, self._engine, now_s, self._received_at, self._map
+        )
+        for send in sends:
+            topic = topics.ORDER if isinstance(send, SendOrder) else topics.INSTANT_ACTIONS
+            head = self._headers.next(topic)
+            if isinstance(send, SendOrder):
+                self._publish(topic, self._codec.order(send.body, head), urgent=False)
+            else:
+                payload = self._codec.instant_actions(send.actions, head)
+                self._publish(topic, payload, urgent=True)
+        for notice in notices:
+            self._tell(notice)
+        for waiter in self._changed:
+            waiter.set()
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
+        try:
+            event = self._decode(topic, payload)
+        except ProtocolError as error:
+            self._alarm_nonsense(topic, error.reason)
+            return
+        self.feed(event)
+
+    def tick(self) -> None:
+        """Let time pass."""
+        self.feed(Tick())
+
+    def _decode(self, topic: str, payload: bytes) -> GotState | GotConnection | GotFactsheet:
+        message: Header
+        event: GotState | GotConnection | GotFactsheet
+        if topic == topics.STATE:
+            message = self._codec.state(payload, self.vehicle_id)
+            event = GotState(message)
+        elif topic == topics.CONNECTION:
+            message = self._codec.connection(payload, self.vehicle_id)
+            event = GotConnection(message)
+        else:
+            message = self._codec.factsheet(payload, self.vehicle_id)
+            event = GotFactsheet(message)
+        said = topics.Address(message.manufacturer, message.serial_number)
+        if said != self._vehicle.address:
+            raise ProtocolError(
+                self.vehicle_id,
+                f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
+                "robot using this one's topics?",
+            )
+        return event
+
+    def _alarm_nonsense(self, topic: str, reason: str) -> None:
+        """One alarm a topic and minute, with the count of what it stands for."""
+        now_s = self._clock.monotonic_s()
+        last_s, count = self._nonsense.get(topic, (float("-inf"), 0))
+        if now_s - last_s < ALARM_EVERY_S:
+            self._nonsense[topic] = (last_s, count + 1)
+            return
+        self._nonsense[topic] = (now_s, 0)
+        more = f" (and {count} more since the last alarm)" if count else ""
+        self._tell(Notice(EventKind.ALARM, detail=reason + more))
+
+    def _tell(self, notice: Notice) -> None:
+        event = VehicleEvent(
+            self.vehicle_id,
+            notice.kind,
+            self._clock.now(),
+            mission_hash=notice.mission_hash,
+            parcel_id=notice.parcel_id,
+            position=self._telemetry.position,
+            detail=notice.detail,
+            evidence=notice.evidence,
+        )
+        log.info(
+            "robot.event",
+            vehicle=self.vehicle_id,
+            kind=notice.kind.value,
+            parcel=notice.parcel_id,
+            detail=notice.detail,
+        )
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:
+            raise VehicleError(
+                self.vehicle_id, f"{MAX_EVENTS} events wait: nobody reads them"
+            ) from None
+
+    # --- what the controller asks ----------------------------------------------------------
+
+    async def load(self, mission: Mission) -> CommandResult:
+        """Check the round against the robot as it stands, translate it and keep it.
+
+        VDA 5050 cannot hold an order without driving it, so nothing is sent here: DONE means
+        that the order is valid, the robot could take it now, and exactly this order goes out at
+        `start`. `Telemetry.mission_hash` names the kept mission. The comparison with what the
+        robot holds is made at `start`.
+        """
+        if not isinstance(mission, GroundMission):
+            return _no("a ground robot drives rounds on streets: this mission is for a drone")
+        if mission.vehicle_id != self.vehicle_id:
+            return _no(f"the round is for {mission.vehicle_id}")
+        fault = mission_fault(mission) or self._robot_fault()
+        if fault:
+            return _no(fault)
+        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
+        state = self._engine.state
+        if state is not None:
+            fault = order_fault(order.body, state, self._engine.factsheet)
+        if fault:
+            return _no(fault)
+        self.feed(Prepare(order))
+        return DONE
+
+    async def start(self, mission: Mission) -> CommandResult:
+        """Send the loaded order, and again until the robot's state reflects it.
+
+        DONE when the state shows its order id and update id; REFUSED where the robot rejects it
+        by an error that names it; UNCERTAIN where neither came in time: the order may still be
+        taken, so adopt or cancel before anything else.
+        """
+        track = self._engine.track
+        if track is None or track.prepared.mission_hash != mission.content_hash:
+            return _no("this mission is not loaded: load it first")
+        if track.stage is Stage.ACTIVE:
+            return DONE
+        if track.stage not in {Stage.PREPARED, Stage.SILENT, Stage.SENT}:
+            return _no(f"this mission is over ({track.stage.value}): plan a new one")
+        fault = self._robot_fault() if track.stage is Stage.PREPARED else ""
+        if fault:
+            return _no(fault)
+        self.feed(Begin())
+        order_id = track.prepared.order_id
+
+        def settled() -> bool:
+            now = self._engine.track
+            return now is None or now.prepared.order_id != order_id or now.stage is not Stage.SENT
+
+        await self._until(settled, self._settings.engine.accept_timeout_s + 10.0)
+        now = self._engine.track
+        if now is None or now.prepared.order_id != order_id:
+            return _no("the order was withdrawn before the robot took it")
+        if now.stage in {Stage.ACTIVE, Stage.COMPLETED}:
+            return DONE
+        if now.stage in {Stage.REJECTED, Stage.CANCELLED}:
+            return _no(now.reason)
+        return CommandResult(Outcome.UNCERTAIN, now.reason or "no answer from the robot")
+
+    async def execute(self, verb: Verb) -> CommandResult:
+        """Demand something at once; DONE when the robot's state shows it.
+
+        HOLD is startPause, RESUME is stopPause, LAND is cancelOrder: the robot stops where it
+        is. None of them is a safety function: VDA 5050 has no emergency stop. RETURN is DONE for
+        an idle robot at its base and refused otherwise with nothing changed: a robot comes home
+        only on a round that was checked, which is the controller's to plan.
+        """
+        if not self._engine.broker:
+            return _no("no connection to the broker")
+        match verb:
+            case Verb.HOLD:
+                return await self._pause("startPause", paused=True)
+            case Verb.RESUME:
+                return await self._pause("stopPause", paused=False)
+            case Verb.LAND:
+                return await self._cancel()
+            case Verb.RETURN:
+                return self._return()
+
+    async def adopt(self, mission: Mission) -> MissionProgress:
+        """Ask for the robot's state and go on with the mission if that is what it shows.
+
+        What was picked and released is in the answer and is not told again as events. An answer
+        without `holds` ends any resending of this mission. Raises VehicleTimeoutError where the
+        robot says nothing in time: then nobody knows, and the parcel must stay where it is.
+        """
+        if not isinstance(mission, GroundMission):
+            return MissionProgress(holds=False, running=False, detail="this mission is for a drone")
+        await self._fresh_state()
+        state = self._engine.state
+        if state is None:
+            raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
+        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
+        self.feed(Adopt(order))
+        reading = read(order, state)
+        track = self._engine.track
+        mine = track is not None and track.prepared.order_id == order.order_id
+        shown = f"order {state.order_id!r}" if state.order_id else "no order"
+        return MissionProgress(
+            holds=reading in {Reading.RUNNING, Reading.DONE},
+            running=reading is Reading.RUNNING,
+            picked=track.picked if track and mine else frozenset(),
+            released=track.released if track and mine else frozenset(),
+            completed=reading is Reading.DONE,
+            detail=f"robot shows {shown}: {reading.value}",
+        )
+
+    # --- parts -----------------------------------------------------------------------------
+
+    def _robot_fault(self) -> str:
+        """Why the robot can take no order at all now; empty where it can."""
+        link = self._engine.link(self._clock.monotonic_s())
+        state = self._engine.state
+        if link is not LinkState.ONLINE or state is None:
+            return f"robot is {link.value}: no order is sent on an old state"
+        track = self._engine.track
+        if track is not None and track.stage in OPEN:
+            return f"order {track.prepared.order_id!r} is not over ({track.stage.value})"
+        if any(i.action.action_type == CANCEL and not i.over for i in self._engine.instants):
+            return "a cancelOrder is not over"
+        return "; ".join(robot_faults(state, self._map.map_id))
+
+    async def _ask(self, action_type: str) -> tuple[str, str]:
+        """Send an instant action; its last status and result when it is over."""
+        action_id = self._ids("action")
+        self.feed(Ask(action_type, action_id))
+
+        def over() -> bool:
+            track = self._engine.instant(action_id)
+            return track is None or track.over
+
+        await self._until(over, self._settings.engine.action_timeout_s * 3)
+        track = self._engine.instant(action_id)
+        return (track.status, track.result) if track else (EXPIRED, "")
+
+    async def _pause(self, action_type: str, *, paused: bool) -> CommandResult:
+        status, result = await self._ask(action_type)
+        if status == "FAILED":
+            return _no(f"robot failed {action_type}: {result or 'no reason given'}")
+
+        def shown() -> bool:
+            state = self._engine.state
+            # `paused` is optional: a robot without it shows the effect by FINISHED alone
+            told = state.paused if state else None
+            return told is paused or (told is None and status == "FINISHED")
+
+        if await self._until(shown, self._settings.engine.action_timeout_s):
+            return DONE
+        return _unsure(action_type)
+
+    async def _cancel(self) -> CommandResult:
+        state, track = self._engine.state, self._engine.track
+        idle = state is not None and state.idle
+        if idle and (track is None or track.stage not in OPEN):
+            if track is not None and track.stage is Stage.PREPARED:
+                self.feed(Ask(CANCEL, self._ids("action")))
+            return DONE
+        status, result = await self._ask(CANCEL)
+
+        def at_rest() -> bool:
+            now, order = self._engine.state, self._engine.track
+            return now is not None and now.idle and (order is None or order.stage not in OPEN)
+
+        if await self._until(at_rest, self._settings.engine.action_timeout_s):
+            return DONE
+        if status == "FAILED":
+            return _no(f"robot failed {CANCEL}: {result or 'no reason given'}")
+        return _unsure(CANCEL)
+
+    def _return(self) -> CommandResult:
+        state, position = self._engine.state, self._telemetry.position
+        if state is not None and state.idle and position is not None:
+            x0, y0 = self._map.to_map(self._vehicle.base)
+            x1, y1 = self._map.to_map(position)
+            away_m = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
+            if away_m <= self._settings.at_base_m:
+                return DONE
+        return _no(
+            "a robot returns on a checked round only: cancel its order with LAND if it has "
+            "one, then give it a round to its base"
+        )
+
+    async def _fresh_state(self) -> None:
+        """Wait for a state that was sent after now."""
+        asked_at = self._clock.monotonic_s()
+        action_id = self._ids("action")
+        asked = False
+
+        def answered() -> bool:
+            nonlocal asked
+            if self._engine.broker and not asked:
+                asked = True
+                self.feed(Ask(STATE_REQUEST, action_id))
+            track = self._engine.instant(action_id)
+            heard_at = self._engine.state_at
+            return (
+                track is not None and track.over and heard_at is not None and heard_at >= asked_at
+            )
+
+        await self._until(answered, self._settings.adopt_timeout_s)
+        heard_at = self._engine.state_at
+        if heard_at is None or heard_at < asked_at:
+            raise VehicleTimeoutError(
+                self.vehicle_id,
+                f"no state within {self._settings.adopt_timeout_s:.0f} s: what it carries is "
+                "unknown until it answers",
+            )
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for the engine to meet a condition; False where time ran out."""
+        changed = asyncio.Event()
+        self._changed.add(changed)
+        try:
+            async with self._clock.timeout(timeout_s):
+                while not condition():
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return condition()
+        else:
+            return True
+        finally:
+            self._changed.discard(changed)
+
+
+def _no(reason: str) -> CommandResult:
+    return CommandResult(Outcome.REFUSED, reason)
+
+
+def _unsure(what: str) -> CommandResult:
+    return CommandResult(
+        Outcome.UNCERTAIN, f"the robot's state did not show {what}: read it before going on"
+    )

@@ -1,0 +1,190 @@
+"""One connection to the broker for a whole fleet.
+
+Owns the socket (aiomqtt), reconnection and the two lanes. Must not know what a message means.
+
+* A fresh client per attempt: a used aiomqtt client would return from connect before CONNACK.
+* Backoff with jitter between attempts; while there is no connection nothing is queued, since
+  whoever sends also resends.
+* Incoming messages wait in a bounded queue; when it is full the oldest goes and is counted.
+* Outgoing messages never wait behind incoming ones: an own task publishes them, instant actions
+  first, in a bounded queue; what does not fit is refused, counted and resent by its sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import aiomqtt
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is and how topics start there. Any MQTT 3.1.1 broker does."""
+
+    host: str
+    port: int = 1883
+    username: str = ""
+    password: str = field(default="", repr=False)
+    prefix: str = "uagv"
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Limits and times. Times are wall seconds: the network does not run faster in a simulation."""
+
+    keepalive_s: int = 15
+    connect_timeout_s: float = 10.0
+    backoff_first_s: float = 0.2
+    backoff_max_s: float = 10.0
+    incoming_limit: int = 20_000
+    outgoing_limit: int = 5_000
+
+
+class Listener(Protocol):
+    """Who hears of the connection. Called in the event loop; must not block or raise."""
+
+    def connected(self) -> None:
+        """Subscriptions are made."""
+
+    def disconnected(self, reason: str) -> None:
+        """The connection is gone."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """A message arrived."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What went through, for observation."""
+
+    received: int = 0
+    sent: int = 0
+    dropped_in: int = 0
+    dropped_out: int = 0
+    connects: int = 0
+
+
+class MqttTransport:
+    """Serves one broker connection in `run`; `send` is synchronous and never waits."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        filters: tuple[str, ...],
+        listener: Listener,
+        *,
+        identifier: str,
+        jitter: Callable[[], float],
+        settings: TransportSettings | None = None,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._broker = broker
+        self._filters = filters
+        self._listener = listener
+        self._identifier = identifier
+        self._jitter = jitter
+        self._settings = settings or TransportSettings()
+        self._wait = wait
+        self._urgent: deque[tuple[str, bytes]] = deque()
+        self._normal: deque[tuple[str, bytes]] = deque()
+        self._work = asyncio.Event()
+        self._up = False
+        self.counts = Counts()
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection stands."""
+        return self._up
+
+    def send(self, topic: str, payload: bytes, *, urgent: bool = False) -> bool:
+        """Hand a message to the publishing lane; False where it was refused and counted."""
+        waiting = len(self._urgent) + len(self._normal)
+        if not self._up or waiting >= self._settings.outgoing_limit:
+            self.counts.dropped_out += 1
+            return False
+        (self._urgent if urgent else self._normal).append((topic, payload))
+        self._work.set()
+        return True
+
+    async def run(self) -> None:
+        """Connect, serve, and connect again, until cancelled."""
+        attempt = 0
+        while True:
+            reason = "connection closed"
+            try:
+                async with self._client() as client:
+                    attempt = 0
+                    await self._serve(client)
+            except* (aiomqtt.MqttError, OSError) as group:
+                reason = str(group.exceptions[0])
+            if self._up:
+                self._up = False
+                self._urgent.clear()
+                self._normal.clear()
+                self._listener.disconnected(reason)
+            settings = self._settings
+            pause_s = min(settings.backoff_max_s, settings.backoff_first_s * 2.0 ** min(attempt, 8))
+            attempt += 1
+            log.warning(
+                "broker.disconnected",
+                host=self._broker.host,
+                port=self._broker.port,
+                reason=reason,
+                retry_in_s=round(pause_s, 2),
+            )
+            await self._wait(pause_s * (0.5 + self._jitter()))
+
+    def _client(self) -> aiomqtt.Client:
+        counts = self.counts
+
+        class NewestWins(asyncio.Queue[aiomqtt.Message]):
+            """Drops the oldest when full: a newer state makes an older one worthless."""
+
+            def put_nowait(self, item: aiomqtt.Message) -> None:
+                if self.full():
+                    self.get_nowait()
+                    counts.dropped_in += 1
+                super().put_nowait(item)
+
+        return aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username or None,
+            password=self._broker.password or None,
+            identifier=self._identifier,
+            clean_session=True,
+            keepalive=self._settings.keepalive_s,
+            timeout=self._settings.connect_timeout_s,
+            queue_type=NewestWins,
+            max_queued_incoming_messages=self._settings.incoming_limit,
+        )
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        for name in self._filters:
+            await client.subscribe(name, qos=1)
+        self._up = True
+        self.counts.connects += 1
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publish(client), name="mqtt-publish")
+            self._listener.connected()
+            async for message in client.messages:
+                self.counts.received += 1
+                payload = message.payload
+                if isinstance(payload, bytes | bytearray):
+                    self._listener.received(message.topic.value, bytes(payload))
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._work.wait()
+            while self._urgent or self._normal:
+                topic, payload = (self._urgent or self._normal).popleft()
+                await client.publish(topic, payload, qos=0)
+                self.counts.sent += 1
+            self._work.clear()
