@@ -165,7 +165,7 @@ def zone_text(zone: Zone) -> str:
 
 
 def applies(zone: Zone, path: FlightPath) -> bool:
-    """Whether a zone other than a keep-in has anything to say to this path, time and place apart."""
+    """Whether a zone, keep-ins apart, speaks to this path at all; time and place not asked."""
     if zone.kind is ZoneKind.KEEP_IN or not zone.binds(path.vehicle_class):
         return False
     lifted = zone.kind is ZoneKind.RESTRICTED and zone.permit in path.permits

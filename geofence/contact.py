@@ -141,7 +141,7 @@ def to_metres(lonlat: Array, origin: Array, scale: Array) -> Array:
     return np.asarray((lonlat - np.tile(origin, 2)) * np.tile(scale, 2))
 
 
-def polygon_rows(
+def polygon_rows(  # noqa: PLR0917 - rows of one table, column by column
     pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
 ) -> Rows:
     """Lines (n, 4) and their zones' edges in the frames of their pieces."""

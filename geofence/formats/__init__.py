@@ -1,0 +1,1 @@
+"""Zone files: each module reads and writes one format. Pure: text in, zones out."""
