@@ -1,0 +1,159 @@
+"""Whether a mission may be started: zones, envelope, energy and the way home, with every reason.
+
+Owns the last word before a mission is loaded. Must not plan: a mission from anywhere is judged
+the same. The zone predicates themselves belong to geofence.check.
+
+The way home. A drone that fails is sent to the mission's own RETURN_PATH or straight home.
+With RETURN_PATH, ArduPilot joins the nearest leg behind the mark (AP_Mission,
+jump_to_closest_mission_leg) and flies on to that leg's end. Where every leg out is a leg back
+in reverse, the join lies on a leg that is checked anyhow; that is verified leg by leg. Any other
+way out needs the whole triangle swept by straight returns to be clear, at the higher of the
+leg's height and RTL_ALT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from geofence.check import FlightPath, Surroundings, check
+from geofence.frames import geodesic_m
+from geofence.zoneset import ZoneSet
+from missions.energy import MultirotorModel
+from missions.errors import RequestError
+from missions.model import AirMission, ItemKind
+from missions.plan_flown import DEFAULT_FLIGHT_RULES, FlightRules, FlownLeg, flown_legs, total
+from missions.plan_paths import flight_path, straight_returns, uncovered_ways_out
+from missions.plan_reasons import GoNoGo, Reason, zone_reasons
+from missions.validate_round import WEIGHT_TOLERANCE_KG, RoundChecks, validate_round
+
+__all__ = ["FlightChecks", "GoNoGo", "Reason", "RoundChecks", "validate_flight", "validate_round"]
+
+_CLOSE_M = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FlightChecks:
+    """What a flight is judged by, beside the zones."""
+
+    depart_at: datetime
+    loads: Mapping[str, float]
+    """Kilograms by parcel id."""
+    max_payload_kg: float
+    usable_energy_wh: float
+    """Of a full battery."""
+    available_energy_wh: float
+    """Of the battery as it is now."""
+    speed_mps: float
+    """Flown until the first SPEED item."""
+    rules: FlightRules = DEFAULT_FLIGHT_RULES
+    model: MultirotorModel = field(default_factory=MultirotorModel)
+    permits: frozenset[str] = frozenset()
+
+
+def validate_flight(
+    mission: AirMission, checks: FlightChecks, zones: ZoneSet, surroundings: Surroundings
+) -> GoNoGo:
+    """GoNoGo with every reason found; the verdict covers the mission and its ways home."""
+    try:
+        legs = flown_legs(
+            mission,
+            loads=checks.loads,
+            speed_mps=min(checks.speed_mps, checks.rules.max_speed_mps),
+            model=checks.model,
+            rules=checks.rules,
+        )
+    except RequestError as error:
+        return GoNoGo(go=False, reasons=(Reason("envelope", str(error)),), verdict=None)
+    path = _everything_flown(mission, legs, checks)
+    verdict = check(path, zones, surroundings)
+    reasons = (
+        *zone_reasons(verdict.violations, zones),
+        *_envelope(mission, legs, checks),
+        *_energy(legs, checks),
+    )
+    if not verdict.allowed and not reasons:
+        reasons = (Reason("zone", "the zone check says no without naming a zone"),)
+    return GoNoGo(go=not reasons, reasons=reasons, verdict=verdict)
+
+
+def _everything_flown(
+    mission: AirMission, legs: tuple[FlownLeg, ...], checks: FlightChecks
+) -> FlightPath:
+    own = flight_path(
+        mission, legs, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
+    )
+    has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
+    uncovered = uncovered_ways_out(legs) if has_return else legs
+    if not uncovered:
+        return own
+    returns = straight_returns(
+        mission, uncovered, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
+    )
+    return replace(own, legs=own.legs + returns.legs)
+
+
+def _envelope(
+    mission: AirMission, legs: tuple[FlownLeg, ...], checks: FlightChecks
+) -> Iterator[Reason]:
+    rules = checks.rules
+    height = mission.cruise_alt_home_m
+    if not rules.min_cruise_alt_home_m <= height <= rules.max_cruise_alt_home_m:
+        yield Reason(
+            "height",
+            f"cruise height {height:g} m above home is outside "
+            f"{rules.min_cruise_alt_home_m:g}-{rules.max_cruise_alt_home_m:g} m",
+        )
+    for leg in legs:
+        if max(leg.start_alt_home_m, leg.end_alt_home_m) > rules.max_cruise_alt_home_m + 0.01:
+            yield Reason("height", f"{leg.label} is above {rules.max_cruise_alt_home_m:g} m")
+        if leg.length_m > rules.max_leg_m:
+            yield Reason(
+                "leg_length",
+                f"{leg.label} is {leg.length_m / 1000:.1f} km long, over the limit of "
+                f"{rules.max_leg_m / 1000:g} km",
+            )
+        if not leg.vertical and min(leg.start_alt_home_m, leg.end_alt_home_m) < height - 0.01:
+            yield Reason("height", f"{leg.label} is flown below the cruise height {height:g} m")
+    payload_kg = sum(checks.loads.get(parcel, 0.0) for parcel in mission.parcel_ids)
+    if payload_kg > checks.max_payload_kg + WEIGHT_TOLERANCE_KG:
+        yield Reason(
+            "payload",
+            f"payload {payload_kg:.2f} kg is over the vehicle's {checks.max_payload_kg:g} kg",
+        )
+    for parcel in mission.parcel_ids:
+        if parcel not in checks.loads:
+            yield Reason("payload", f"the weight of parcel {parcel} is not known")
+    if legs and (
+        geodesic_m(legs[-1].end, mission.home) > _CLOSE_M or abs(legs[-1].end_alt_home_m) > _CLOSE_M
+    ):
+        yield Reason("landing", "the mission does not end at home")
+
+
+def energy_needed_wh(legs: tuple[FlownLeg, ...]) -> float:
+    """The larger of the mission as planned and the mission with nothing let go.
+
+    The second is what a failed release costs: the load comes home from the farthest point.
+    """
+    return max(total(legs).energy_wh, sum(leg.loaded_energy_wh for leg in legs))
+
+
+def _energy(legs: tuple[FlownLeg, ...], checks: FlightChecks) -> Iterator[Reason]:
+    needed_wh = energy_needed_wh(legs)
+    reserve_wh = checks.rules.reserve * checks.usable_energy_wh
+    if needed_wh > checks.usable_energy_wh - reserve_wh:
+        yield Reason(
+            "range",
+            f"out of range: out and back takes {needed_wh:.0f} Wh, a full battery gives "
+            f"{checks.usable_energy_wh - reserve_wh:.0f} Wh above the reserve of "
+            f"{checks.rules.reserve:.0%}",
+        )
+    elif needed_wh > checks.available_energy_wh - reserve_wh:
+        spare_wh = max(0.0, checks.available_energy_wh - reserve_wh)
+        yield Reason(
+            "battery",
+            f"battery too low now: out and back takes {needed_wh:.0f} Wh, {spare_wh:.0f} Wh are "
+            f"left above the reserve of {checks.rules.reserve:.0%}",
+            permanent=False,
+        )

@@ -1,0 +1,270 @@
+"""Whether a robot's round may be started: zones on the street, form, load and energy.
+
+Owns the walk over a round that planning, checking and costing share. Must not plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
+from geofence.frames import LatLon
+from geofence.zones import VehicleClass
+from geofence.zoneset import ZoneSet
+from missions.energy import Effort, RobotModel
+from missions.model import GroundMission, StopAction
+from missions.plan_paths import lines
+from missions.plan_reasons import GoNoGo, Reason, zone_reasons
+
+WEIGHT_TOLERANCE_KG = 1e-6
+"""Sums of weights may be off by rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRules:
+    """What every round is planned and checked by."""
+
+    corridor_m: float = 1.5
+    """Half width that a robot needs on the street."""
+    low_m: float = -1.0
+    high_m: float = 1.5
+    """Extent of a robot below and above the ground, ground error included."""
+    max_kerb_m: float = 60.0
+    """Farthest that a stop may be from the street; people walk the rest."""
+    pick_s: float = 30.0
+    drop_s: float = 45.0
+    pin_s: float = 90.0
+    """A hand-over takes longer: the recipient comes out and types."""
+    reserve: float = 0.25
+    time_error: float = 0.25
+    start_slip_s: float = 300.0
+    max_round_s: float = 7200.0
+
+
+DEFAULT_ROUND_RULES = RoundRules()
+
+
+@dataclass(frozen=True, slots=True)
+class RoundChecks:
+    """What a round is judged by, beside the zones."""
+
+    depart_at: datetime
+    loads: Mapping[str, float]
+    max_payload_kg: float
+    slots: int
+    speed_mps: float
+    usable_energy_wh: float
+    available_energy_wh: float
+    rules: RoundRules = DEFAULT_ROUND_RULES
+    model: RobotModel = field(default_factory=RobotModel)
+    permits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A round as it will be driven, seconds from its start."""
+
+    arrive_s: tuple[float, ...]
+    """At each node."""
+    leave_s: tuple[float, ...]
+    effort: Effort
+    most_kg: float
+    most_parcels: int
+
+
+def drive(
+    mission: GroundMission,
+    *,
+    loads: Mapping[str, float],
+    speed_mps: float,
+    model: RobotModel,
+    rules: RoundRules,
+) -> Driven:
+    """Times at nodes, total effort and the greatest load."""
+    effort, load_kg, aboard = Effort(), 0.0, 0
+    most_kg, most = 0.0, 0
+    arrive: list[float] = []
+    leave: list[float] = []
+    for number, node in enumerate(mission.nodes):
+        if number:
+            edge = mission.edges[number - 1]
+            speed = min(speed_mps, edge.max_speed_mps)
+            effort = effort + model.drive(edge.length_m, speed, load_kg)
+        arrive.append(effort.time_s)
+        for action in node.actions:
+            sign = 1 if action.kind is StopAction.PICK else -1
+            load_kg += sign * loads.get(action.parcel_id, 0.0)
+            aboard += sign
+            most_kg, most = max(most_kg, load_kg), max(most, aboard)
+            pin = bool(action.handover_pin_sha256)
+            dwell = rules.pick_s if sign > 0 else (rules.pin_s if pin else rules.drop_s)
+            effort = effort + model.stand(dwell)
+        leave.append(effort.time_s)
+    return Driven(tuple(arrive), tuple(leave), effort, most_kg, most)
+
+
+def street_path(
+    mission: GroundMission,
+    driven: Driven,
+    *,
+    depart_at: datetime,
+    rules: RoundRules,
+    surroundings: Surroundings,
+    permits: frozenset[str] = frozenset(),
+) -> FlightPath:
+    """The corridors of the edges and the discs of the stops, at street level."""
+    ground_m = surroundings.ground_amsl_m or 0.0
+    legs: list[PathLeg] = []
+    for number, edge in enumerate(mission.edges):
+        enter = depart_at + timedelta(seconds=driven.leave_s[number])
+        leave = _late(depart_at, driven.arrive_s[number + 1], rules)
+        points = edge.geometry or (
+            mission.nodes[number].position,
+            mission.nodes[number + 1].position,
+        )
+        legs.extend(
+            leg
+            for pair in lines(points)
+            for leg in street_legs(
+                number, edge.edge_id, pair, (enter, leave), ground_m=ground_m, rules=rules
+            )
+        )
+    discs = tuple(
+        Disc(
+            index=number,
+            label=f"stop at {node.node_id}",
+            center=node.position,
+            radius_m=rules.corridor_m,
+            low_amsl_m=ground_m + rules.low_m,
+            high_amsl_m=ground_m + rules.high_m,
+            enter=depart_at + timedelta(seconds=driven.arrive_s[number]),
+            leave=_late(depart_at, driven.leave_s[number], rules),
+        )
+        for number, node in enumerate(mission.nodes)
+    )
+    return FlightPath(VehicleClass.ROBOT, tuple(legs), discs, permits)
+
+
+def street_legs(
+    index: int,
+    edge_id: str,
+    line: tuple[LatLon, LatLon],
+    times: tuple[datetime, datetime],
+    *,
+    ground_m: float,
+    rules: RoundRules,
+) -> Iterator[PathLeg]:
+    """One piece of street, at ground level and at the robot's height."""
+    for height_m in (rules.low_m, 0.0, rules.high_m):
+        yield PathLeg(
+            index=index,
+            label=f"street {edge_id}",
+            start=line[0],
+            end=line[1],
+            start_amsl_m=ground_m + height_m,
+            end_amsl_m=ground_m + height_m,
+            enter=times[0],
+            leave=times[1],
+            corridor_m=rules.corridor_m,
+        )
+
+
+def _late(depart_at: datetime, at_s: float, rules: RoundRules) -> datetime:
+    return depart_at + timedelta(seconds=at_s * (1.0 + rules.time_error) + rules.start_slip_s)
+
+
+def validate_round(
+    mission: GroundMission, checks: RoundChecks, zones: ZoneSet, surroundings: Surroundings
+) -> GoNoGo:
+    """GoNoGo with every reason found."""
+    malformed = tuple(_form(mission))
+    if malformed:
+        return GoNoGo(go=False, reasons=malformed, verdict=None)
+    driven = drive(
+        mission,
+        loads=checks.loads,
+        speed_mps=checks.speed_mps,
+        model=checks.model,
+        rules=checks.rules,
+    )
+    path = street_path(
+        mission,
+        driven,
+        depart_at=checks.depart_at,
+        rules=checks.rules,
+        surroundings=surroundings,
+        permits=checks.permits,
+    )
+    verdict = check(path, zones, surroundings)
+    reasons = (
+        *zone_reasons(verdict.violations, zones),
+        *_load(mission, driven, checks),
+        *_round_energy(driven, checks),
+    )
+    if not verdict.allowed and not reasons:
+        reasons = (Reason("zone", "the zone check says no without naming a zone"),)
+    return GoNoGo(go=not reasons, reasons=reasons, verdict=verdict)
+
+
+def _form(mission: GroundMission) -> Iterator[Reason]:
+    if not mission.nodes or len(mission.edges) != len(mission.nodes) - 1:
+        yield Reason("form", "a round needs one edge between any two nodes that follow each other")
+        return
+    for number, edge in enumerate(mission.edges):
+        ends = (mission.nodes[number].node_id, mission.nodes[number + 1].node_id)
+        if (edge.start_node_id, edge.end_node_id) != ends:
+            yield Reason("form", f"street {edge.edge_id} does not join {ends[0]} and {ends[1]}")
+        if not edge.max_speed_mps > 0.0:
+            yield Reason("form", f"street {edge.edge_id} has no speed")
+    aboard: set[str] = set()
+    for node in mission.nodes:
+        for action in node.actions:
+            if action.kind is StopAction.PICK:
+                aboard.add(action.parcel_id)
+            elif action.parcel_id not in aboard:
+                yield Reason("form", f"parcel {action.parcel_id} is dropped before it is picked")
+            else:
+                aboard.remove(action.parcel_id)
+    for parcel in sorted(aboard):
+        yield Reason("form", f"parcel {parcel} is picked and never dropped")
+
+
+def _load(mission: GroundMission, driven: Driven, checks: RoundChecks) -> Iterator[Reason]:
+    for parcel in mission.parcel_ids:
+        if parcel not in checks.loads:
+            yield Reason("payload", f"the weight of parcel {parcel} is not known")
+    if driven.most_kg > checks.max_payload_kg + WEIGHT_TOLERANCE_KG:
+        yield Reason(
+            "payload",
+            f"load {driven.most_kg:.2f} kg is over the vehicle's {checks.max_payload_kg:g} kg",
+        )
+    if driven.most_parcels > checks.slots:
+        yield Reason("slots", f"{driven.most_parcels} parcels for {checks.slots} slots")
+
+
+def _round_energy(driven: Driven, checks: RoundChecks) -> Iterator[Reason]:
+    needed_wh = driven.effort.energy_wh
+    reserve_wh = checks.rules.reserve * checks.usable_energy_wh
+    if needed_wh > checks.usable_energy_wh - reserve_wh:
+        yield Reason(
+            "range",
+            f"out of range: the round takes {needed_wh:.0f} Wh, a full battery gives "
+            f"{checks.usable_energy_wh - reserve_wh:.0f} Wh above the reserve of "
+            f"{checks.rules.reserve:.0%}",
+        )
+    elif needed_wh > checks.available_energy_wh - reserve_wh:
+        spare_wh = max(0.0, checks.available_energy_wh - reserve_wh)
+        yield Reason(
+            "battery",
+            f"battery too low now: the round takes {needed_wh:.0f} Wh, {spare_wh:.0f} Wh are "
+            f"left above the reserve of {checks.rules.reserve:.0%}",
+            permanent=False,
+        )
+    if driven.effort.time_s > checks.rules.max_round_s:
+        yield Reason(
+            "duration",
+            f"the round takes {driven.effort.time_s / 60:.0f} min, over the limit of "
+            f"{checks.rules.max_round_s / 60:.0f} min",
+        )
