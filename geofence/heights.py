@@ -34,7 +34,8 @@ class Surroundings:
 class Band:
     """A zone's heights in metres AMSL, both limits included; `unknown` says what is missing.
 
-    A limit that cannot be resolved is infinite here, so that a forbidding zone forbids more.
+    A limit that cannot be resolved is infinite here, so that a forbidding zone forbids more;
+    so are both where the datums put the floor above the ceiling.
     """
 
     low_m: float
@@ -46,6 +47,9 @@ def resolve(zone: Zone, surroundings: Surroundings) -> Band:
     """The zone's band in metres AMSL."""
     low, why_low = _limit(zone.floor, -math.inf, "floor", surroundings)
     high, why_high = _limit(zone.ceiling, math.inf, "ceiling", surroundings)
+    if low > high:
+        why = f"its floor, {low:g} m AMSL here, lies above its ceiling, {high:g} m"
+        return Band(-math.inf, math.inf, why)
     return Band(low, high, "; ".join(why for why in (why_low, why_high) if why))
 
 

@@ -10,6 +10,7 @@ allowed than at every single moment.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def check_keep_in(
         return KeptIn()
     checker = _KeepIn(pieces, band)
     violations: list[Violation] = []
-    for number, owner in enumerate((*path.legs, *path.discs)):
+    owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
+    for number, owner in enumerate(owners):
         for group in demanded(binding, owner):
             breaches = checker.breaches(number, group)
             if breaches:
@@ -131,7 +133,7 @@ class _KeepIn:
                 if 0.0 < at < 1.0:
                     marks.add(at)
         ordered = sorted(marks)
-        return list(zip(ordered[:-1], ordered[1:], strict=True))
+        return list(itertools.pairwise(ordered))
 
     def _outside(
         self, piece: Ints, part: Array, group: tuple[Zone, ...], holding: tuple[Zone, ...]

@@ -71,7 +71,8 @@ def inside(rows: Rows, *, end: bool = False) -> Bools:
 
     Means nothing for a point nearer to an edge than rounding: ask `distances` first.
     """
-    px, py = rows.segments[rows.row][:, 2:].T if end else rows.segments[rows.row][:, :2].T
+    points: Array = rows.segments[:, 2:] if end else rows.segments[:, :2]
+    px, py = points[rows.row].T
     return _odd_crossings(px, py, rows)
 
 

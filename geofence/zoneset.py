@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -48,6 +49,7 @@ class ZoneSet:
                 raise ZoneError(zone.zone_id, "id", "another zone has this id: rename one of them")
             self._by_id[zone.zone_id] = number
             _check_limits(zone)
+            _check_schedule(zone)
         self.version: str = _version(self.zones)
         rings = [_ring_edges(zone) for zone in self.zones]
         self.edge_count: Ints = np.array([len(edges) for edges in rings], dtype=np.intp)
@@ -121,6 +123,19 @@ def _check_limits(zone: Zone) -> None:
         raise ZoneError(
             zone.zone_id, "floor", f"{floor.value_m:g} m is above the ceiling {ceiling.value_m:g} m"
         )
+
+
+def _check_schedule(zone: Zone) -> None:
+    schedule = zone.schedule
+    try:
+        ZoneInfo(schedule.timezone)
+    except (OSError, ValueError, LookupError) as error:
+        raise ZoneError(
+            zone.zone_id, "schedule.timezone", f"{schedule.timezone!r} is not an IANA time zone"
+        ) from error
+    for name, at in (("valid_from", schedule.valid_from), ("valid_to", schedule.valid_to)):
+        if at is not None and at.tzinfo is None:
+            raise ZoneError(zone.zone_id, f"schedule.{name}", "it has no offset from UTC")
 
 
 def _ring_edges(zone: Zone) -> Array:

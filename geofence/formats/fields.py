@@ -17,7 +17,7 @@ from geofence.frames import Altitude, Datum
 from geofence.zones import ALWAYS, WHOLE_WEEK, Schedule, Window
 
 _DAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:\.(\d{1,6}))?")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?:\.\d{6})?")
 _ZONE_DATUMS = (Datum.AMSL, Datum.AGL, Datum.WGS84)
 _MAX_TEXT = 10_000
 _MAX_WINDOWS = 1_000
@@ -79,11 +79,13 @@ def read_altitude(zone_id: str, field: str, value: Any, faults: Faults) -> Altit
             zone_id, f"{field}.datum", "a zone has no home: give it above AMSL, AGL or WGS84"
         )
         good = False
-    elif datum not in list(_ZONE_DATUMS):
+    elif not isinstance(datum, str) or datum not in list(_ZONE_DATUMS):
         known = ", ".join(_ZONE_DATUMS)
         faults.add(zone_id, f"{field}.datum", f"{datum!r} is unknown: use one of {known}")
         good = False
-    return Altitude(float(metres), Datum(datum)) if good and metres is not None else None
+    if not good or metres is None or not isinstance(datum, str):
+        return None
+    return Altitude(float(metres), Datum(datum))
 
 
 def read_schedule(zone_id: str, value: Any, faults: Faults) -> Schedule:
