@@ -1,0 +1,1 @@
+"""One owner per vehicle: its session, its command journal, its watchdogs."""

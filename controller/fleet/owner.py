@@ -1,0 +1,138 @@
+"""The one owner of a vehicle: hears its events and sends its commands, journal first.
+
+Owns the calls into a vehicle's session. Must not know parcels: what an event or a result means is
+decided by whoever hands in the handlers. Commands of one vehicle do not wait for each other: a
+hold must not queue behind an upload.
+
+    FleetError
+    +-- UnknownSessionError    an enrolled vehicle that no adapter serves
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from controller.domain.records import CommandKind, CommandRecord, CommandState
+from missions.model import Mission
+from vehicles.errors import VehicleError
+from vehicles.port import (
+    Capability,
+    Clock,
+    CommandResult,
+    MissionProgress,
+    Outcome,
+    Telemetry,
+    VehicleEvent,
+    VehicleSession,
+    Verb,
+)
+
+log = structlog.get_logger(__name__)
+
+Keep = Callable[[CommandRecord, CommandResult | None], Awaitable[None]]
+"""Keeps a command: with None before it is sent, with its result after."""
+
+_ENDED = {
+    Outcome.DONE: CommandState.DONE,
+    Outcome.REFUSED: CommandState.REFUSED,
+    Outcome.UNCERTAIN: CommandState.UNCERTAIN,
+}
+
+
+class FleetError(Exception):
+    """Anything that the fleet raises on purpose."""
+
+
+class UnknownSessionError(FleetError):
+    """An enrolled vehicle that no adapter serves."""
+
+
+class VehicleOwner:
+    """One vehicle under one lease epoch."""
+
+    def __init__(
+        self, session: VehicleSession, *, epoch: int, clock: Clock, command_timeout_s: float
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._command_timeout_s = command_timeout_s
+        self.epoch = epoch
+
+    @property
+    def vehicle_id(self) -> str:
+        """The enrolled name."""
+        return self._session.vehicle_id
+
+    @property
+    def capability(self) -> Capability:
+        """What it can carry and how far."""
+        return self._session.capability
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest state, at once."""
+        return self._session.telemetry
+
+    def age_s(self) -> float:
+        """Seconds since the vehicle was last heard; inf where it never was."""
+        heard = self.telemetry.received_at
+        return float("inf") if heard is None else (self._clock.now() - heard).total_seconds()
+
+    async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
+        """Hand every event on, in order, until cancelled or the session ends."""
+        async for event in self._session.events():
+            await handler(event)
+
+    async def adopt(self, mission: Mission) -> MissionProgress | None:
+        """What the vehicle shows of a mission; None where it could not be read now."""
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.adopt(mission)
+        except (VehicleError, TimeoutError) as error:
+            log.warning("vehicle cannot be read", vehicle=self.vehicle_id, reason=str(error))
+            return None
+
+    async def send(
+        self, command: CommandRecord, mission: Mission | None, keep: Keep
+    ) -> CommandResult:
+        """Keep the command as sent, send it, keep its result.
+
+        Whatever goes wrong after the first `keep` is UNCERTAIN: read the vehicle. Raises what
+        `keep` raises; if the first one does, nothing was sent.
+        """
+        sent = replace(
+            command,
+            state=CommandState.SENT,
+            epoch=self.epoch,
+            tries=command.tries + 1,
+            sent_at=self._clock.now(),
+            ended_at=None,
+        )
+        await keep(sent, None)
+        result = await self._call(sent, mission)
+        ended = replace(
+            sent,
+            state=_ENDED[result.outcome],
+            reason=result.reason or command.reason,
+            ended_at=self._clock.now(),
+        )
+        await keep(ended, result)
+        return result
+
+    async def _call(self, command: CommandRecord, mission: Mission | None) -> CommandResult:
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                if mission is None:
+                    return await self._session.execute(Verb(command.kind.value))
+                if command.kind is CommandKind.LOAD:
+                    return await self._session.load(mission)
+                return await self._session.start(mission)
+        except TimeoutError:
+            return CommandResult(
+                Outcome.UNCERTAIN, f"no end of {command.kind} in {self._command_timeout_s:g} s"
+            )
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)

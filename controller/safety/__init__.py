@@ -1,0 +1,1 @@
+"""Monitors in flight and the alarms that stand."""

@@ -1,0 +1,191 @@
+"""What is watched in flight: where a vehicle is against the zones, its energy, its way.
+
+Owns the judgements, as pure functions of telemetry. Must not command anything: `watch.py` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from controller.domain.alarms import Condition, Severity
+from geofence.check import FlightPath, PathLeg, Surroundings, Violation, check
+from geofence.frames import LatLon, LocalFrame, geodesic_m
+from geofence.zones import VehicleClass
+from geofence.zoneset import ZoneSet
+from missions.energy import MultirotorModel, RobotModel
+from vehicles.port import Capability, Phase, Telemetry
+
+MULTIROTOR = MultirotorModel()
+ROBOT = RobotModel()
+ZONE_KEY = "zone:"
+MAX_GAP_M = 2000.0
+"""Two fixes farther apart than this are no track but a jump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Where a vehicle was, and when."""
+
+    at: datetime
+    position: LatLon
+    alt_amsl_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyLimits:
+    """Battery levels that alarms stand on."""
+
+    low_pct: float
+    reserve_pct: float
+
+
+def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: float) -> Fix | None:
+    """The newest position; robots stand on the ground. None where any part was never told."""
+    if telemetry.position is None or telemetry.received_at is None:
+        return None
+    alt_m = telemetry.alt_amsl_m
+    if vehicle_class is VehicleClass.ROBOT:
+        alt_m = ground_amsl_m
+    elif alt_m is None and telemetry.alt_home_m is not None and telemetry.home_amsl_m is not None:
+        alt_m = telemetry.home_amsl_m + telemetry.alt_home_m
+    if alt_m is None:
+        return None
+    return Fix(telemetry.received_at, telemetry.position, alt_m)
+
+
+def zone_violations(
+    vehicle_class: VehicleClass,
+    before: Fix | None,
+    now: Fix,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+) -> tuple[Violation, ...]:
+    """Zones touched by the segment from the fix before to this one."""
+    start = now
+    if before is not None and geodesic_m(before.position, now.position) <= MAX_GAP_M:
+        start = before
+    leg = PathLeg(
+        index=0,
+        label="position",
+        start=start.position,
+        end=now.position,
+        start_amsl_m=start.alt_amsl_m,
+        end_amsl_m=now.alt_amsl_m,
+        enter=min(start.at, now.at),
+        leave=now.at,
+        corridor_m=0.0,
+    )
+    return check(FlightPath(vehicle_class, (leg,)), zones, surroundings).violations
+
+
+def zone_conditions(vehicle_id: str, violations: Sequence[Violation]) -> Iterator[Condition]:
+    """One warning a zone."""
+    for violation in violations:
+        yield Condition(
+            f"{ZONE_KEY}{vehicle_id}:{violation.zone_id}",
+            Severity.WARNING,
+            f"{vehicle_id} is inside {violation.zone_name or violation.zone_id}: "
+            f"{violation.reason}",
+            "It was told to hold: decide whether it returns or lands",
+            vehicle_id,
+        )
+
+
+def energy_home_wh(capability: Capability, telemetry: Telemetry, home: LatLon) -> float | None:
+    """Energy of the straight way home from here, fully loaded; None where nobody knows where."""
+    if telemetry.position is None:
+        return None
+    length_m = geodesic_m(telemetry.position, home)
+    speed_mps = capability.cruise_speed_mps
+    if capability.vehicle_class is VehicleClass.ROBOT:
+        return ROBOT.drive(length_m, speed_mps, capability.max_payload_kg).energy_wh
+    payload_kg = capability.max_payload_kg
+    level = MULTIROTOR.level(length_m, speed_mps, payload_kg, speed_mps)
+    return (level + MULTIROTOR.land(telemetry.alt_home_m or 0.0, payload_kg)).energy_wh
+
+
+def energy_conditions(
+    capability: Capability, telemetry: Telemetry, home: LatLon, limits: EnergyLimits
+) -> Iterator[Condition]:
+    """Battery under what the return needs, or under the low mark. Vehicles at rest are quiet."""
+    battery_pct = telemetry.battery_pct
+    if battery_pct is None:
+        return
+    vehicle_id = telemetry.vehicle_id
+    needed_wh = energy_home_wh(capability, telemetry, home)
+    if needed_wh is not None:
+        needed_pct = 100.0 * needed_wh / capability.usable_energy_wh
+        if battery_pct < needed_pct + limits.reserve_pct:
+            yield Condition(
+                f"energy:{vehicle_id}",
+                Severity.WARNING,
+                f"{vehicle_id}: battery {battery_pct:.0f} %, the way home needs "
+                f"{needed_pct:.0f} % and {limits.reserve_pct:.0f} % in reserve",
+                "Return it now; if it cannot reach home, land it where it harms nobody",
+                vehicle_id,
+            )
+            return
+    if battery_pct < limits.low_pct:
+        yield Condition(
+            f"energy:{vehicle_id}",
+            Severity.CAUTION,
+            f"{vehicle_id}: battery {battery_pct:.0f} %",
+            "Return it, or watch that it comes home",
+            vehicle_id,
+        )
+
+
+def phase_conditions(telemetry: Telemetry) -> Iterator[Condition]:
+    """A failsafe that the vehicle itself has gone into."""
+    if telemetry.phase is Phase.FAILSAFE:
+        yield Condition(
+            f"failsafe:{telemetry.vehicle_id}",
+            Severity.WARNING,
+            f"{telemetry.vehicle_id} is in a failsafe{_mode(telemetry)}",
+            "Watch it come to rest; the parcel is followed up when it has",
+            telemetry.vehicle_id,
+        )
+
+
+def off_track_m(position: LatLon, track: Sequence[LatLon]) -> float | None:
+    """Distance in metres from a polyline; None where there is no track."""
+    if not track:
+        return None
+    frame = LocalFrame(position)
+    points = [frame.xy(p) for p in track]
+    if len(points) == 1:
+        return geodesic_m(position, track[0])
+    return min(_segment_m(a, b) for a, b in pairwise(points))
+
+
+def track_conditions(
+    telemetry: Telemetry, track: Sequence[LatLon], limit_m: float
+) -> Iterator[Condition]:
+    """A vehicle that leaves the way that was checked."""
+    if telemetry.position is None or telemetry.phase not in {Phase.EN_ROUTE, Phase.RETURNING}:
+        return
+    away_m = off_track_m(telemetry.position, track)
+    if away_m is not None and away_m > limit_m:
+        yield Condition(
+            f"track:{telemetry.vehicle_id}",
+            Severity.CAUTION,
+            f"{telemetry.vehicle_id} is {away_m:.0f} m off its checked way",
+            "Hold it if it does not come back to its way",
+            telemetry.vehicle_id,
+        )
+
+
+def _segment_m(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Distance of the origin from segment a-b."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length2 = dx * dx + dy * dy
+    t = 0.0 if length2 == 0.0 else max(0.0, min(1.0, -(a[0] * dx + a[1] * dy) / length2))
+    x, y = a[0] + t * dx, a[1] + t * dy
+    return float((x * x + y * y) ** 0.5)
+
+
+def _mode(telemetry: Telemetry) -> str:
+    return f" ({telemetry.mode})" if telemetry.mode else ""
