@@ -1,0 +1,40 @@
+"""What a simulated robot is: figures only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RobotSpec:
+    """One robot. Times in simulated seconds.
+
+    `pins` holds what the customer of a parcel types at a hand-over with PIN; a customer who is
+    not listed knows the right one. `customer_delay_s` is how long customers take to come.
+    """
+
+    vehicle_id: str
+    manufacturer: str
+    serial: str
+    start_lat_deg: float
+    start_lon_deg: float
+    speed_mps: float = 1.6
+    customer_delay_s: float = 20.0
+    pick_duration_s: float = 15.0
+    drop_duration_s: float = 15.0
+    battery_pct: float = 100.0
+    range_m: float = 20_000.0
+    charge_pct_per_s: float = 0.05
+    charge_radius_m: float = 15.0
+    state_interval_s: float = 5.0
+    heading_rad: float = 0.0
+    pins: Mapping[str, str] = field(default_factory=dict)
+    trajectories: bool = True
+    """Whether it says that it follows trajectories."""
+
+    def __post_init__(self) -> None:
+        if self.speed_mps <= 0 or self.range_m <= 0 or self.state_interval_s <= 0:
+            raise ValueError(
+                f"{self.vehicle_id}: speed_mps, range_m and state_interval_s must be positive"
+            )
