@@ -1,0 +1,183 @@
+"""What the demo shows while it runs: a live table, or plain lines where there is no terminal.
+
+Owns the look. Must not fetch anything: it is handed what the API told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from controller.cli import output
+
+TERMINAL = frozenset({"delivered", "refused", "returned", "cancelled", "stranded"})
+AT_REST = frozenset({"ready", "not_ready", "booting", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One look at the run."""
+
+    simulated_s: float
+    wall_s: float
+    parcels: Sequence[Mapping[str, Any]]
+    vehicles: Sequence[Mapping[str, Any]]
+
+    @property
+    def open_parcels(self) -> list[Mapping[str, Any]]:
+        """Those that have not come to an end."""
+        return [p for p in self.parcels if p["state"] not in TERMINAL]
+
+    @property
+    def busy_vehicles(self) -> list[Mapping[str, Any]]:
+        """Those that work, or that are not known to be at rest."""
+        return [v for v in self.vehicles if not at_rest(v)]
+
+    @property
+    def done(self) -> bool:
+        """Whether every parcel has come to an end and every vehicle is at rest."""
+        return bool(self.parcels) and not self.open_parcels and not self.busy_vehicles
+
+
+def at_rest(vehicle: Mapping[str, Any]) -> bool:
+    """Whether a vehicle has no task and its own state shows that it stands still."""
+    return (
+        not vehicle["assignment_id"]
+        and vehicle["phase"] in AT_REST
+        and (vehicle["kind"] == "robot" or vehicle["armed"] is False)
+    )
+
+
+def minutes(seconds: float) -> str:
+    """A duration as h:mm:ss."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+class Progress(Protocol):
+    """Something that shows pictures."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    def note(self, text: str) -> None:
+        """Tell one line."""
+
+    def show(self, picture: Picture) -> None:
+        """Show the present."""
+
+
+class LivePanel:
+    """A table that is drawn over itself."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def note(self, text: str) -> None:
+        """Tell one line above the table."""
+        self._live.console.print(text)
+
+    def show(self, picture: Picture) -> None:
+        """Draw the present."""
+        self._live.update(render(picture))
+
+
+class PlainLines:
+    """A line whenever something changed, for logs and pipes; on standard error."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        """Tell one line."""
+        typer.echo(text, err=True)
+
+    def show(self, picture: Picture) -> None:
+        """Tell the counts, where they changed."""
+        counts = Counter(p["state"] for p in picture.parcels)
+        told = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in sorted(counts.items()))
+        told += f"; {len(picture.busy_vehicles)} vehicles out"
+        if told != self._last:
+            self._last = told
+            typer.echo(f"[{minutes(picture.simulated_s)}] {told}", err=True)
+
+
+def render(picture: Picture) -> Group:
+    """The live table."""
+    return Group(_headline(picture), Text(), _states(picture), Text(), _vehicles(picture))
+
+
+def _headline(picture: Picture) -> Table:
+    ended = len(picture.parcels) - len(picture.open_parcels)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        Text(f"simulated {minutes(picture.simulated_s)}", style="bold"),
+        Text(f"wall {minutes(picture.wall_s)}", style="dim"),
+        ProgressBar(total=max(1, len(picture.parcels)), completed=ended, width=40),
+        Text(f"{ended} of {len(picture.parcels)} parcels done"),
+    )
+    return grid
+
+
+def _states(picture: Picture) -> Table:
+    counts = Counter(p["state"] for p in picture.parcels)
+    grid = Table.grid(padding=(0, 3))
+    cells = [Text(f"{output.state(s)} {counts[s]}") for s in output.STATE_MARKS if counts[s]]
+    grid.add_row(*cells)
+    return grid
+
+
+def _vehicles(picture: Picture) -> Table:
+    table = output.table("", ("vehicle", "phase", "battery", "carries", "now"), ())
+    for vehicle in picture.vehicles:
+        style = "dim" if at_rest(vehicle) else ""
+        table.add_row(
+            vehicle["id"],
+            vehicle["phase"].replace("_", " "),
+            output.number(vehicle["battery_pct"], " %"),
+            ", ".join(vehicle["parcel_ids"]) or "—",
+            vehicle["sentence"],
+            style=style,
+        )
+    return table

@@ -1,0 +1,86 @@
+"""The commands about zones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from controller.cli import output
+from controller.cli.client import EXIT_INPUT, Client, CliError, Fault, at
+from geofence.formats.geojson import ZoneFileError, read_zones
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CliError(
+            f"{file}: {error.strerror}",
+            status=EXIT_INPUT,
+            next_step="name a GeoJSON file that can be read",
+        ) from error
+
+
+def _checked(file: Path, profile: str) -> tuple[bytes, int]:
+    data = _read(file)
+    try:
+        zones = read_zones(data, profile=profile)
+    except ZoneFileError as error:
+        faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
+        raise CliError(
+            f"{file}: {len(faults)} fault(s)",
+            status=EXIT_INPUT,
+            next_step="correct the features named; nothing was imported",
+            faults=faults,
+        ) from error
+    return data, len(zones)
+
+
+def check(file: Path, *, profile: str, as_json: bool) -> None:
+    """Read a file as the controller would."""
+    _, count = _checked(file, profile)
+    if as_json:
+        output.print_json({"file": str(file), "zones": count, "ok": True})
+    else:
+        typer.echo(f"{file}: {count} zones, no fault")
+
+
+def import_zones(file: Path, *, profile: str, url: str, as_json: bool) -> None:
+    """PUT a file's zones in the place of those in force."""
+    data, _ = _checked(file, profile)
+    with Client(url) as client:
+        told = client.put(at("v1", "zones"), data, profile=profile)
+    if as_json:
+        output.print_json(told)
+    else:
+        typer.echo(f"{told['zones']} zones are in force, version {told['version']}")
+
+
+def _limit(value: dict[str, Any] | None) -> str:
+    return f"{value['value_m']:g} m {value['datum']}" if value else "—"
+
+
+def list_zones(*, url: str, as_json: bool) -> None:
+    """GET the zones in force."""
+    with Client(url) as client:
+        collection = client.get(at("v1", "zones"))
+    if as_json:
+        output.print_json(collection)
+        return
+    rows = []
+    for feature in collection["features"]:
+        p = feature["properties"]
+        rows.append(
+            (
+                str(p.get("id") or feature.get("id", "")),
+                str(p.get("name", "")),
+                str(p["kind"]).replace("_", " "),
+                _limit(p.get("floor")),
+                _limit(p.get("ceiling")),
+                ", ".join(p.get("classes") or ["all"]),
+            )
+        )
+    columns = ("zone", "name", "kind", "floor", "ceiling", "binds")
+    output.console().print(output.table("", columns, rows))
