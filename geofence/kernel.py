@@ -72,11 +72,7 @@ def inside(rows: Rows, *, end: bool = False) -> Bools:
     Means nothing for a point nearer to an edge than rounding: ask `distances` first.
     """
     points: Array = rows.segments[:, 2:] if end else rows.segments[:, :2]
-    px, py = points[rows.row].T
-    return _odd_crossings(px, py, rows)
-
-
-def _odd_crossings(px: Array, py: Array, rows: Rows) -> Bools:
+    px, py = points[rows.row, 0], points[rows.row, 1]
     cx, cy, ex, ey = rows.edges.T
     spans = (cy > py) != (ey > py)
     rise = np.where(spans, ey - cy, 1.0)
@@ -149,7 +145,7 @@ def signed_distances(points: Array, edges: Array) -> Array:
     spans = (cy > py) != (ey > py)
     rise = np.where(spans, ey - cy, 1.0)
     odd = (spans & (px < cx + (py - cy) / rise * (ex - cx))).sum(axis=1) % 2 == 1
-    return np.where(odd, nearest, -nearest)
+    return np.asarray(np.where(odd, nearest, -nearest), dtype=np.float64)
 
 
 def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:

@@ -1,0 +1,314 @@
+"""The exact shortest way round the zones that apply.
+
+Owns the loop of obstacle generation and the confirmation of its result. Must not decide what is
+allowed: the way is confirmed by the predicates of the check on the zones as they are.
+
+The shortest way amid some of the obstacles is a lower bound; where it meets no other, it is the
+shortest amid all. So the straight line is tried first, then zones are added as they are met.
+Shortest is meant among the zones inflated by the margin with mitred corners, in one affine frame.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import shapely
+
+from geofence.contact import HEIGHT_TOLERANCE_M, depth_m, find_contacts
+from geofence.errors import PathError
+from geofence.frames import Array, LatLon, geodesic_m
+from geofence.heights import Band, Surroundings, resolve
+from geofence.keepin import LIMIT_ROUNDING_M, KeepIn, demanded
+from geofence.obstacles import GRAZE_M, Plane, complement, enclosing_rings, inflated
+from geofence.path import Disc, FlightPath, PathLeg
+from geofence.track import Pieces, pieces_of, reach_m, split_leg
+from geofence.visibility import Obstacle, shortest_path
+from geofence.zones import VehicleClass, Zone, ZoneKind
+from geofence.zoneset import ZoneSet
+
+ROUTE_SLACK_M = 0.1
+"""Kept beyond the margin, so that rounding and the bow of a leg never fail the confirmation."""
+
+_ATTEMPTS = 3
+_EVERYWHERE = Band(-math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequest:
+    """From start to goal between two heights, any time from enter to leave."""
+
+    start: LatLon
+    goal: LatLon
+    vehicle_class: VehicleClass
+    low_amsl_m: float
+    high_amsl_m: float
+    enter: datetime
+    leave: datetime
+    margin_m: float
+    permits: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.low_amsl_m <= self.high_amsl_m:
+            raise PathError(
+                f"route: low_amsl_m {self.low_amsl_m} is above high_amsl_m {self.high_amsl_m}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way: start, turning points, goal. Length in metres along geodesics."""
+
+    points: tuple[LatLon, ...]
+    length_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoute:
+    """Why there is none. `depth_m`: how deep an end's margin lies in the worst zone, else 0."""
+
+    reason: str
+    zone_ids: tuple[str, ...]
+    depth_m: float
+
+
+def find_route(
+    request: RouteRequest, zones: ZoneSet, surroundings: Surroundings
+) -> Route | NoRoute:
+    """The shortest way with `margin_m` to every zone that applies, or why there is none.
+
+    Raises PathError or FrameError for a request that no check can take.
+    """
+    return _Router(request, zones, surroundings).route()
+
+
+class _Router:
+    def __init__(self, request: RouteRequest, zones: ZoneSet, surroundings: Surroundings) -> None:
+        self._request = request
+        self._zones = zones
+        self._surroundings = surroundings
+        self._applying: dict[str, bool] = {}
+        binding = [zone for zone in zones.keep_ins if zone.binds(request.vehicle_class)]
+        self._groups = demanded(binding, self._disc("start", request.start))
+
+    def route(self) -> Route | NoRoute:
+        refused = self._refused_ends()
+        if refused is not None:
+            return refused
+        request = self._request
+        straight = (request.start, request.goal)
+        if not self._failing(straight):
+            return _route(straight)
+        slack = ROUTE_SLACK_M
+        for _ in range(_ATTEMPTS):
+            found = self._search(slack)
+            if isinstance(found, NoRoute):
+                return found
+            confirmed = self._confirm(found)
+            if confirmed is not None:
+                return _route(confirmed)
+            slack = 10.0 * slack + 0.01 * request.margin_m
+        return NoRoute(
+            "a way was found, but the check does not confirm its margins: give more margin", (), 0.0
+        )
+
+    def _applies(self, zone: Zone) -> bool:
+        known = self._applying.get(zone.zone_id)
+        if known is None:
+            known = self._applying[zone.zone_id] = self._decide(zone)
+        return known
+
+    def _decide(self, zone: Zone) -> bool:
+        request = self._request
+        if zone.kind in {ZoneKind.KEEP_IN, ZoneKind.ADVISORY}:
+            return False
+        if not zone.binds(request.vehicle_class):
+            return False
+        if zone.kind is ZoneKind.RESTRICTED and zone.permit in request.permits:
+            return False
+        band = resolve(zone, self._surroundings)
+        if band.low_m - HEIGHT_TOLERANCE_M > request.high_amsl_m:
+            return False
+        if band.high_m + HEIGHT_TOLERANCE_M < request.low_amsl_m:
+            return False
+        return zone.schedule.active_during(request.enter, request.leave)
+
+    def _holding(self, zone: Zone) -> Band:
+        """Everywhere for a keep-in that holds all the heights asked for, else unknown."""
+        band, request = resolve(zone, self._surroundings), self._request
+        if band.unknown:
+            return band
+        low, high = band.low_m - LIMIT_ROUNDING_M, band.high_m + LIMIT_ROUNDING_M
+        if low <= request.low_amsl_m and request.high_amsl_m <= high:
+            return _EVERYWHERE
+        why = f"it is from {band.low_m:g} to {band.high_m:g} m AMSL"
+        return Band(-math.inf, math.inf, why)
+
+    def _disc(self, label: str, center: LatLon) -> Disc:
+        request = self._request
+        low, high = request.low_amsl_m, request.high_amsl_m
+        return Disc(0, label, center, request.margin_m, low, high, request.enter, request.leave)
+
+    def _refused_ends(self) -> NoRoute | None:
+        request = self._request
+        ends = (self._disc("start", request.start), self._disc("goal", request.goal))
+        pieces = pieces_of(FlightPath(request.vehicle_class, (), ends))
+        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
+        for number, end in enumerate(ends):
+            rows = [int(r) for r in np.flatnonzero(contacts.hit) if contacts.piece[r] == number]
+            if rows:
+                depth = {row: depth_m(contacts, row, pieces, self._zones) for row in rows}
+                rows.sort(key=lambda row: -depth[row])
+                worst = self._zones.zones[contacts.zone[rows[0]]]
+                ids = tuple(self._zones.zones[contacts.zone[row]].zone_id for row in rows)
+                off = float(contacts.distance_m[rows[0]])
+                where = "is inside" if off == 0.0 else f"is only {off:.1f} m from"
+                return NoRoute(
+                    f"the {end.label} {where} zone {_name(worst)}: with a margin of "
+                    f"{request.margin_m:.1f} m it is {depth[rows[0]]:.1f} m deep"
+                    f"{self._unknown(worst)}",
+                    tuple(dict.fromkeys(ids)),
+                    depth[rows[0]],
+                )
+            refused = self._refused_by_keep_in(pieces, number, end)
+            if refused is not None:
+                return refused
+        return None
+
+    def _unknown(self, zone: Zone) -> str:
+        unknown = resolve(zone, self._surroundings).unknown
+        return f"; {unknown}" if unknown else ""
+
+    def _refused_by_keep_in(self, pieces: Pieces, number: int, end: Disc) -> NoRoute | None:
+        for group in self._groups:
+            breaches = KeepIn(pieces, self._holding).breaches(number, group)
+            if not breaches:
+                continue
+            ids = tuple(zone.zone_id for zone in group)
+            names = ", ".join(_name(zone) for zone in group)
+            unknown = "; ".join(
+                f"{z.zone_id}: {self._holding(z).unknown}"
+                for z in group
+                if self._holding(z).unknown
+            )
+            depth = max(breach.depth_m for breach in breaches)
+            return NoRoute(
+                f"the {end.label} is not inside keep-in zone {names} with a margin of "
+                f"{self._request.margin_m:.1f} m: {depth:.1f} m short"
+                + (f"; {unknown}" if unknown else ""),
+                ids,
+                depth,
+            )
+        return None
+
+    def _legs(self, points: tuple[LatLon, ...]) -> tuple[PathLeg, ...]:
+        request = self._request
+        low, high = request.low_amsl_m, request.high_amsl_m
+        return tuple(
+            PathLeg(i, "route", a, b, low, high, request.enter, request.leave, request.margin_m)
+            for i, (a, b) in enumerate(itertools.pairwise(points))
+        )
+
+    def _failing(self, points: tuple[LatLon, ...]) -> set[int]:
+        """Numbers of the legs that the predicates of the check do not let pass."""
+        legs = self._legs(points)
+        pieces = pieces_of(FlightPath(self._request.vehicle_class, legs))
+        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
+        failing = {int(i) for i in pieces.owner[contacts.piece[contacts.hit]]}
+        for group in self._groups:
+            keep_in = KeepIn(pieces, self._holding)
+            failing |= {i for i in range(len(legs)) if keep_in.breaches(i, group)}
+        return failing
+
+    def _confirm(self, points: tuple[LatLon, ...]) -> tuple[LatLon, ...] | None:
+        """The points, if the check lets every leg pass; legs that bow into a margin are split."""
+        failing = self._failing(points)
+        if not failing:
+            return points
+        finer: list[LatLon] = [points[0]]
+        for number, leg in enumerate(self._legs(points)):
+            if number in failing:
+                finer.extend(_between(leg))
+            finer.append(leg.end)
+        return None if self._failing(tuple(finer)) else tuple(finer)
+
+    def _search(self, slack_m: float) -> tuple[LatLon, ...] | NoRoute:
+        request = self._request
+        plane = Plane(request.start, request.goal, self._zones)
+        span_deg = abs(request.start.lat_deg - request.goal.lat_deg) / 2.0
+        span_deg += geodesic_m(request.start, request.goal) / 2.0 / 111_000.0
+        margin = slack_m + float(
+            reach_m(*(np.array(v) for v in (request.margin_m, plane.origin[1], span_deg, 0.0)))
+        )
+        ends = np.stack((plane.start, plane.goal))
+        walls = [complement(self._kept(plane, group), margin, ends) for group in self._groups]
+        obstacles: dict[int, Obstacle] = {}
+        areas: dict[int, shapely.Polygon] = {}
+        path: Array | None = ends
+        if walls:
+            path = shortest_path(plane.start, plane.goal, walls)
+        while path is not None:
+            met = plane.met_by(path, margin - 2.0 * GRAZE_M, areas)
+            new = [i for i in sorted(met) if i not in obstacles]
+            new = [i for i in new if self._applies(self._zones.zones[i])]
+            if not new:
+                inner = [plane.latlon(point) for point in path[1:-1]]
+                return (request.start, *inner, request.goal)
+            for number in new:
+                area = areas.get(number) or plane.area(self._zones.zones[number])
+                obstacles[number] = inflated(area, margin, ends)
+            path = shortest_path(plane.start, plane.goal, [*obstacles.values(), *walls])
+        return self._enclosed(ends, obstacles, walls)
+
+    def _kept(self, plane: Plane, group: tuple[Zone, ...]) -> shapely.Geometry:
+        holding = [zone for zone in group if not self._holding(zone).unknown]
+        return shapely.union_all([plane.kept(zone) for zone in holding])
+
+    def _enclosed(
+        self, ends: Array, obstacles: dict[int, Obstacle], walls: list[Obstacle]
+    ) -> NoRoute:
+        """Names the zones that part start from goal."""
+        owners: list[tuple[tuple[Zone, ...], Obstacle]] = [
+            ((self._zones.zones[number],), item) for number, item in obstacles.items()
+        ]
+        owners.extend(zip(self._groups, walls, strict=True))
+        rings = enclosing_rings(ends, [item for _, item in owners])
+        parting = [
+            zone
+            for zones, item in owners
+            for zone in zones
+            if not rings or any(shapely.dwithin(item.hard, ring, 0.01) for ring in rings)
+        ]
+        names = ", ".join(_name(zone) for zone in parting[:5])
+        names += f" and {len(parting) - 5} more" if len(parting) > 5 else ""
+        return NoRoute(
+            f"no way from start to goal with a margin of {self._request.margin_m:.1f} m: "
+            f"closed in by {names}",
+            tuple(dict.fromkeys(zone.zone_id for zone in parting)),
+            0.0,
+        )
+
+
+def _name(zone: Zone) -> str:
+    return f"{zone.zone_id} ({zone.name})" if zone.name else zone.zone_id
+
+
+def _route(points: tuple[LatLon, ...]) -> Route:
+    return Route(points, sum(geodesic_m(a, b) for a, b in itertools.pairwise(points)))
+
+
+def _between(leg: PathLeg) -> list[LatLon]:
+    """Points on the straight line of longitude and latitude that hold the autopilot's bow small."""
+    count = len(split_leg(leg)[0]) - 1
+    dlon = (leg.end.lon_deg - leg.start.lon_deg + 180.0) % 360.0 - 180.0
+    dlat = leg.end.lat_deg - leg.start.lat_deg
+    return [
+        LatLon(
+            leg.start.lat_deg + i / count * dlat,
+            (leg.start.lon_deg + i / count * dlon + 180.0) % 360.0 - 180.0,
+        )
+        for i in range(1, count)
+    ]

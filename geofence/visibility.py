@@ -1,0 +1,126 @@
+"""The shortest way between two points of a plane amid polygons.
+
+Owns the visibility graph and its search; exact. Must not know zones, degrees or margins.
+
+Only convex corners of obstacles lie on a shortest path, and only along lines that are tangent at
+both ends (bitangents). Lines are tested for sight when the search (A*) comes to them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from geofence.frames import Array
+from geofence.kernel import Bools, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Obstacle:
+    """One obstacle. `hard` may not be met; its corners stand a little outside of it.
+
+    `corners` (n, 2) are the convex ones, metres; `before` and `after` (n, 2) their neighbours.
+    """
+
+    hard: shapely.Geometry
+    corners: Array
+    before: Array
+    after: Array
+
+
+def obstacle(hard: shapely.Geometry, soft: shapely.Geometry) -> Obstacle:
+    """An obstacle whose corners are those of `soft`, an area a little larger than `hard`."""
+    corners, before, after = [], [], []
+    for polygon in shapely.get_parts(soft):
+        for ring in shapely.get_rings(shapely.orient_polygons(polygon)):
+            points = shapely.get_coordinates(ring)[:-1]
+            previous, following = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
+            # the inside is on the left of every ring, holes too
+            convex = _cross(points - previous, following - points) > 0.0
+            corners.append(points[convex])
+            before.append(previous[convex])
+            after.append(following[convex])
+    if not corners:
+        nothing = np.empty((0, 2))
+        return Obstacle(hard, nothing, nothing, nothing)
+    return Obstacle(hard, *(np.concatenate(part) for part in (corners, before, after)))
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+
+
+def shortest_path(start: Array, goal: Array, obstacles: Sequence[Obstacle]) -> Array | None:
+    """Points (n, 2) in metres of the shortest way from start to goal (2), or None: there is none.
+
+    Exact: the search ends when nothing shorter is left. Neither end may be inside an obstacle.
+    """
+    graph = _Graph(start, goal, obstacles)
+    towards = np.hypot(*(graph.points - goal).T)
+    cost = np.full(len(graph.points), np.inf)
+    parent = np.full(len(graph.points), -1)
+    closed = np.zeros(len(graph.points), dtype=bool)
+    cost[0] = 0.0
+    queue = [(float(towards[0]), 0)]
+    while queue:
+        _, node = heapq.heappop(queue)
+        if closed[node]:
+            continue
+        if node == 1:
+            return graph.points[_trace(parent, node)]
+        closed[node] = True
+        seen, length = graph.neighbours(node, ~closed, cost)
+        for other, metres in zip(seen, length, strict=True):
+            cost[other], parent[other] = metres, node
+            heapq.heappush(queue, (float(metres + towards[other]), int(other)))
+    return None
+
+
+def _trace(parent: Ints, node: int) -> list[int]:
+    path = [node]
+    while parent[path[-1]] >= 0:
+        path.append(int(parent[path[-1]]))
+    return path[::-1]
+
+
+class _Graph:
+    """Nodes: start, goal, then every convex corner outside of all obstacles."""
+
+    def __init__(self, start: Array, goal: Array, obstacles: Sequence[Obstacle]) -> None:
+        self._tree = shapely.STRtree([item.hard for item in obstacles])
+        corners = np.concatenate([np.empty((0, 2)), *(item.corners for item in obstacles)])
+        before = np.concatenate([np.empty((0, 2)), *(item.before for item in obstacles)])
+        after = np.concatenate([np.empty((0, 2)), *(item.after for item in obstacles)])
+        free = np.ones(len(corners), dtype=bool)
+        free[self._tree.query(shapely.points(corners), predicate="intersects")[0]] = False
+        ends = np.stack((start, goal))
+        self.points: Array = np.concatenate((ends, corners[free]))
+        # an end has no neighbours: zero vectors are tangent to everything
+        self._before: Array = np.concatenate((ends, before[free])) - self.points
+        self._after: Array = np.concatenate((ends, after[free])) - self.points
+
+    def neighbours(self, node: int, open_: Bools, cost: Array) -> tuple[Ints, Array]:
+        """Nodes in sight that `node` brings nearer to the start, and their new costs in metres."""
+        step = self.points - self.points[node]
+        far = np.hypot(step[:, 0], step[:, 1])
+        tangent = self._tangent(step, far, self._before[node], self._after[node])
+        tangent &= self._tangent(step, far, self._before, self._after)
+        reached = cost[node] + far
+        wanted = np.flatnonzero(open_ & tangent & (reached < cost))
+        lines = shapely.linestrings(
+            np.stack((np.broadcast_to(self.points[node], (len(wanted), 2)), self.points[wanted]), 1)
+        )
+        blocked = self._tree.query(lines, predicate="intersects")[0]
+        wanted = np.delete(wanted, np.unique(blocked)).astype(np.intp)
+        return wanted, reached[wanted]
+
+    @staticmethod
+    def _tangent(step: Array, far: Array, before: Array, after: Array) -> Bools:
+        # a nanometre of slack: too many lines cost time, too few the way
+        one, two = _cross(step, before), _cross(step, after)
+        slack = 1e-9 * (far + 1.0) * (1.0 + np.abs(before).sum(-1) + np.abs(after).sum(-1))
+        return np.asarray((np.minimum(one, two) >= -slack) | (np.maximum(one, two) <= slack))
