@@ -1,0 +1,235 @@
+"""Many light copters in one process: sockets, the clock and the truth log.
+
+Owns every socket of the light copters and the one task that lets time pass for all. Each
+copter is a UDP client of the controller (as ArduPilot's ``--serial0 udpclient:``) or a TCP
+listener of its own (as port 5760). Protocol and flight are ``vehicle.Copter``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from sitl.copter.spec import CopterSpec
+from sitl.copter.vehicle import Copter, Truth
+from sitl.world import LabClock, TruthSample
+
+TICK_S = 0.1
+MIN_WALL_TICK_S = 0.02
+MOVING_SAMPLE_S = 0.2
+PARKED_SAMPLE_S = 5.0
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, station: _Station) -> None:
+        self._station = station
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002
+        self._station.received(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """A refused datagram: the controller is not up, which a radio would not know either."""
+
+
+class _Station:
+    """One copter with its link."""
+
+    def __init__(
+        self, copter: Copter, clock: LabClock, on_truth: Callable[[TruthSample], None]
+    ) -> None:
+        self.copter = copter
+        self._clock = clock
+        self._on_truth = on_truth
+        self._udp: asyncio.DatagramTransport | None = None
+        self._server: asyncio.Server | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._sampled_s = -PARKED_SAMPLE_S
+        self._was_armed = False
+        self.muted_until_s = 0.0
+
+    async def connect(self, host: str, port: int) -> None:
+        """Be a UDP client."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Udp(self), remote_addr=(host, port)
+        )
+        self._udp = transport
+
+    async def listen(self) -> int:
+        """Be a TCP listener on a free port of 127.0.0.1."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Close every socket."""
+        if self._udp is not None:
+            self._udp.close()
+        if self._server is not None:
+            self._server.close()
+        if self._writer is not None:
+            self._writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the controller."""
+        if self._clock.monotonic_s() >= self.muted_until_s:
+            self.copter.receive(data, self._clock.monotonic_s())
+            self.flush()
+
+    def tick(self, now_s: float) -> None:
+        """Let time pass."""
+        self.copter.advance(now_s)
+        self.flush()
+        self._log(now_s)
+
+    def flush(self) -> None:
+        """Send what is queued: one datagram a frame."""
+        frames = self.copter.take_output()
+        if not frames or self._clock.monotonic_s() < self.muted_until_s:
+            return
+        if self._udp is not None and not self._udp.is_closing():
+            for frame in frames:
+                self._udp.sendto(frame)
+        elif self._writer is not None and not self._writer.is_closing():
+            self._writer.write(b"".join(frames))
+
+    def _log(self, now_s: float) -> None:
+        copter = self.copter
+        *events, here = copter.take_truth()
+        for event in events:
+            self._on_truth(self._sample(event))
+        interval = PARKED_SAMPLE_S if here.on_ground else MOVING_SAMPLE_S
+        changed = here.armed != self._was_armed
+        if events or changed or now_s - self._sampled_s >= interval - 1e-6:
+            self._sampled_s, self._was_armed = now_s, here.armed
+            self._on_truth(self._sample(here))
+
+    def _sample(self, truth: Truth) -> TruthSample:
+        return TruthSample(
+            self.copter.spec.vehicle_id, self._clock.at(truth.t_s), truth.lat_deg, truth.lon_deg,
+            truth.alt_amsl_m, truth.heading_deg, truth.armed, truth.on_ground, truth.event,
+            truth.detail,
+        )  # fmt: skip
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = writer
+        try:
+            while data := await reader.read(4096):
+                self.received(data)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            if self._writer is writer:
+                self._writer = None
+
+
+class CopterFleet:
+    """Light copters as an async context manager.
+
+    With ``controller`` (host, port) every copter sends to it over UDP from a port of its own;
+    with ``tcp`` each listens on a free port of 127.0.0.1, told in ``ports`` by vehicle id.
+    ``on_truth`` is called in the event loop, at most five times a simulated second for a
+    moving copter; ``boot_s`` is simulated seconds from entering to pre-arm OK.
+
+    Raises:
+        ValueError: neither or both of ``controller`` and ``tcp``, or a vehicle id twice.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[CopterSpec],
+        *,
+        controller: tuple[str, int] | None = None,
+        tcp: bool = False,
+        clock: LabClock,
+        on_truth: Callable[[TruthSample], None],
+        boot_s: float = 41.0,
+    ) -> None:
+        if (controller is None) == (not tcp):
+            raise ValueError("CopterFleet: give either controller=(host, port) or tcp=True")
+        if len({spec.vehicle_id for spec in specs}) != len(specs):
+            raise ValueError("CopterFleet: a vehicle_id occurs twice in specs")
+        self.ports: dict[str, int] = {}
+        self._specs = tuple(specs)
+        self._controller = controller
+        self._clock = clock
+        self._on_truth = on_truth
+        self._boot_s = boot_s
+        self._stations: dict[str, _Station] = {}
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            for spec in self._specs:
+                await self._add(spec)
+        except BaseException:
+            await self._close()
+            raise
+        self._ticker = asyncio.create_task(self._run(), name="copter-fleet-ticker")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    def copter(self, vehicle_id: str) -> Copter:
+        """A copter's core, for tests and drills."""
+        return self._stations[vehicle_id].copter
+
+    def reboot(self, vehicle_id: str) -> None:
+        """Fault: the autopilot restarts; in the air it falls."""
+        self.copter(vehicle_id).reboot()
+
+    def kill(self, vehicle_id: str) -> None:
+        """Fault: power is gone for good (``reboot`` brings it back)."""
+        self.copter(vehicle_id).kill()
+
+    def mute(self, vehicle_id: str, duration_s: float) -> None:
+        """Fault: the radio is silent both ways for ``duration_s`` simulated seconds."""
+        self._stations[vehicle_id].muted_until_s = self._clock.monotonic_s() + duration_s
+
+    async def failed(self) -> None:
+        """Wait for the ticker; it ends only by an error, which is raised."""
+        if self._ticker is not None:
+            await asyncio.shield(self._ticker)
+
+    async def _add(self, spec: CopterSpec) -> None:
+        copter = Copter(
+            spec,
+            now_s=self._clock.monotonic_s(),
+            unix_at_zero_s=self._clock.start.timestamp(),
+            boot_s=self._boot_s,
+        )
+        station = _Station(copter, self._clock, self._on_truth)
+        self._stations[spec.vehicle_id] = station
+        if self._controller is not None:
+            await station.connect(*self._controller)
+        else:
+            self.ports[spec.vehicle_id] = await station.listen()
+
+    async def _run(self) -> None:
+        wall_s = max(TICK_S / self._clock.speedup, MIN_WALL_TICK_S)
+        while True:
+            await asyncio.sleep(wall_s)
+            for station in self._stations.values():
+                station.tick(self._clock.monotonic_s())
+
+    async def _close(self) -> None:
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
+        for station in self._stations.values():
+            await station.close()
