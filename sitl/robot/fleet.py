@@ -55,6 +55,10 @@ class Robot:
         """The connection breaks once; the robot drives on and connects again."""
         self.radio.cut()
 
+    def lose_incoming(self, count: int) -> None:
+        """Lose the next messages to the robot, as QoS 0 may."""
+        self.radio.to_lose = count
+
     def set_mode(self, mode: str) -> None:
         """Turn the key: MANUAL and the like clear the order silently."""
         self.core.set_mode(mode)

@@ -51,6 +51,7 @@ class Radio:
         self._news = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self.online = asyncio.Event()
+        self.to_lose = 0
 
     def wake(self) -> None:
         """Something is to be said."""
@@ -120,6 +121,9 @@ class Radio:
         async for message in client.messages:
             payload = message.payload
             if not self.power.is_set() or not isinstance(payload, bytes | bytearray):
+                continue
+            if self.to_lose > 0:
+                self.to_lose -= 1
                 continue
             self.core.receive(message.topic.value.rsplit("/", 1)[1], bytes(payload))
             if self.core.changed or self.core.factsheet_wanted:

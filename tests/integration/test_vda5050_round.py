@@ -26,7 +26,7 @@ from vehicles.vda5050.fleet import (
     Vda5050Vehicle,
 )
 
-SPEEDUP = 10.0
+SPEEDUP = 30.0
 ORIGIN = LatLon(60.17, 24.94)
 MAP = SiteMap("site", ORIGIN, 10.0, 25.0)
 START = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -56,9 +56,7 @@ def round_of(mission_id: str = "m1", vehicle: str = "r1", *, far_m: float = 60.0
         mission_id,
         vehicle,
         (
-            RouteNode(
-                "hub", hub, (deed(StopAction.PICK, "p1"), deed(StopAction.PICK, "p2"))
-            ),
+            RouteNode("hub", hub, (deed(StopAction.PICK, "p1"), deed(StopAction.PICK, "p2"))),
             RouteNode("one", one, (deed(StopAction.DROP, "p1"),)),
             RouteNode("two", two, (deed(StopAction.DROP, "p2", PIN_1234),)),
             RouteNode("hub", hub),
@@ -132,8 +130,15 @@ async def world(request) -> AsyncIterator[World]:
     lab_clock = LabClock(START, SPEEDUP, epoch)
     specs = [
         RobotSpec(
-            f"r{i}", "ACME", f"R-{i}", at(0, -3.0 * i).lat_deg, at(0, -3.0 * i).lon_deg,
-            speed_mps=6.0, pick_duration_s=3.0, drop_duration_s=3.0, customer_delay_s=4.0,
+            f"r{i}",
+            "ACME",
+            f"R-{i}",
+            at(0, -3.0 * i).lat_deg,
+            at(0, -3.0 * i).lon_deg,
+            speed_mps=6.0,
+            pick_duration_s=3.0,
+            drop_duration_s=3.0,
+            customer_delay_s=4.0,
             pins={"p2": "1234"},
         )
         for i in (1, 2)
@@ -142,7 +147,11 @@ async def world(request) -> AsyncIterator[World]:
     async with LabBroker(kind=request.param) as broker:
         truth: list[TruthSample] = []
         robots = RobotFleet(
-            specs, host=broker.host, port=broker.port, robot_map=robot_map, clock=lab_clock,
+            specs,
+            host=broker.host,
+            port=broker.port,
+            robot_map=robot_map,
+            clock=lab_clock,
             on_truth=truth.append,
         )
         async with robots:
@@ -189,3 +198,233 @@ async def test_round_with_two_parcels_is_driven_to_its_end(world: World) -> None
         again = await session.load(mission)
         assert again.outcome is Outcome.REFUSED
         assert "plan a new mission" in again.reason
+
+
+async def test_lost_orders_and_actions_are_sent_again(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of()
+        assert (await session.load(mission)).done
+        world.robots["r1"].lose_incoming(2)
+        assert (await session.start(mission)).done
+        assert session._engine.track.attempts == 3
+        world.robots["r1"].lose_incoming(2)
+        assert (await session.execute(Verb.HOLD)).done
+        assert (await session.execute(Verb.RESUME)).done
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert world.dropped() == ["p1", "p2"]
+
+
+async def test_hold_stops_and_resume_goes_on(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of(far_m=200.0)
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        core = world.robots["r1"].core
+        await until(lambda: core.driving)
+        assert session.telemetry.armed
+        assert (await session.execute(Verb.HOLD)).done
+        assert session.telemetry.phase is Phase.HOLDING
+        before = (core.x, core.y)
+        count = fleet.counts.received
+        await until(lambda: fleet.counts.received > count + 3)
+        assert (core.x, core.y) == before
+        assert (await session.execute(Verb.RESUME)).done
+        await until(lambda: (core.x, core.y) != before)
+        refused = await session.execute(Verb.RETURN)
+        assert refused.outcome is Outcome.REFUSED
+        assert "checked round" in refused.reason
+
+
+async def test_cancel_ends_before_anything_new(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of(far_m=200.0)
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await until(lambda: world.robots["r1"].core.driving)
+        refused = await session.load(round_of("m2"))
+        assert refused.outcome is Outcome.REFUSED
+        assert "not over" in refused.reason
+        assert (await session.execute(Verb.LAND)).done
+        assert EventKind.ABORTED in world.kinds()
+        assert world.robots["r1"].core.idle
+        assert session.telemetry.phase is Phase.READY
+        assert not world.dropped()
+        assert (await session.execute(Verb.LAND)).done
+        far = round_of("m3")
+        start = world.robots["r1"].core
+        here = at(start.x, start.y)
+        nodes = (RouteNode("here", here), RouteNode("hub", at(0, 0)))
+        edge = RouteEdge("home", "here", "hub", 10.0, 3.0)
+        home = GroundMission("m4", "r1", nodes, (edge,), far.zones_version)
+        assert (await session.load(home)).done
+        assert (await session.start(home)).done
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert (await session.execute(Verb.RETURN)).done
+
+
+async def test_killed_robot_is_offline_by_its_last_will(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of()
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await until(lambda: EventKind.PICKED in world.kinds())
+        world.robots["r1"].kill()
+        await until(lambda: EventKind.LINK_LOST in world.kinds())
+        lost = next(e for e in world.events if e.kind is EventKind.LINK_LOST)
+        assert "last will" in lost.detail
+        assert session.telemetry.link is LinkState.OFFLINE
+        assert fleet.sessions["r2"].telemetry.link is LinkState.ONLINE
+        assert EventKind.MISSION_LOST not in world.kinds()
+        world.robots["r1"].restart()
+        await until(lambda: EventKind.MISSION_LOST in world.kinds())
+        kinds = world.kinds()
+        assert EventKind.LINK_BACK in kinds
+        assert EventKind.REBOOTED in kinds
+        await until(lambda: session.telemetry.phase is Phase.READY)
+        assert world.kinds("r2") == []
+
+
+async def test_link_cut_is_survived_and_the_round_goes_on(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of()
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await until(lambda: world.robots["r1"].core.driving)
+        world.robots["r1"].cut_link()
+        await until(lambda: EventKind.LINK_LOST in world.kinds())
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert EventKind.REBOOTED not in world.kinds()
+        assert world.dropped() == ["p1", "p2"]
+
+
+async def test_restarted_master_adopts_its_own_order(world: World) -> None:
+    mission = round_of()
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await until(lambda: EventKind.RELEASED in world.kinds())
+    world.events.clear()
+    async with world.master() as fleet:
+        session = fleet.sessions["r1"]
+        progress = await session.adopt(mission)
+        assert progress.holds
+        assert {"p1"} <= progress.released <= {"p1", "p2"}
+        assert progress.picked == {"p1", "p2"}
+        await until(lambda: progress.completed or EventKind.COMPLETED in world.kinds())
+        told = [e.parcel_id for e in world.events if e.kind is EventKind.RELEASED]
+        assert told == sorted({"p1", "p2"} - progress.released)
+        assert EventKind.STARTED not in world.kinds()
+        after = await session.adopt(mission)
+        assert after.completed
+        assert after.released == {"p1", "p2"}
+        other = await session.adopt(round_of("m9"))
+        assert not other.holds
+    assert world.dropped() == ["p1", "p2"]
+
+
+async def test_manual_mode_loses_the_order(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        mission = round_of()
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await until(lambda: EventKind.PICKED in world.kinds())
+        world.robots["r1"].set_mode("MANUAL")
+        await until(lambda: EventKind.MISSION_LOST in world.kinds())
+        lost = next(e for e in world.events if e.kind is EventKind.MISSION_LOST)
+        assert "MANUAL" in lost.detail
+        assert session.telemetry.phase is Phase.NOT_READY
+        assert "operating mode" in session.telemetry.not_ready[0]
+
+
+async def test_malformed_flood_is_alarmed_and_contained(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        other = await ready(fleet, "r2")
+        mission = round_of()
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        async with aiomqtt.Client(world.broker.host, world.broker.port) as intruder:
+            topic = "uagv/v2/ACME/R-2/state"
+            body = world.robots["r1"].radio._voice.say("state", {"orderId": 5})
+            nonsense = [b"{", b"\xff\xfe", b"[]", b"1e400", b'{"headerId":-1}', body, b"x" * 2**20]
+            for _ in range(100):
+                for payload in nonsense[:-1]:
+                    await intruder.publish(topic, payload)
+            await intruder.publish(topic, nonsense[-1])
+            await intruder.publish("uagv/v2/ACME/R-2/connection", b"null")
+            await intruder.publish("uagv/v2/ACME/R-99/state", b"{}")
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert EventKind.ALARM not in world.kinds()
+        alarms = [e for e in world.events if e.vehicle_id == "r2"]
+        assert {e.kind for e in alarms} == {EventKind.ALARM}
+        assert 2 <= len(alarms) <= 6
+        assert "malformed" in alarms[0].detail
+        assert other.telemetry.link is LinkState.ONLINE
+        assert other.telemetry.startable
+        assert fleet.strangers == 1
+
+
+async def test_another_robots_name_in_the_body_is_an_alarm(world: World) -> None:
+    async with world.master() as fleet:
+        session = await ready(fleet)
+        before = session.telemetry.position
+        async with aiomqtt.Client(world.broker.host, world.broker.port) as intruder:
+            from sitl.robot import words
+
+            body = words.Voice(world.robots["r2"].core.spec, world.clock.now).say(
+                "state", words.state(world.robots["r2"].core)
+            )
+            await intruder.publish("uagv/v2/ACME/R-1/state", body)
+        await until(lambda: EventKind.ALARM in world.kinds())
+        assert "ACME/R-2" in world.events[0].detail
+        assert geodesic_m(session.telemetry.position, before) < 0.1
+
+
+async def test_broker_restart_is_survived() -> None:
+    epoch = __import__("time").time()
+    robot_map = RobotMap("site", ORIGIN.lat_deg, ORIGIN.lon_deg, 10.0, 25.0)
+    spec = RobotSpec(
+        "r1",
+        "ACME",
+        "R-1",
+        at(0, 0).lat_deg,
+        at(0, 0).lon_deg,
+        speed_mps=6.0,
+        pick_duration_s=3.0,
+        drop_duration_s=3.0,
+        customer_delay_s=4.0,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        broker = LabBroker()
+        await broker.__aenter__()
+        stack.push_async_exit(broker)
+        robots = await stack.enter_async_context(
+            RobotFleet(
+                [spec],
+                host=broker.host,
+                port=broker.port,
+                robot_map=robot_map,
+                clock=LabClock(START, SPEEDUP, epoch),
+            )
+        )
+        world = World(broker, ScaledClock(START, epoch, SPEEDUP), robots)
+        fleet = await stack.enter_async_context(world.master())
+        session = await ready(fleet)
+        mission = round_of(far_m=200.0)
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        await broker.__aexit__()
+        await until(lambda: session.telemetry.link is LinkState.STALE)
+        assert "broker" in next(e for e in world.events if e.kind is EventKind.LINK_LOST).detail
+        assert (await session.execute(Verb.HOLD)).outcome is Outcome.REFUSED
+        await broker.__aenter__()
+        await until(lambda: session.telemetry.link is LinkState.ONLINE)
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert EventKind.MISSION_LOST not in world.kinds()

@@ -23,7 +23,6 @@ from vehicles.port import (
     Clock,
     CommandResult,
     EventKind,
-    LinkState,
     MissionProgress,
     Outcome,
     Telemetry,
@@ -51,15 +50,10 @@ from vehicles.vda5050.engine_model import (
     Stage,
     Tick,
 )
+from vehicles.vda5050.gate import order_gate, robot_gate
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import Header
-from vehicles.vda5050.orders import (
-    OrderSettings,
-    build_order,
-    mission_fault,
-    order_fault,
-    robot_faults,
-)
+from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
 from vehicles.vda5050.progress import Reading, read
 from vehicles.vda5050.telemetry import telemetry_of
 
@@ -268,9 +262,7 @@ class Vda5050Session:
         if fault:
             return _no(fault)
         order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        state = self._engine.state
-        if state is not None:
-            fault = order_fault(order.body, state, self._engine.factsheet)
+        fault = order_gate(self._engine, order)
         if fault:
             return _no(fault)
         self.feed(Prepare(order))
@@ -361,17 +353,7 @@ class Vda5050Session:
     # --- parts -----------------------------------------------------------------------------
 
     def _robot_fault(self) -> str:
-        """Why the robot can take no order at all now; empty where it can."""
-        link = self._engine.link(self._clock.monotonic_s())
-        state = self._engine.state
-        if link is not LinkState.ONLINE or state is None:
-            return f"robot is {link.value}: no order is sent on an old state"
-        track = self._engine.track
-        if track is not None and track.stage in OPEN:
-            return f"order {track.prepared.order_id!r} is not over ({track.stage.value})"
-        if any(i.action.action_type == CANCEL and not i.over for i in self._engine.instants):
-            return "a cancelOrder is not over"
-        return "; ".join(robot_faults(state, self._map.map_id))
+        return robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
 
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""

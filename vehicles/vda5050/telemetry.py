@@ -12,9 +12,9 @@ from datetime import datetime
 from missions.model import StopAction
 from vehicles.port import Phase, Telemetry
 from vehicles.vda5050.engine_model import OPEN, EngineState, Stage
+from vehicles.vda5050.gate import robot_faults
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import State
-from vehicles.vda5050.orders import robot_faults
 from vehicles.vda5050.progress import passed
 
 _HOLDS = OPEN | {Stage.PREPARED}
