@@ -36,6 +36,7 @@ async def get_vehicle(vehicle_id: VehicleId, ctx: Ctx) -> views.VehicleOut:
 
 @router.post("/vehicles/{vehicle_id}/commands", summary="Hold, resume, return or land a vehicle")
 async def command_vehicle(
+    *,
     vehicle_id: VehicleId,
     body: CommandIn,
     response: Response,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.api.problems import ApiError, problem
@@ -79,6 +80,7 @@ class Guard:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with a bounded body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,7 +99,8 @@ class Guard:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body_bytes:
-                raise self._too_large()
+                # FastAPI lets only this type through while it reads a body
+                raise HTTPException(413, self._too_large().detail)
             return message
 
         await self._app(scope, bounded, send)

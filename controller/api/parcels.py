@@ -11,7 +11,8 @@ from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
 from controller.api.models import ReasonIn, Submission
-from controller.api.problems import ApiError, FieldError, not_found
+from controller.api.problems import ApiError, FieldError, duplicate, not_found
+from controller.delivery.views import DuplicateParcelError
 from controller.domain.model import ParcelState
 
 router = APIRouter(prefix="/v1/parcels", tags=["parcels"])
@@ -47,7 +48,12 @@ async def submit(
             errors=errors,
         )
     print_ = fingerprint([item.model_dump(mode="json") for item in many])
-    submitted = await ctx.desk.submit(parcels, key=key, fingerprint=print_)
+    try:
+        submitted = await ctx.desk.submit(parcels, key=key, fingerprint=print_)
+    except DuplicateParcelError as error:
+        index = max(i for i, p in enumerate(parcels) if p.parcel_id == error.parcel_id)
+        where = f"[{index}].id" if isinstance(body, list) else "id"
+        raise duplicate(error, where) from error
     if submitted.replayed:
         response.headers[REPLAYED] = "true"
     told = [views.parcel(view) for view in submitted.parcels]

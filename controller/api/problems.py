@@ -138,6 +138,17 @@ def validation(errors: Iterable[Mapping[str, object]]) -> ApiError:
     )
 
 
+def duplicate(error: DuplicateParcelError, field: str) -> ApiError:
+    """A parcel's id that is taken, with the field that holds it."""
+    return ApiError(
+        409,
+        "duplicate-parcel",
+        str(error),
+        next_step="choose another id, or leave id out to be given one; nothing was stored",
+        errors=[FieldError(field, f"{error.parcel_id!r} is taken")],
+    )
+
+
 def from_domain(error: Exception) -> ApiError | None:
     """What the desk refuses, told to the caller; None where it is not a refusal."""
     match error:
@@ -150,13 +161,7 @@ def from_domain(error: Exception) -> ApiError | None:
                 errors=[FieldError("Idempotency-Key", "was used with another body")],
             )
         case DuplicateParcelError():
-            return ApiError(
-                409,
-                "duplicate-parcel",
-                str(error),
-                next_step="choose another id, or leave id out to be given one; nothing was stored",
-                errors=[FieldError("id", "is taken")],
-            )
+            return duplicate(error, "id")
         case UnknownSiteError():
             return ApiError(
                 422,

@@ -7,14 +7,13 @@ Owns the listening socket and uvicorn's life. Signals stay with whoever runs the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-
-import asyncio
 
 import uvicorn
 from fastapi import FastAPI
@@ -57,7 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
         name = errno.errorcode.get(error.errno or 0, "")
         reason = "the port is taken" if name == "EADDRINUSE" else (error.strerror or str(error))
         raise PortTakenError(host, port, reason) from error
-    sock.setblocking(False)
+    sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return sock
 
 
@@ -84,7 +83,7 @@ async def serving(app: FastAPI, sock: socket.socket) -> AsyncIterator[str]:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.serve(sockets=[sock]), name="http-server")
         try:
-            while not server.started and not task.done():
+            while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
                 await asyncio.sleep(0.01)
             yield f"http://{shown}:{port}"
         finally:

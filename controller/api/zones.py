@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,7 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.problems import ApiError, FieldError
-from geofence.formats.geojson import ZoneFileError, read_zones, write_zones
+from geofence.errors import ZoneError, ZoneFileError
+from geofence.formats.geojson import read_zones, write_zones
 
 router = APIRouter(prefix="/v1", tags=["zones"])
 
@@ -37,20 +39,32 @@ async def put_zones(
     data = await request.body()
     try:
         zones = await asyncio.to_thread(read_zones, data, profile=profile)
+        stored = await ctx.desk.replace_zones(zones, by=actor.name)
     except ZoneFileError as error:
-        errors = [FieldError(e.field, e.reason, e.feature) for e in error.errors]
-        first = errors[0] if errors else FieldError("file", str(error))
+        raise _refused(error.errors) from error
+    except ZoneError as error:
+        raise _refused((error,)) from error
+    except ValueError as error:
         raise ApiError(
             422,
-            "zones",
-            f"{len(errors)} fault(s); the first: feature {first.feature}: "
-            f"{first.field}: {first.reason}",
-            next_step="correct the features named in errors; the old zones stay in force",
-            errors=errors,
+            "validation",
+            str(error),
+            next_step="name a profile that exists, or leave it out",
+            errors=[FieldError("profile", str(error))],
         ) from error
-    stored = await ctx.desk.replace_zones(zones, by=actor.name)
     response.headers[VERSION] = stored.version
     return {"version": stored.version, "zones": len(stored)}
+
+
+def _refused(faults: Sequence[ZoneError]) -> ApiError:
+    errors = [FieldError(e.field, e.reason, e.feature) for e in faults]
+    return ApiError(
+        422,
+        "zones",
+        f"{len(errors)} fault(s); the first: {faults[0] if faults else 'unknown'}",
+        next_step="correct the features named in errors; the old zones stay in force",
+        errors=errors,
+    )
 
 
 @router.get("/streets", summary="The street map that robots drive on, as GeoJSON")

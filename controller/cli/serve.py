@@ -60,11 +60,11 @@ def serve(file: Path, *, port: int | None, as_json: bool) -> None:
     except VehicleError as error:
         raise _link_failed(error) from error
     except ExceptionGroup as group:
-        error = first(group)
-        if isinstance(error, CliError):
-            raise error from group
-        if isinstance(error, VehicleError):
-            raise _link_failed(error) from group
+        cause = first(group)
+        if isinstance(cause, CliError):
+            raise cause from group
+        if isinstance(cause, VehicleError):
+            raise _link_failed(cause) from group
         raise
 
 

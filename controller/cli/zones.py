@@ -9,7 +9,8 @@ import typer
 
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, Client, CliError, Fault, at
-from geofence.formats.geojson import ZoneFileError, read_zones
+from geofence.errors import ZoneFileError
+from geofence.formats.geojson import read_zones
 
 
 def _read(file: Path) -> bytes:
@@ -34,6 +35,10 @@ def _checked(file: Path, profile: str) -> tuple[bytes, int]:
             status=EXIT_INPUT,
             next_step="correct the features named; nothing was imported",
             faults=faults,
+        ) from error
+    except ValueError as error:
+        raise CliError(
+            str(error), status=EXIT_INPUT, next_step="name one of them with --profile"
         ) from error
     return data, len(zones)
 

@@ -1,0 +1,242 @@
+"""The command line against a real HTTP server over a desk in memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from controller.cli import main as cli
+from controller.cli.client import CliError
+from controller.dispatch.model import Candidate, Explanation, Ineligible
+from controller.domain.model import ParcelState
+from geofence.frames import LatLon
+from tests.support.clock import START
+from tests.support.desk import alarm, vehicle_view
+from tests.support.server import DeskServer
+
+HEADER = "id,weight_kg,length_m,width_m,height_m,origin,destination_site,lat_deg,lon_deg,due_at"
+GOOD = "P-1,1.2,0.3,0.2,0.1,hub-north,,60.17,24.93,2026-05-04T10:00:00Z"
+BY_SITE = "P-2,1.2,0.3,0.2,0.1,hub-north,locker-1,,,2026-05-04T10:00:00Z"
+
+
+@pytest.fixture
+def server() -> Iterator[DeskServer]:
+    with DeskServer() as running:
+        running.call(lambda desk: desk.put_vehicle(vehicle_view("D-01", START, LatLon(60.2, 24.9))))
+        yield running
+
+
+def run(server: DeskServer | str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    """Exit status, and everything told."""
+    url = server if isinstance(server, str) else server.url
+    result = CliRunner().invoke(cli.app, list(arguments), input=stdin, env={"WAYPOST_URL": url})
+    if isinstance(result.exception, CliError):
+        faults = "".join(f"\n{f}" for f in result.exception.faults)
+        told = f"{result.output}{result.exception.text}{faults}\n{result.exception.next_step}"
+        return result.exception.status, told
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def csv_file(folder: Path, *rows: str, header: str = HEADER) -> str:
+    file = folder / "parcels.csv"
+    file.write_text("\n".join((header, *rows)) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def test_a_parcel_is_submitted_shown_and_listed(server: DeskServer) -> None:
+    body = {
+        "id": "P-9",
+        "weight_kg": 1,
+        "size_m": [0.1, 0.1, 0.1],
+        "origin": "hub-north",
+        "destination": {"site": "locker-1"},
+        "due_at": "2026-05-04T10:00:00Z",
+    }
+    status, told = run(server, "parcel", "submit", "-", "--json", stdin=json.dumps(body))
+    assert status == 0
+    assert json.loads(told)["id"] == "P-9"
+    status, told = run(server, "parcel", "show", "P-9")
+    assert status == 0
+    assert "submitted" in told
+    assert "held by site hub-north" in told
+    status, told = run(server, "parcel", "list", "--json")
+    assert [p["id"] for p in json.loads(told)] == ["P-9"]
+
+
+def test_the_same_submission_twice_is_one(server: DeskServer, tmp_path: Path) -> None:
+    file = csv_file(tmp_path, GOOD, BY_SITE)
+    assert run(server, "import", "parcels", file)[0] == 0
+    status, told = run(server, "import", file)
+    assert status == 0
+    assert "was imported before" in told
+    assert len(server.call(lambda desk: desk.parcels())) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (GOOD.replace("1.2", "heavy"), "line 3: weight_kg: 'heavy' is not a number"),
+        (GOOD.replace("1.2", "nan"), "line 3: weight_kg: 'nan' is not a number"),
+        (GOOD.replace("1.2", ""), "line 3: weight_kg: is empty"),
+        (GOOD.replace("0.3", "-1"), "line 3: length_m: "),
+        (GOOD.replace("hub-north", "nowhere"), "line 3: origin: no site 'nowhere'"),
+        (BY_SITE.replace("locker-1", "nowhere"), "line 3: destination_site: no site 'nowhere'"),
+        (GOOD.replace("2026-05-04T10", "soon"), "line 3: due_at: "),
+        (GOOD + ",more", "line 3: row: has more cells than the header"),
+        (GOOD.replace("60.17", ""), "line 3: destination_site: give either site"),
+    ],
+)
+def test_one_bad_row_and_nothing_is_imported(
+    server: DeskServer, tmp_path: Path, row: str, fault: str
+) -> None:
+    good = GOOD.replace("P-1", "P-0")
+    status, told = run(server, "import", "parcels", csv_file(tmp_path, good, row))
+    assert status == 4
+    assert fault in told
+    assert server.call(lambda desk: desk.parcels()) == []
+
+
+def test_every_bad_row_is_named(server: DeskServer, tmp_path: Path) -> None:
+    rows = [GOOD.replace("1.2", "x"), GOOD, GOOD.replace("0.2", "y")]
+    _, told = run(server, "import", "parcels", csv_file(tmp_path, *rows))
+    assert "line 2: weight_kg" in told
+    assert "line 4: width_m" in told
+
+
+def test_an_unknown_column_is_named(server: DeskServer, tmp_path: Path) -> None:
+    status, told = run(server, "import", csv_file(tmp_path, GOOD + ",1", header=HEADER + ",color"))
+    assert status == 4
+    assert "color: is not known" in told
+
+
+def test_a_duplicate_names_its_line(server: DeskServer, tmp_path: Path) -> None:
+    status, told = run(server, "import", csv_file(tmp_path, GOOD, BY_SITE.replace("P-2", "P-1")))
+    assert status != 0
+    assert "line 3: id" in told
+    assert server.call(lambda desk: desk.parcels()) == []
+
+
+def test_without_a_server_it_says_how_to_start_one() -> None:
+    status, told = run("http://127.0.0.1:9", "vehicles")
+    assert status == 3
+    assert "waypost serve" in told
+
+
+def test_hold_and_its_outcome(server: DeskServer) -> None:
+    status, told = run(server, "hold", "D-01", "--reason", "crane ahead")
+    assert status == 0
+    assert "D-01: hold done" in told
+    assert server.call(lambda desk: desk.commands)[-1][3] == "crane ahead"
+    assert run(server, "hold", "D-77")[0] == 1
+    assert run(server, "hold")[0] == 2
+    assert run(server, "hold", "D-01", "--all")[0] == 2
+
+
+def test_return_all_freezes_dispatch_and_resume_thaws_it(server: DeskServer) -> None:
+    assert run(server, "return", "--all")[0] == 0
+    assert server.call(lambda desk: desk.held) is not None
+    assert run(server, "resume", "--all")[0] == 0
+    assert server.call(lambda desk: desk.held) is None
+
+
+def test_explain_names_every_vehicle(server: DeskServer, tmp_path: Path) -> None:
+    run(server, "import", csv_file(tmp_path, GOOD))
+    explanation = Explanation(
+        parcel_id="P-1",
+        at=START,
+        chosen="D-01",
+        sentence="D-01 takes it: nearest with enough battery",
+        candidates=(Candidate("D-01", 12.0, START, {"time_s": 12.0}, 0.0),),
+        refusals=(Ineligible("R-01", "range", "too far: 9 km", permanent=True),),
+    )
+    server.call(lambda desk: desk.explanations.update({"P-1": explanation}))
+    status, told = run(server, "explain", "P-1")
+    assert status == 0
+    for words in ("nearest with enough", "chosen", "R-01", "never", "too far"):
+        assert words in told
+
+
+def test_vehicles_and_alarms_are_told(server: DeskServer) -> None:
+    server.call(lambda desk: desk.put_alarm(alarm("A-1", START)))
+    status, told = run(server, "vehicles", "--json")
+    assert status == 0
+    assert json.loads(told)[0]["id"] == "D-01"
+    assert "D-03" in run(server, "alarms")[1]
+
+
+def test_cancel_refused_is_exit_status_1(server: DeskServer, tmp_path: Path) -> None:
+    run(server, "import", csv_file(tmp_path, GOOD))
+    server.call(lambda desk: desk.put_state("P-1", ParcelState.IN_TRANSIT))
+    status, told = run(server, "parcel", "cancel", "P-1")
+    assert status == 1
+    assert "it has left its origin" in told
+
+
+ZONE: dict[str, Any] = {
+    "type": "Feature",
+    "properties": {"id": "z1", "name": "Yard", "kind": "no_fly"},
+    "geometry": {
+        "type": "Polygon",
+        "coordinates": [[[24.9, 60.1], [24.91, 60.1], [24.91, 60.11], [24.9, 60.1]]],
+    },
+}
+
+
+def test_zones_are_checked_imported_and_listed(server: DeskServer, tmp_path: Path) -> None:
+    file = tmp_path / "zones.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [ZONE]}))
+    assert run(server, "zones", "check", str(file))[0] == 0
+    assert run(server, "zones", "import", str(file))[0] == 0
+    status, told = run(server, "zones", "list")
+    assert status == 0
+    assert "Yard" in told
+
+
+def test_a_bad_zone_is_named_and_the_old_ones_stay(server: DeskServer, tmp_path: Path) -> None:
+    file = tmp_path / "zones.geojson"
+    bad = {**ZONE, "properties": {**ZONE["properties"], "kind": "lava"}}
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [bad]}))
+    before = server.call(lambda desk: desk.zone_set.version)
+    status, told = run(server, "zones", "import", str(file))
+    assert status == 4
+    assert "z1" in told
+    assert "kind" in told
+    assert server.call(lambda desk: desk.zone_set.version) == before
+
+
+def test_help_is_quick() -> None:
+    command = [sys.executable, "-m", "controller.cli.main", "--help"]
+    best_s = 9.0
+    for _ in range(3):
+        start_s = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        best_s = min(best_s, time.perf_counter() - start_s)
+    assert "demo" in done.stdout
+    assert best_s < 0.5
+
+
+def test_an_error_as_json_names_what_to_do_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "http://127.0.0.1:9"
+    monkeypatch.setattr(sys, "argv", ["waypost", "vehicles", "--json", "--url", url])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    assert "waypost serve" in json.loads(capsys.readouterr().out)["next"]
+
+
+def test_threads_end_with_the_server(server: DeskServer) -> None:
+    server.close()
+    assert all(t.name != "desk-server" for t in threading.enumerate())
