@@ -77,13 +77,21 @@ def plan_round(
     if len(request.parcels) > request.slots:
         return NoGo((Reason("slots", f"{len(request.parcels)} parcels, {request.slots} slots"),))
     reasons: list[Reason] = []
-    start = _node(request.start, "the robot", streets, request.rules, reasons)
-    base = _node(request.base, "the base", streets, request.rules, reasons)
+
+    def node(place: LatLon, what: str, base: str) -> str:
+        found = stop_node(place, streets, request.rules, base=base)
+        if isinstance(found, float):
+            reasons.append(Reason("street", far_words(what, found, request.rules)))
+            return base
+        return found
+
+    base = node(request.base, "the base", "")
+    start = node(request.start, "the robot", base)
     picks: dict[str, list[RoundParcel]] = {}
     drops: dict[str, list[RoundParcel]] = {}
     for parcel in request.parcels:
-        origin = _node(parcel.origin, "the origin", streets, request.rules, reasons)
-        goal = _node(parcel.destination, "the destination", streets, request.rules, reasons)
+        origin = node(parcel.origin, "the origin", base)
+        goal = node(parcel.destination, "the destination", base)
         picks.setdefault(origin, []).append(parcel)
         drops.setdefault(goal, []).append(parcel)
     if reasons:
@@ -112,19 +120,25 @@ def plan_round(
     return replace(mission, duration_s=effort.time_s, energy_wh=effort.energy_wh)
 
 
-def _node(
-    place: LatLon, what: str, streets: StreetGraph, rules: RoundRules, reasons: list[Reason]
-) -> str:
-    node, away_m = streets.nearest(place)
-    if away_m > rules.max_kerb_m:
-        reasons.append(
-            Reason(
-                "street",
-                f"{what} is {away_m:.0f} m from the nearest street that a robot may use, over "
-                f"the limit of {rules.max_kerb_m:g} m",
-            )
-        )
-    return node.node_id
+def stop_node(place: LatLon, streets: StreetGraph, rules: RoundRules, *, base: str) -> str | float:
+    """The node where a robot from `base` stops for a place, or how many metres off it would be.
+
+    With `base` "" any node will do, else only nodes that can be driven to from there and back.
+    """
+    if not len(streets):
+        return math.inf
+    node, away_m = streets.nearest(place, connected_to=base)
+    return node.node_id if away_m <= rules.max_kerb_m else away_m
+
+
+def far_words(what: str, away_m: float, rules: RoundRules) -> str:
+    """Why a place is out of a robot's reach."""
+    if not math.isfinite(away_m):
+        return f"no street is open to robots near {what}"
+    return (
+        f"{what} is {away_m:.0f} m from the nearest street that a robot may use, over the limit "
+        f"of {rules.max_kerb_m:g} m"
+    )
 
 
 def _ordered(

@@ -1,0 +1,154 @@
+"""What dispatch is asked and what it answers.
+
+Owns plain data. Must not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.domain.model import Parcel, Priority, Site
+from geofence.check import Surroundings
+from geofence.zoneset import ZoneSet
+from missions.energy import MultirotorModel, RobotModel
+from missions.model import Mission
+from missions.plan_flown import FlightRules
+from missions.roads import StreetGraph
+from missions.validate_round import RoundRules
+from vehicles.port import Capability, Telemetry
+
+
+def _per_priority(normal: float, urgent: float, medical: float) -> Mapping[Priority, float]:
+    return {Priority.NORMAL: normal, Priority.URGENT: urgent, Priority.MEDICAL: medical}
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchSettings:
+    """Rules and weights. Costs are in minutes of an ordinary parcel's waiting."""
+
+    flight: FlightRules = field(default_factory=FlightRules)
+    round: RoundRules = field(default_factory=RoundRules)
+    multirotor: MultirotorModel = field(default_factory=MultirotorModel)
+    robot: RobotModel = field(default_factory=RobotModel)
+    permits: frozenset[str] = frozenset()
+    max_telemetry_age_s: float = 15.0
+    """Older than this is no knowledge."""
+    at_base_m: float = 150.0
+    """A drone farther than this from its base site is not at its base."""
+    waiting: Mapping[Priority, float] = field(default_factory=lambda: _per_priority(1.0, 2.0, 5.0))
+    """Cost of a minute until delivery."""
+    lateness: Mapping[Priority, float] = field(
+        default_factory=lambda: _per_priority(3.0, 8.0, 25.0)
+    )
+    """Cost of a minute after the due time."""
+    energy_per_wh: float = 0.02
+    drone_use: float = 6.0
+    """Cost of taking a drone, which is kept for what only drones can do in time."""
+    robot_use: float = 1.0
+    detour_per_km: float = 0.5
+    preparation_s: float = 60.0
+    """From decision to start: planning, loading, read-back, arming."""
+    plan_hold_s: float = 300.0
+    """How long a cached plan stands where zones have times."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_telemetry_age_s", "at_base_m", "plan_hold_s"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"dispatch.{name} must be a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleFacts:
+    """One vehicle as it stands now."""
+
+    vehicle_id: str
+    capability: Capability
+    telemetry: Telemetry
+    base: Site
+    integration: str = "utilized"
+    """"utilized": it may be given work; anything else: it may not."""
+    assigned: str = ""
+    """Its open assignment's id; empty: none."""
+    cruise_alt_home_m: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelFacts:
+    """One parcel that waits, and where."""
+
+    parcel: Parcel
+    origin: Site
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a decision rests on; parcels are those that wait for an assignment."""
+
+    now: datetime
+    zones: ZoneSet
+    surroundings: Surroundings
+    streets: StreetGraph | None
+    vehicles: tuple[VehicleFacts, ...]
+    parcels: tuple[ParcelFacts, ...]
+    settings: DispatchSettings = field(default_factory=DispatchSettings)
+    held: bool = False
+    """An operator has stopped dispatch: nothing is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ineligible:
+    """Why a vehicle does not carry a parcel. `permanent`: time alone does not change it."""
+
+    vehicle_id: str
+    code: str
+    text: str
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A vehicle that could have carried the parcel, and what that would have cost."""
+
+    vehicle_id: str
+    cost: float
+    arrive_at: datetime
+    breakdown: Mapping[str, float]
+    detour_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One vehicle, one mission, checked and ready to be assigned."""
+
+    vehicle_id: str
+    parcel_ids: tuple[str, ...]
+    mission: Mission
+    cost: float
+    arrive_at: Mapping[str, datetime]
+    reserve_pct: float
+    """Share of the usable energy left after the mission, in percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Every vehicle's part in the decision about one parcel: exactly once each."""
+
+    parcel_id: str
+    at: datetime
+    chosen: str
+    """The vehicle; empty where the parcel waits or is refused."""
+    sentence: str
+    candidates: tuple[Candidate, ...]
+    refusals: tuple[Ineligible, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now, and why."""
+
+    offers: tuple[Offer, ...]
+    explanations: Mapping[str, Explanation]
+    unservable: Mapping[str, tuple[Ineligible, ...]]
+    """Parcels that no vehicle of the fleet can ever carry, with every vehicle's reason."""

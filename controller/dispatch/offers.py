@@ -1,0 +1,208 @@
+"""From placings to checked missions.
+
+Owns the making of offers. Must not offer what validation does not let go: what fails there is
+taken out again, with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from controller.dispatch.feasibility import No, available_wh
+from controller.dispatch.insertion import Placed, Problem
+from controller.dispatch.model import Offer, VehicleFacts
+from controller.dispatch.plans import OpenStreets
+from controller.dispatch.table import Table
+from missions.model import AirMission, GroundMission, ItemKind, StopAction
+from missions.plan_reasons import GoNoGo, NoGo
+from missions.plan_round import RoundParcel, RoundRequest, plan_round
+from missions.validate import FlightChecks, RoundChecks, validate_flight, validate_round
+from missions.validate_round import drive
+
+Ids = Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Made:
+    """Offers, and placings that did not stand."""
+
+    offers: list[Offer] = field(default_factory=list)
+    undone: dict[str, tuple[str, No]] = field(default_factory=dict)
+    """By parcel: the vehicle that would have taken it, and why not."""
+
+
+def make_offers(
+    table: Table,
+    problem: Problem,
+    placed: tuple[Placed, ...],
+    streets: OpenStreets | None,
+    ids: Ids,
+) -> Made:
+    """One offer for every vehicle that was given something, in order of vehicle rows."""
+    made = Made()
+    by_row: dict[int, list[Placed]] = {}
+    for turn in placed:
+        if turn.vehicle >= 0:
+            by_row.setdefault(turn.vehicle, []).append(turn)
+    drones = len(table.drones)
+    for row, turns in sorted(by_row.items()):
+        if row < drones:
+            _offer_flight(table, row, turns[0], ids, made)
+        elif streets is not None:
+            order = list(problem.rounds[row - drones].drops)
+            _offer_round(
+                table, row - drones, turns, order=order, streets=streets, ids=ids, made=made
+            )
+    return made
+
+
+def _offer_flight(table: Table, row: int, turn: Placed, ids: Ids, made: Made) -> None:
+    world, settings = table.world, table.world.settings
+    drone, facts = table.drones[row], table.parcels[turn.job]
+    parcel = facts.parcel
+    plan = table.flights[drone.vehicle_id, parcel.parcel_id]
+    mission = _own(plan.mission, ids("mission"), drone.vehicle_id, parcel.parcel_id)
+    checks = FlightChecks(
+        depart_at=world.now + timedelta(seconds=settings.preparation_s),
+        loads={parcel.parcel_id: parcel.weight_kg},
+        max_payload_kg=drone.capability.max_payload_kg,
+        usable_energy_wh=drone.capability.usable_energy_wh,
+        available_energy_wh=available_wh(drone),
+        speed_mps=drone.capability.cruise_speed_mps,
+        rules=settings.flight,
+        model=settings.multirotor,
+        permits=settings.permits,
+    )
+    answer = validate_flight(mission, checks, world.zones, world.surroundings)
+    if not answer.go:
+        made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
+        return
+    arrive_at = world.now + timedelta(seconds=settings.preparation_s + plan.release_s)
+    made.offers.append(
+        Offer(
+            vehicle_id=drone.vehicle_id,
+            parcel_ids=(parcel.parcel_id,),
+            mission=mission,
+            cost=float(turn.cost[row]),
+            arrive_at={parcel.parcel_id: arrive_at},
+            reserve_pct=_left_pct(drone, mission.energy_wh),
+        )
+    )
+
+
+def _own(template: AirMission, mission_id: str, vehicle_id: str, parcel_id: str) -> AirMission:
+    items = tuple(
+        replace(item, parcel_id=parcel_id) if item.kind is ItemKind.RELEASE else item
+        for item in template.items
+    )
+    return replace(template, mission_id=mission_id, vehicle_id=vehicle_id, items=items)
+
+
+def _offer_round(
+    table: Table,
+    number: int,
+    turns: list[Placed],
+    *,
+    order: list[int],
+    streets: OpenStreets,
+    ids: Ids,
+    made: Made,
+) -> None:
+    robot = table.robots[number]
+    mission_id = ids("mission")
+    row = len(table.drones) + number
+    kept = list(turns)
+    while kept:
+        jobs = [job for job in order if any(turn.job == job for turn in kept)]
+        found = _round(table, robot, jobs, streets, mission_id)
+        if isinstance(found, GroundMission):
+            cost = sum(float(turn.cost[row]) for turn in kept)
+            made.offers.append(_round_offer(table, robot, found, jobs, cost))
+            return
+        parcel_id = table.parcels[kept.pop().job].parcel.parcel_id
+        made.undone[parcel_id] = (robot.vehicle_id, found)
+
+
+def _round(
+    table: Table, robot: VehicleFacts, jobs: list[int], streets: OpenStreets, mission_id: str
+) -> GroundMission | No:
+    world, settings = table.world, table.world.settings
+    facts = [table.parcels[job] for job in jobs]
+    request = RoundRequest(
+        mission_id=mission_id,
+        vehicle_id=robot.vehicle_id,
+        start=robot.telemetry.position or robot.base.position,
+        base=robot.base.position,
+        parcels=tuple(
+            RoundParcel(
+                parcel_id=f.parcel.parcel_id,
+                weight_kg=f.parcel.weight_kg,
+                origin=f.origin.position,
+                destination=f.parcel.destination.position,
+                pin_sha256=f.parcel.pin_sha256,
+            )
+            for f in facts
+        ),
+        speed_mps=robot.capability.cruise_speed_mps,
+        slots=robot.capability.parcel_slots,
+        rules=settings.round,
+        model=settings.robot,
+    )
+    mission = plan_round(request, world.zones, streets.graph, keep_order=True)
+    if isinstance(mission, NoGo):
+        return No("round", mission.text, permanent=False)
+    checks = RoundChecks(
+        depart_at=world.now + timedelta(seconds=settings.preparation_s),
+        loads={f.parcel.parcel_id: f.parcel.weight_kg for f in facts},
+        max_payload_kg=robot.capability.max_payload_kg,
+        slots=robot.capability.parcel_slots,
+        speed_mps=robot.capability.cruise_speed_mps,
+        usable_energy_wh=robot.capability.usable_energy_wh,
+        available_energy_wh=available_wh(robot),
+        rules=settings.round,
+        model=settings.robot,
+        permits=settings.permits,
+    )
+    answer = validate_round(mission, checks, world.zones, world.surroundings)
+    return mission if answer.go else _why(answer)
+
+
+def _round_offer(
+    table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int], cost: float
+) -> Offer:
+    world, settings = table.world, table.world.settings
+    driven = drive(
+        mission,
+        loads={table.parcels[j].parcel.parcel_id: table.parcels[j].parcel.weight_kg for j in jobs},
+        speed_mps=robot.capability.cruise_speed_mps,
+        model=settings.robot,
+        rules=settings.round,
+    )
+    arrive_at = {
+        action.parcel_id: world.now
+        + timedelta(seconds=settings.preparation_s + driven.arrive_s[number])
+        for number, node in enumerate(mission.nodes)
+        for action in node.actions
+        if action.kind is StopAction.DROP
+    }
+    return Offer(
+        vehicle_id=robot.vehicle_id,
+        parcel_ids=mission.parcel_ids,
+        mission=mission,
+        cost=cost,
+        arrive_at=arrive_at,
+        reserve_pct=_left_pct(robot, mission.energy_wh),
+    )
+
+
+def _left_pct(vehicle: VehicleFacts, used_wh: float) -> float:
+    usable_wh = vehicle.capability.usable_energy_wh
+    return 100.0 * (available_wh(vehicle) - used_wh) / usable_wh if usable_wh > 0.0 else 0.0
+
+
+def _why(answer: GoNoGo) -> No:
+    reason = answer.reasons[0]
+    text = "; ".join(r.text for r in answer.reasons)
+    return No(reason.code, text, permanent=False)

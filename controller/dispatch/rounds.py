@@ -1,0 +1,189 @@
+"""A robot's round as it grows, and what each waiting parcel would add to it.
+
+Owns the arithmetic of insertion: vectorised over parcels and places in the round. Must not know
+zones or words. Picks come first, in the order in which their origins came in, then drops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+_S_PER_MIN = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Jobs:
+    """Parcels as arrays, one row each."""
+
+    weight_kg: Array
+    origin: Ints
+    """Row of the distance matrix; -1 where no robot can stop."""
+    goal: Ints
+    dwell_s: Array
+    waiting: Array
+    lateness: Array
+    due_s: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """What insertion must know of a robot."""
+
+    start: int
+    base: int
+    speed_mps: float
+    slots: int
+    payload_kg: float
+    spare_wh: float
+    wh_per_m: float
+    """At full load: on the safe side."""
+    idle_w: float
+    pick_s: float
+    max_round_s: float
+    prepare_s: float
+    energy_per_wh: float
+    detour_per_km: float
+    use: float
+
+
+@dataclass(slots=True)
+class Round:
+    """The stops so far."""
+
+    robot: Robot
+    picks: list[int] = field(default_factory=list)
+    """Origins, rows of the distance matrix."""
+    drops: list[int] = field(default_factory=list)
+    """Jobs in the order of their drops."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Insertions:
+    """The best place for every job, one row each; cost inf where it does not fit."""
+
+    cost: Array
+    at: Ints
+    arrive_s: Array
+    added_m: Array
+    added_wh: Array
+
+
+def insertions(trip: Round, jobs: Jobs, open_rows: npt.NDArray[np.bool_], far: Array) -> Insertions:
+    """What each job of `open_rows` would add to the round at its best place."""
+    count = len(jobs.weight_kg)
+    out = Insertions(
+        cost=np.full(count, np.inf),
+        at=np.zeros(count, dtype=np.intp),
+        arrive_s=np.full(count, np.inf),
+        added_m=np.full(count, np.inf),
+        added_wh=np.full(count, np.inf),
+    )
+    robot = trip.robot
+    load_kg = float(jobs.weight_kg[trip.drops].sum())
+    if len(trip.drops) >= robot.slots:
+        return out
+    fits = open_rows & (jobs.weight_kg + load_kg <= robot.payload_kg + 1e-6)
+    fits &= (jobs.origin >= 0) & (jobs.goal >= 0)
+    for origin in np.unique(jobs.origin[fits]):
+        rows = np.flatnonzero(fits & (jobs.origin == origin))
+        _insert_group(trip, jobs, rows, far, out)
+    return out
+
+
+def _insert_group(trip: Round, jobs: Jobs, rows: Ints, far: Array, out: Insertions) -> None:
+    """Jobs of one origin at every place of the round."""
+    robot = trip.robot
+    origin = int(jobs.origin[rows[0]])
+    picks = trip.picks if origin in trip.picks else [*trip.picks, origin]
+    before = _Timeline(trip, trip.picks, len(trip.drops), jobs, far)
+    after = _Timeline(trip, picks, len(trip.drops) + 1, jobs, far)
+    goals = jobs.goal[rows][:, None]
+    reach = far[after.previous[None, :], goals]
+    onward = far[goals, after.following[None, :]]
+    through = far[after.previous, after.following][None, :]
+    with np.errstate(invalid="ignore"):
+        detour = np.where(np.isfinite(reach + onward), reach + onward - through, np.inf)
+    arrive = after.leave_s[None, :] + reach / robot.speed_mps
+    later_s = detour / robot.speed_mps + jobs.dwell_s[rows][:, None]
+    cost = _price(jobs, rows, arrive)
+    if trip.drops:
+        cost = cost + _delay_cost(trip, jobs, before, after, later_s)
+    added_m = detour + after.length_m - before.length_m
+    dwell_s = jobs.dwell_s[rows][:, None] + robot.pick_s
+    added_wh = added_m * robot.wh_per_m + dwell_s * robot.idle_w / 3600.0
+    cost = cost + robot.energy_per_wh * added_wh + robot.detour_per_km * added_m / 1000.0
+    cost = cost + (0.0 if trip.drops else robot.use)
+    energy_wh = before.energy_wh + added_wh
+    too_much = (energy_wh > robot.spare_wh) | (after.end_s + later_s > robot.max_round_s)
+    cost = np.where(np.isfinite(cost) & ~too_much, cost, np.inf)
+    best = np.argmin(cost, axis=1)
+    pick = (np.arange(len(rows)), best)
+    out.cost[rows] = cost[pick]
+    out.at[rows] = best
+    out.arrive_s[rows] = arrive[pick]
+    out.added_m[rows] = added_m[pick]
+    out.added_wh[rows] = added_wh[pick]
+
+
+class _Timeline:
+    """The round with these picks: where one comes from and goes to at each place, and when."""
+
+    def __init__(self, trip: Round, picks: list[int], parcels: int, jobs: Jobs, far: Array) -> None:
+        robot = trip.robot
+        way = [robot.start, *picks]
+        pick_m = float(sum(far[a, b] for a, b in pairwise(way)))
+        goals = jobs.goal[trip.drops] if trip.drops else np.empty(0, dtype=np.intp)
+        self.previous: Ints = np.concatenate(([way[-1]], goals)).astype(np.intp)
+        self.following: Ints = np.concatenate((goals, [robot.base])).astype(np.intp)
+        steps = far[self.previous, self.following]
+        dwell = jobs.dwell_s[trip.drops] if trip.drops else np.empty(0)
+        picked_s = robot.prepare_s + pick_m / robot.speed_mps + robot.pick_s * parcels
+        self.arrive_s: Array = (
+            picked_s
+            + np.cumsum(steps[:-1]) / robot.speed_mps
+            + np.concatenate(([0.0], np.cumsum(dwell)))[: len(dwell)]
+        )
+        self.leave_s: Array = np.concatenate(([picked_s], self.arrive_s + dwell))
+        self.length_m = pick_m + float(steps.sum())
+        self.end_s = float(self.leave_s[-1] + steps[-1] / robot.speed_mps)
+        self.energy_wh = (
+            self.length_m * robot.wh_per_m
+            + (robot.pick_s * parcels + float(dwell.sum())) * robot.idle_w / 3600.0
+        )
+
+
+def _price(jobs: Jobs, rows: Ints, arrive_s: Array) -> Array:
+    """Waiting and lateness of jobs (n) at times (n, places)."""
+    late = np.maximum(0.0, arrive_s - jobs.due_s[rows][:, None])
+    return np.asarray(
+        (jobs.waiting[rows][:, None] * arrive_s + jobs.lateness[rows][:, None] * late) / _S_PER_MIN
+    )
+
+
+def _delay_cost(
+    trip: Round, jobs: Jobs, before: _Timeline, after: _Timeline, later_s: Array
+) -> Array:
+    """What the parcels already in the round lose, (n, places)."""
+    drops = np.array(trip.drops, dtype=np.intp)
+    places = np.arange(len(drops) + 1)
+    behind = places[:, None] <= np.arange(len(drops))[None, :]
+    arrive = after.arrive_s + np.where(behind[None, :, :], later_s[:, :, None], 0.0)
+    late = np.maximum(0.0, arrive - jobs.due_s[drops])
+    was_late = np.maximum(0.0, before.arrive_s - jobs.due_s[drops])
+    lost = jobs.waiting[drops] * (arrive - before.arrive_s)
+    lost = lost + jobs.lateness[drops] * (late - was_late)
+    return np.asarray(lost.sum(axis=-1) / _S_PER_MIN)
+
+
+def insert(trip: Round, job: int, at: int, origin: int) -> None:
+    """Put a job into the round."""
+    if origin not in trip.picks:
+        trip.picks.append(origin)
+    trip.drops.insert(at, job)
