@@ -1,0 +1,305 @@
+"""One mission in the air: what the vehicle's state proves about it.
+
+Owns the history of a flight and the events that follow from it: started, released (at most once a
+parcel), failsafe, mission lost, completed or aborted. Must not send or wait: state and time in,
+events out.
+
+What counts as released, by device, is told in `RELEASE_EVIDENCE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from geofence.frames import geodesic_m
+from missions.model import AirMission, DropDevice
+from vehicles.mavlink import modes
+from vehicles.mavlink.items import Plan, Release
+from vehicles.mavlink.settings import MavlinkSettings
+from vehicles.mavlink.state import Text, VehicleState
+from vehicles.port import EventKind, VehicleEvent
+
+RELEASE_EVIDENCE: Mapping[DropDevice, str] = {
+    DropDevice.GRIPPER: "text 'Gripper load releas(ing|ed)', or the mission past the release item",
+    DropDevice.PAYLOAD_PLACE: "text 'Gripper load releas(ing|ed)' or 'Releasing the gripper'",
+    DropDevice.WINCH: "text 'Winch: lowering' and the mission past the wait that follows",
+}
+"""ArduPilot has no message that says "delivered". The gripper's driver speaks when it opens
+(AP_Gripper_Servo.cpp, AP_Gripper_EPM.cpp); AP_Mission's own 'Gripper Released' comes even where
+no gripper is fitted, and proves nothing. A mission that went past a gripper or winch item in AUTO
+has run it, and the baseline proves that the device is fitted; payload place goes on without
+releasing when it finds no ground, so there only words count. Progress after a jump to the return
+path is never evidence."""
+
+_GRIPPER_TEXTS = ("Gripper load releas",)
+_PLACE_TEXTS = ("Gripper load releas", "Releasing the gripper")
+_WINCH_TEXTS = ("Winch: lowering",)
+_TEXTS: Mapping[DropDevice, tuple[str, ...]] = {
+    DropDevice.GRIPPER: _GRIPPER_TEXTS,
+    DropDevice.PAYLOAD_PLACE: _PLACE_TEXTS,
+    DropDevice.WINCH: _WINCH_TEXTS,
+}
+_WARNING = 4
+_HOME_RADIUS_M = 30.0
+
+
+@dataclass(slots=True)
+class Flight:
+    """The watch over one mission. `observe` after every message and tick; `hear` every text."""
+
+    vehicle_id: str
+    mission: AirMission
+    plan: Plan
+    settings: MavlinkSettings
+    started: bool = False
+    finished: bool = False
+    released: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    expected: set[int] = field(default_factory=lambda: {modes.AUTO})
+    jumped: bool = False
+    """It left the order of the items for the return path."""
+    proven_seq: int = 0
+    """Highest item reached in AUTO, in order."""
+    _seen_seq: int = 0
+    _seen_heartbeat: int = 0
+    _airborne: bool = False
+    _failsafe: bool = False
+    _lost: bool = False
+    _boots: int | None = None
+    _rebooted: bool = False
+    _evidence: dict[str, list[str]] = field(default_factory=dict)
+    _past_s: dict[str, float] = field(default_factory=dict)
+
+    def hear(self, text: Text, state: VehicleState, now: datetime) -> list[VehicleEvent]:
+        """A text from the vehicle: the release devices speak only so."""
+        if self.finished or not state.armed:
+            return []
+        due = self._due(state)
+        if due is not None and any(words in text.text for words in _TEXTS[due.device]):
+            self._evidence.setdefault(due.parcel_id, []).append(text.text)
+            if due.device is not DropDevice.WINCH:
+                return [self._release(due, state, now)]
+            return []
+        if "Gripper load releas" in text.text and not self._just_released(state):
+            return [
+                self._event(
+                    EventKind.ALARM,
+                    state,
+                    now,
+                    detail="the gripper opened where no release is due",
+                    evidence=(text.text,),
+                )
+            ]
+        return []
+
+    def observe(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
+        """The state after a message or a tick -> what it proves."""
+        if self.finished:
+            return []
+        events: list[VehicleEvent] = []
+        self._follow(state)
+        if not self.started and self._lifted(state):
+            self.started = True
+            events.append(self._event(EventKind.STARTED, state, now))
+        if not self.started:
+            return events
+        events += self._mishaps(state, now_s, now)
+        events += self._releases(state, now_s, now)
+        events += self._ending(state, now_s, now)
+        return events
+
+    def expect(self, *wanted: int) -> None:
+        """Modes that are ours from now on, besides the present ones."""
+        self.expected |= set(wanted)
+
+    def settle(self, *wanted: int) -> None:
+        """Only these modes are ours from now on."""
+        self.expected = set(wanted)
+
+    def _lifted(self, state: VehicleState) -> bool:
+        on_mission = state.armed is True and state.mode in modes.ON_MISSION
+        return on_mission and state.airborne
+
+    def _follow(self, state: VehicleState) -> None:
+        """Progress counts once a later heartbeat still says AUTO.
+
+        A return command shows its new item before the heartbeat that shows AUTO_RTL.
+        """
+        if state.airborne:
+            self._airborne = True
+        if self._boots is None:
+            self._boots = state.boots
+        elif state.boots != self._boots:
+            self._rebooted = True
+        if state.mode == modes.AUTO_RTL:
+            self.jumped = True
+        if self.jumped or state.seq is None or state.mode != modes.AUTO:
+            self._seen_heartbeat = state.heartbeats
+            return
+        if self._seen_seq > self.proven_seq and state.heartbeats > self._seen_heartbeat:
+            self.proven_seq = self._seen_seq
+        if state.seq > self._seen_seq:
+            self._seen_seq = state.seq
+            self._seen_heartbeat = state.heartbeats
+
+    def _due(self, state: VehicleState) -> Release | None:
+        """The release that may be happening now."""
+        for release in self.plan.releases:
+            if release.parcel_id in self.released or release.parcel_id in self.failed:
+                continue
+            # a DO item runs while the item before it is still shown as current
+            near = state.seq is not None and state.seq >= release.seq - 1
+            return release if near and not self.jumped else None
+        return None
+
+    def _just_released(self, state: VehicleState) -> bool:
+        """Whether the gripper speaks of a release that is already told."""
+        seq = state.seq or 0
+        return any(
+            r.parcel_id in self.released and seq <= r.done_seq + 1 for r in self.plan.releases
+        )
+
+    def _releases(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
+        events: list[VehicleEvent] = []
+        for release in self.plan.releases:
+            parcel = release.parcel_id
+            if parcel in self.released or parcel in self.failed:
+                continue
+            mark = release.done_seq if release.device is DropDevice.WINCH else release.seq + 1
+            if self.proven_seq < mark:
+                break
+            since_s = self._past_s.setdefault(parcel, now_s)
+            words = bool(self._evidence.get(parcel))
+            if not words and now_s - since_s < self.settings.release_grace_s:
+                break
+            self._evidence.setdefault(parcel, []).append(
+                f"mission at item {self.proven_seq}, release is item {release.seq}"
+            )
+            if words or release.device is DropDevice.GRIPPER:
+                events.append(self._release(release, state, now))
+            else:
+                events.append(self._release_failed(release, state, now_s, now))
+        return events
+
+    def _release(self, release: Release, state: VehicleState, now: datetime) -> VehicleEvent:
+        self.released.add(release.parcel_id)
+        return self._event(
+            EventKind.RELEASED,
+            state,
+            now,
+            parcel_id=release.parcel_id,
+            detail=RELEASE_EVIDENCE[release.device],
+            evidence=tuple(self._evidence.get(release.parcel_id, ())),
+        )
+
+    def _release_failed(
+        self, release: Release, state: VehicleState, now_s: float, now: datetime
+    ) -> VehicleEvent:
+        self.failed.add(release.parcel_id)
+        said = state.recent_texts(now_s, 60.0)
+        return self._event(
+            EventKind.RELEASE_FAILED,
+            state,
+            now,
+            parcel_id=release.parcel_id,
+            detail=f"the mission went past item {release.seq} without the {release.device.value}'s "
+            "word; the parcel is to be looked for on board",
+            evidence=(*self._evidence.get(release.parcel_id, ()), *said[-5:]),
+        )
+
+    def _mishaps(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
+        events: list[VehicleEvent] = []
+        causes: list[str] = []
+        critical = state.armed is True and state.system_status in {
+            modes.STATE_CRITICAL,
+            modes.STATE_EMERGENCY,
+        }
+        if critical and not self._failsafe:
+            causes.append("the vehicle reports a failsafe (system status critical)")
+        self._failsafe = critical
+        if state.armed and state.mode is not None and state.mode not in self.expected:
+            causes.append(f"mode changed to {modes.name(state.mode)}, not by this controller")
+            self.expected.add(state.mode)
+        if causes:
+            events.append(
+                self._event(
+                    EventKind.FAILSAFE,
+                    state,
+                    now,
+                    detail="; ".join(causes),
+                    evidence=state.recent_texts(now_s, 10.0, _WARNING),
+                )
+            )
+        held = None if state.total is None else state.total + 1
+        if held is not None and held != self.plan.count and not self._lost and state.armed:
+            self._lost = True
+            events.append(
+                self._event(
+                    EventKind.MISSION_LOST,
+                    state,
+                    now,
+                    detail=f"the vehicle counts {held} items, the mission has {self.plan.count}",
+                )
+            )
+        return events
+
+    def _ending(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
+        if state.armed is not False or not self._airborne:
+            return []
+        self.finished = True
+        faults = self._faults(state)
+        evidence = (
+            f"disarmed in {modes.name(state.mode)} at item {state.seq}",
+            *state.recent_texts(now_s, 20.0)[-4:],
+        )
+        kind = EventKind.ABORTED if faults else EventKind.COMPLETED
+        return [self._event(kind, state, now, detail="; ".join(faults), evidence=evidence)]
+
+    def _faults(self, state: VehicleState) -> list[str]:
+        """Why a flight that is over was not the one that was planned."""
+        faults: list[str] = []
+        if self._rebooted:
+            faults.append("the vehicle rebooted on the way")
+        if state.landed_state in {modes.IN_AIR, modes.TAKING_OFF}:
+            faults.append("disarmed in the air")
+        reached = max(self.proven_seq, self._seen_seq, 0 if not self.jumped else state.seq or 0)
+        open_parcels = [
+            r.parcel_id
+            for r in self.plan.releases
+            if r.parcel_id not in self.released and r.parcel_id not in self.failed
+        ]
+        if open_parcels:
+            how = "returned before" if self.jumped else "ended before"
+            faults.append(f"{how} the release of {', '.join(open_parcels)}")
+        if reached < self.plan.land_seq and (state.seq or 0) < self.plan.land_seq:
+            faults.append(f"landed at item {reached} of {self.plan.land_seq}")
+        if state.position is not None:
+            off_m = geodesic_m(state.position, self.mission.home)
+            if off_m > _HOME_RADIUS_M:
+                faults.append(f"landed {off_m:.0f} m from home")
+        if self._lost:
+            faults.append("the mission on board was changed on the way")
+        return faults
+
+    def _event(
+        self,
+        kind: EventKind,
+        state: VehicleState,
+        now: datetime,
+        *,
+        parcel_id: str = "",
+        detail: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> VehicleEvent:
+        return VehicleEvent(
+            vehicle_id=self.vehicle_id,
+            kind=kind,
+            at=now,
+            mission_hash=self.mission.content_hash,
+            parcel_id=parcel_id,
+            position=state.position,
+            detail=detail,
+            evidence=evidence,
+        )

@@ -1,0 +1,303 @@
+"""Load, start and adopt: the sequences that decide what a vehicle flies.
+
+Owns their order and their proofs. Never starts what was not read back. Must not know sockets.
+
+Order of a start (ArduCopter 4.6): AUTO first, then arm - armed in another mode it would be ready
+to fly something else, and arming succeeds before there is a position while AUTO does not;
+AUTO_OPTIONS allows arming in AUTO. MISSION_START is accepted with no effect while disarmed, so
+only the take-off seen counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from missions.model import AirMission, DropDevice
+from vehicles.mavlink import commands, modes
+from vehicles.mavlink.flight import Flight
+from vehicles.mavlink.items import Plan, differences, translate
+from vehicles.mavlink.mission_transfer import DownloadResult, MissionDownload, MissionUpload
+from vehicles.mavlink.state import home_fault
+from vehicles.port import (
+    CommandResult,
+    LinkState,
+    MissionProgress,
+    Outcome,
+    Phase,
+)
+
+if TYPE_CHECKING:
+    from vehicles.mavlink.session import MavlinkSession
+
+_FRESH_S = 5.0
+
+
+class _No(Exception):  # noqa: N818 - control flow inside this module, never raised out of it
+    """A step said no: the result to hand back."""
+
+    def __init__(self, result: CommandResult) -> None:
+        super().__init__(result.reason)
+        self.result = result
+
+
+def _refuse(reason: str) -> _No:
+    return _No(CommandResult(Outcome.REFUSED, reason))
+
+
+def _doubt(reason: str) -> _No:
+    return _No(CommandResult(Outcome.UNCERTAIN, reason))
+
+
+class Launcher:
+    """The sequences for one session; the session lets one run at a time."""
+
+    def __init__(self, session: MavlinkSession) -> None:
+        self._session = session
+
+    async def load(self, mission: AirMission) -> CommandResult:
+        """Upload and prove it by reading back. Nothing starts."""
+        session = self._session
+        try:
+            plan = self._plan(mission)
+            self._require_ready()
+            session.mission_hash = None
+            await self._leave_auto()
+            await self._upload_and_prove(plan)
+        except _No as no:
+            return no.result
+        session.mission_hash = mission.content_hash
+        return CommandResult(Outcome.DONE)
+
+    async def start(self, mission: AirMission) -> CommandResult:
+        """Prove again, then AUTO, arm, start, and see it lift."""
+        session = self._session
+        try:
+            plan = self._plan(mission)
+            if session.mission_hash != mission.content_hash:
+                raise _refuse("the vehicle does not provably hold this mission: load it first")
+            self._require_ready()
+            await self._prove_home()
+            await self._prove_held(plan)
+            await self._hold_parcel(mission)
+            await self._enter_auto(plan)
+            await self._arm(mission, plan)
+            await self._lift()
+        except _No as no:
+            return no.result
+        return CommandResult(Outcome.DONE)
+
+    async def adopt(self, mission: AirMission) -> MissionProgress:
+        """What the vehicle shows of a mission; watched on where it is in the air with it."""
+        session = self._session
+        try:
+            plan = translate(mission)
+        except ValueError as error:
+            return MissionProgress(holds=False, running=False, detail=str(error))
+        heard = await session.driver.until(
+            lambda: session.link is LinkState.ONLINE and session.state.armed is not None,
+            session.settings.adopt_timeout_s,
+        )
+        if not heard:
+            return MissionProgress(holds=False, running=False, detail="the vehicle does not answer")
+        asked_s = session.clock.monotonic_s()
+        await session.driver.command(commands.request("MISSION_CURRENT"))
+        await session.driver.command(commands.request("EXTENDED_SYS_STATE"))
+        read = await self._download()
+        await session.driver.until(lambda: session.state.seq_s >= asked_s, _FRESH_S)
+        running = session.state.armed is not False
+        if read.items is None:
+            return MissionProgress(holds=False, running=running, detail=read.reason)
+        different = differences(plan, read.items)
+        if different:
+            return MissionProgress(holds=False, running=running, detail="; ".join(different[:3]))
+        return self._progress(mission, plan, running=running)
+
+    def _progress(self, mission: AirMission, plan: Plan, *, running: bool) -> MissionProgress:
+        session, state = self._session, self._session.state
+        session.mission_hash = mission.content_hash
+        seq = state.seq or 0
+        in_order = state.mode != modes.AUTO_RTL
+        ended = not running and seq >= plan.land_seq and state.mode == modes.AUTO
+        known = (running and state.airborne and in_order) or ended
+        released = frozenset(
+            r.parcel_id
+            for r in plan.releases
+            if known and seq >= (r.done_seq if r.device is DropDevice.WINCH else r.seq + 1)
+        )
+        if running:
+            flight = Flight(session.vehicle_id, mission, plan, session.settings)
+            flight.released |= released
+            flight.started = state.airborne
+            if state.mode is not None:
+                flight.expect(state.mode)
+            flight.jumped = not in_order
+            session.watch(flight)
+        detail = f"{modes.name(state.mode)} at item {seq} of {plan.land_seq}"
+        if not known and not running and seq > 1:
+            detail += "; on the ground: what was released is not shown by the vehicle"
+        elif not in_order:
+            detail += "; returning: what was released before is not shown by the vehicle"
+        return MissionProgress(
+            holds=True,
+            running=running,
+            released=released,
+            completed=ended,
+            detail=detail,
+        )
+
+    def _plan(self, mission: AirMission) -> Plan:
+        if mission.vehicle_id != self._session.vehicle_id:
+            raise _refuse(f"the mission is for {mission.vehicle_id}")
+        try:
+            return translate(mission)
+        except ValueError as error:
+            raise _refuse(str(error)) from error
+
+    def _require_ready(self) -> None:
+        session = self._session
+        if session.link is not LinkState.ONLINE:
+            raise _refuse(f"the link is {session.link.value}")
+        if session.state.armed is not False:
+            raise _refuse("the vehicle is armed")
+        if session.phase is not Phase.READY:
+            raise _refuse("not ready: " + "; ".join(session.not_ready))
+
+    async def _upload_and_prove(self, plan: Plan) -> None:
+        session = self._session
+        driver = session.driver
+        reason = ""
+        for _ in range(session.settings.load_attempts):
+            boots, writes = session.state.boots, session.foreign_writes
+            session.own_uploads_s.append(session.clock.monotonic_s())
+            upload = await driver.run(
+                MissionUpload(
+                    plan.messages(driver.system, driver.component), driver.system, driver.component
+                )
+            )
+            if not upload.accepted:
+                raise _refuse(upload.reason)
+            read = await self._download()
+            if (session.state.boots, session.foreign_writes) != (boots, writes):
+                reason = "the vehicle rebooted, or another station wrote, while loading"
+            elif read.items is None:
+                reason = read.reason
+            else:
+                different = differences(plan, read.items)
+                if not different:
+                    return
+                reason = "read back something else: " + "; ".join(different[:3])
+        raise _doubt(reason)
+
+    async def _download(self) -> DownloadResult:
+        driver = self._session.driver
+        return await driver.run(MissionDownload(driver.system, driver.component))
+
+    async def _prove_held(self, plan: Plan) -> None:
+        session = self._session
+        read = await self._download()
+        if read.items is None:
+            raise _doubt(read.reason)
+        different = differences(plan, read.items)
+        if different or session.mission_hash is None:
+            session.mission_hash = None
+            what = "; ".join(different[:3]) or "another station wrote to it"
+            raise _refuse(f"the vehicle holds something else than what was loaded: {what}")
+
+    async def _prove_home(self) -> None:
+        session = self._session
+        asked_s = session.clock.monotonic_s()
+        await session.driver.command(commands.request("HOME_POSITION"))
+        await session.driver.until(lambda: (session.state.home_s or -1.0) >= asked_s, _FRESH_S)
+        if (session.state.home_s or -1.0) < asked_s:
+            raise _doubt("the vehicle did not tell its home position")
+        fault = home_fault(session.state, session.vehicle, session.settings)
+        if fault:
+            raise _refuse(fault)
+
+    async def _hold_parcel(self, mission: AirMission) -> None:
+        """Close the gripper before the flight: an open one would prove releases that are none."""
+        devices = {item.device for item in mission.items}
+        if devices & {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}:
+            answer = await self._session.driver.command(commands.grab())
+            if not answer.accepted:
+                raise _refuse(f"the gripper does not close: {answer.text}")
+
+    async def _leave_auto(self) -> None:
+        """A mission must not be rewritten under AUTO, not even disarmed."""
+        if self._session.state.mode in modes.ON_MISSION:
+            await self._mode(modes.LOITER)
+
+    async def _enter_auto(self, plan: Plan) -> None:
+        session = self._session
+        await self._leave_auto()
+        await session.driver.command(commands.set_current(plan.takeoff_seq))
+        await self._mode(modes.AUTO)
+        asked_s = session.clock.monotonic_s()
+        await session.driver.command(commands.request("MISSION_CURRENT"))
+        await session.driver.until(lambda: session.state.seq_s >= asked_s, _FRESH_S)
+        if session.state.seq_s < asked_s or (session.state.seq or 0) > plan.takeoff_seq:
+            await self._mode(modes.LOITER)
+            raise _refuse(f"the mission does not stand at its beginning (item {session.state.seq})")
+
+    async def _mode(self, mode: int) -> None:
+        session = self._session
+        state = session.state
+        sent_s = session.clock.monotonic_s()
+        answer = await session.driver.command(commands.set_mode(mode))
+        seen = await session.driver.until(
+            lambda: state.mode == mode and (state.heartbeat_s or 0.0) >= sent_s,
+            session.settings.mode_timeout_s if answer.accepted else session.settings.heartbeat_s,
+        )
+        if not seen:
+            raise _refuse(
+                f"mode {modes.name(mode)} not taken ({answer.text}): "
+                + ("; ".join(self._said(sent_s)) or f"it shows {modes.name(state.mode)}")
+            )
+
+    async def _arm(self, mission: AirMission, plan: Plan) -> None:
+        session = self._session
+        state = session.state
+        if session.mission_hash != mission.content_hash:
+            raise _refuse("the mission on board changed while starting")
+        sent_s = session.clock.monotonic_s()
+        session.watch(Flight(session.vehicle_id, mission, plan, session.settings))
+        answer = await session.driver.command(commands.arm())
+        figures = session.settings
+        wait_s = figures.arm_timeout_s if answer.accepted else 2.0 * figures.heartbeat_s
+        armed = await session.driver.until(
+            lambda: state.armed is True and (state.heartbeat_s or 0.0) >= sent_s,
+            wait_s,
+        )
+        if armed:
+            return
+        await self._stand_down("arming failed", answer.text, sent_s)
+
+    async def _lift(self) -> None:
+        session = self._session
+        flight = session.flight
+        sent_s = session.clock.monotonic_s()
+        answer = await session.driver.command(commands.mission_start())
+        timeout_s = session.settings.takeoff_timeout_s
+        if flight is not None and await session.driver.until(lambda: flight.started, timeout_s):
+            return
+        await self._stand_down("no take-off seen", answer.text, sent_s)
+
+    async def _stand_down(self, what: str, answer: str, since_s: float) -> None:
+        """Back to disarmed and out of AUTO, or the truth that this is not sure."""
+        session = self._session
+        state = session.state
+        sent_s = session.clock.monotonic_s()
+        await session.driver.command(commands.disarm())
+        safe = await session.driver.until(
+            lambda: state.armed is False and (state.heartbeat_s or 0.0) >= sent_s,
+            session.settings.arm_timeout_s,
+        )
+        said = "; ".join([answer, *self._said(since_s)])
+        if not safe:
+            raise _doubt(f"{what} and not shown as disarmed: {said}")
+        session.flight = None
+        await session.driver.command(commands.set_mode(modes.LOITER))
+        raise _refuse(f"{what}: {said}")
+
+    def _said(self, since_s: float) -> list[str]:
+        return [t.text for t in self._session.state.texts if t.at_s >= since_s][-4:]

@@ -1,0 +1,231 @@
+"""Links: sockets that many vehicles share.
+
+Owns the transports, one scanner per peer, and the route to every vehicle. A frame for a vehicle
+goes only to the address that this vehicle last spoke from; nothing is ever sent to all. Must not
+know what a message means. Waits are in seconds of the injected clock.
+
+Link specifications: "udpin:HOST:PORT" (a server; vehicles speak first; port 0 takes a free one),
+"tcp:HOST:PORT" (a client; connects again with backoff).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from vehicles.errors import ConfigurationError, LinkError
+from vehicles.mavlink.wire import Frame, Scanner
+from vehicles.port import Clock
+
+Receiver = Callable[[str, Frame], None]
+"""Called with the link's specification and a frame. Must not block and must not raise."""
+
+Address = tuple[str, int]
+
+DRAIN_DATAGRAMS = 256
+"""Most datagrams read before other tasks run again."""
+MAX_PEERS = 4096
+"""Addresses remembered; the one longest silent is forgotten first."""
+RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+MAX_DATAGRAM_BYTES = 2048
+TCP_WRITE_LIMIT_BYTES = 256 * 1024
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MOST_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """A parsed link specification."""
+
+    kind: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> LinkSpec:
+        """Raises ConfigurationError naming the link where it is none."""
+        parts = text.split(":")
+        usable = len(parts) == 3 and parts[0] in {"udpin", "tcp"} and parts[1]
+        if not usable or not parts[2].isdigit() or int(parts[2]) > 65535:
+            raise ConfigurationError(
+                f"link {text!r}",
+                'not a link: use "udpin:HOST:PORT" or "tcp:HOST:PORT", for example '
+                '"udpin:127.0.0.1:14550"',
+            )
+        return cls(parts[0], parts[1], int(parts[2]))
+
+
+class Link(Protocol):
+    """One transport."""
+
+    async def open(self) -> None:
+        """Bind what can be bound now. Raises LinkError."""
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+
+    def send(self, system: int, data: bytes) -> bool:
+        """A frame for one vehicle; False where it could not be sent (no route, no room)."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+
+class UdpLink:
+    """A UDP server socket with many vehicles behind it."""
+
+    def __init__(self, name: str, spec: LinkSpec, receive: Receiver) -> None:
+        self._name = name
+        self._spec = spec
+        self._receive = receive
+        self._socket: socket.socket | None = None
+        self._peers: OrderedDict[Address, Scanner] = OrderedDict()
+        self._routes: dict[int, Address] = {}
+        self.unsent = 0
+
+    @property
+    def address(self) -> Address:
+        """Host and port bound; the port is the real one where 0 was asked for."""
+        if self._socket is None:
+            raise LinkError(self._name, "not open")
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    async def open(self) -> None:
+        """Bind. Raises LinkError where the port is taken or the host is not ours."""
+        family = socket.AF_INET6 if ":" in self._spec.host else socket.AF_INET
+        server = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            server.settimeout(0.0)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            server.bind((self._spec.host, self._spec.port))
+        except OSError as error:
+            server.close()
+            raise LinkError(
+                self._name, f"cannot listen: {error.strerror}. Choose a free port of this machine"
+            ) from error
+        self._socket = server
+        asyncio.get_running_loop().add_reader(server.fileno(), self._drain, server)
+
+    async def run(self) -> None:
+        """The event loop reads the socket; nothing else is to be done."""
+        await asyncio.Event().wait()
+
+    def send(self, system: int, data: bytes) -> bool:
+        """To the last address that this vehicle spoke from."""
+        address = self._routes.get(system)
+        if address is None or self._socket is None:
+            return False
+        try:
+            self._socket.sendto(data, address)
+        except OSError:
+            # UDP may lose a frame anywhere; what matters is sent again by its protocol
+            self.unsent += 1
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop reading and close the socket."""
+        if self._socket is not None:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def _drain(self, server: socket.socket) -> None:
+        for _ in range(DRAIN_DATAGRAMS):
+            try:
+                data, address = server.recvfrom(MAX_DATAGRAM_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                # an ICMP answer to something sent earlier: it concerns that peer only
+                continue
+            for frame in self._scanner(address).feed(data):
+                self._routes[frame.system] = address
+                self._receive(self._name, frame)
+
+    def _scanner(self, address: Address) -> Scanner:
+        scanner = self._peers.get(address)
+        if scanner is None:
+            scanner = self._peers[address] = Scanner()
+            if len(self._peers) > MAX_PEERS:
+                self._peers.popitem(last=False)
+        else:
+            self._peers.move_to_end(address)
+        return scanner
+
+
+class TcpLink:
+    """A TCP client; connects again when the other side goes away."""
+
+    def __init__(self, name: str, spec: LinkSpec, receive: Receiver, clock: Clock) -> None:
+        self._name = name
+        self._spec = spec
+        self._receive = receive
+        self._clock = clock
+        self._writer: asyncio.StreamWriter | None = None
+        self.unsent = 0
+
+    async def open(self) -> None:
+        """Nothing: the vehicle may come up later; `run` connects."""
+
+    async def run(self) -> None:
+        """Connect, read to the end, wait, connect again."""
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            if await self._session():
+                backoff_s = BACKOFF_FIRST_S
+            await self._clock.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2.0, BACKOFF_MOST_S)
+
+    async def _session(self) -> bool:
+        """One connection from connect to its end; whether anything was read."""
+        try:
+            reader, writer = await asyncio.open_connection(self._spec.host, self._spec.port)
+        except OSError:
+            return False
+        scanner = Scanner()
+        heard = False
+        self._writer = writer
+        try:
+            while data := await reader.read(65536):
+                for frame in scanner.feed(data):
+                    heard = True
+                    self._receive(self._name, frame)
+        except OSError:
+            pass
+        finally:
+            self._writer = None
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        return heard
+
+    def send(self, system: int, data: bytes) -> bool:
+        """To the other end, which routes by target system; False while not connected."""
+        del system
+        writer = self._writer
+        if writer is None or writer.transport.get_write_buffer_size() > TCP_WRITE_LIMIT_BYTES:
+            self.unsent += 1
+            return False
+        writer.write(data)
+        return True
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def make_link(name: str, receive: Receiver, clock: Clock) -> UdpLink | TcpLink:
+    """The link that a specification names. Raises ConfigurationError."""
+    spec = LinkSpec.parse(name)
+    if spec.kind == "udpin":
+        return UdpLink(name, spec, receive)
+    return TcpLink(name, spec, receive, clock)

@@ -1,0 +1,107 @@
+"""Hold, resume, return and land.
+
+Owns the mode changes that an operator may demand in flight, and their proof: the mode in a later
+heartbeat. Must not arm, load or start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vehicles.mavlink import commands, modes
+from vehicles.mavlink.command import Answer, Command
+from vehicles.port import CommandResult, LinkState, Outcome, Verb
+
+if TYPE_CHECKING:
+    from vehicles.mavlink.session import MavlinkSession
+
+
+class Maneuvers:
+    """The demands on one session."""
+
+    def __init__(self, session: MavlinkSession) -> None:
+        self._session = session
+
+    async def execute(self, verb: Verb) -> CommandResult:
+        """Do it and see it. REFUSED: nothing changed. UNCERTAIN: read the vehicle first."""
+        refusal = self._refusal()
+        if refusal:
+            return CommandResult(Outcome.REFUSED, refusal)
+        match verb:
+            case Verb.HOLD:
+                return await self._hold()
+            case Verb.RESUME:
+                return await self._resume()
+            case Verb.RETURN:
+                return await self._return()
+            case Verb.LAND:
+                return await self._change(commands.set_mode(modes.LAND), modes.LAND)
+
+    def _refusal(self) -> str:
+        session = self._session
+        if session.link in {LinkState.UNKNOWN, LinkState.OFFLINE}:
+            return "the vehicle does not answer; its own failsafe decides"
+        if session.state.armed is False:
+            return "the vehicle is not armed"
+        return ""
+
+    async def _hold(self) -> CommandResult:
+        """BRAKE, else GUIDED, which holds too. LOITER without a radio's throttle would sink."""
+        result = await self._change(commands.set_mode(modes.BRAKE), modes.BRAKE)
+        if result.outcome is not Outcome.REFUSED:
+            return result
+        return await self._change(commands.set_mode(modes.GUIDED), modes.GUIDED)
+
+    async def _resume(self) -> CommandResult:
+        session = self._session
+        if session.flight is None:
+            return CommandResult(Outcome.REFUSED, "it is on no mission that could be resumed")
+        if session.flight.mission.content_hash != session.mission_hash:
+            return CommandResult(
+                Outcome.REFUSED, "it no longer provably holds the mission: return or land it"
+            )
+        if session.state.mode == modes.AUTO:
+            return CommandResult(Outcome.DONE)
+        if session.state.mode not in modes.HOLDING:
+            return CommandResult(
+                Outcome.REFUSED, f"it is in {modes.name(session.state.mode)}, not holding"
+            )
+        return await self._change(commands.set_mode(modes.AUTO), modes.AUTO)
+
+    async def _return(self) -> CommandResult:
+        """By the mission's checked return path; a plain RTL only where the mission has none."""
+        flight = self._session.flight
+        if flight is not None and flight.plan.return_path_seq is not None:
+            return await self._change(commands.return_path(), modes.AUTO_RTL)
+        return await self._change(commands.set_mode(modes.RTL), modes.RTL)
+
+    async def _change(self, command: Command, *wanted: int) -> CommandResult:
+        session = self._session
+        state, flight = session.state, session.flight
+        before = frozenset(flight.expected) if flight else frozenset()
+        if flight:
+            flight.expect(*wanted)
+        sent_s = session.clock.monotonic_s()
+        answer = await session.driver.command(command)
+        if answer.result is not None and not answer.accepted:
+            if flight:
+                flight.settle(*before)
+            return self._refused(answer, sent_s)
+        seen = await session.driver.until(
+            lambda: state.mode in wanted and (state.heartbeat_s or 0.0) >= sent_s,
+            session.settings.mode_timeout_s,
+        )
+        if seen:
+            if flight:
+                flight.settle(*wanted, *(modes.ON_MISSION if modes.AUTO_RTL in wanted else ()))
+            return CommandResult(Outcome.DONE)
+        return CommandResult(
+            Outcome.UNCERTAIN,
+            f"{answer.text if answer.result is None else 'accepted'}, but the vehicle shows "
+            f"{modes.name(state.mode) or 'no mode'}",
+        )
+
+    def _refused(self, answer: Answer, since_s: float) -> CommandResult:
+        state = self._session.state
+        said = [t.text for t in state.texts if t.at_s >= since_s]
+        return CommandResult(Outcome.REFUSED, "; ".join([answer.text, *said[-3:]]))

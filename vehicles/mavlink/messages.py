@@ -1,0 +1,355 @@
+"""The MAVLink messages that are read, and how their payloads decode.
+
+Owns the message types and the decode table. Ids, lengths, checksum seeds and layouts come from
+pymavlink's ardupilotmega dialect at import, so they cannot drift from it; a field that the
+dialect names otherwise stops the import. Must not know frames, links or vehicles.
+
+Fields stand in wire order. Character arrays are str up to the first NUL (not ASCII: replaced),
+number arrays are tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, NamedTuple, TypeAlias
+
+from pymavlink.dialects.v20 import ardupilotmega as dialect
+
+
+class Heartbeat(NamedTuple):
+    """HEARTBEAT (0)."""
+
+    custom_mode: int
+    type: int
+    autopilot: int
+    base_mode: int
+    system_status: int
+    mavlink_version: int
+
+
+class SysStatus(NamedTuple):
+    """SYS_STATUS (1)."""
+
+    onboard_control_sensors_present: int
+    onboard_control_sensors_enabled: int
+    onboard_control_sensors_health: int
+    load: int
+    voltage_battery: int
+    current_battery: int
+    drop_rate_comm: int
+    errors_comm: int
+    errors_count1: int
+    errors_count2: int
+    errors_count3: int
+    errors_count4: int
+    battery_remaining: int
+    onboard_control_sensors_present_extended: int
+    onboard_control_sensors_enabled_extended: int
+    onboard_control_sensors_health_extended: int
+
+
+class SystemTime(NamedTuple):
+    """SYSTEM_TIME (2)."""
+
+    time_unix_usec: int
+    time_boot_ms: int
+
+
+class ParamValue(NamedTuple):
+    """PARAM_VALUE (22)."""
+
+    param_value: float
+    param_count: int
+    param_index: int
+    param_id: str
+    param_type: int
+
+
+class GpsRawInt(NamedTuple):
+    """GPS_RAW_INT (24)."""
+
+    time_usec: int
+    lat: int
+    lon: int
+    alt: int
+    eph: int
+    epv: int
+    vel: int
+    cog: int
+    fix_type: int
+    satellites_visible: int
+    alt_ellipsoid: int
+    h_acc: int
+    v_acc: int
+    vel_acc: int
+    hdg_acc: int
+    yaw: int
+
+
+class GlobalPositionInt(NamedTuple):
+    """GLOBAL_POSITION_INT (33)."""
+
+    time_boot_ms: int
+    lat: int
+    lon: int
+    alt: int
+    relative_alt: int
+    vx: int
+    vy: int
+    vz: int
+    hdg: int
+
+
+class MissionRequest(NamedTuple):
+    """MISSION_REQUEST (40)."""
+
+    seq: int
+    target_system: int
+    target_component: int
+    mission_type: int
+
+
+class MissionCurrent(NamedTuple):
+    """MISSION_CURRENT (42)."""
+
+    seq: int
+    total: int
+    mission_state: int
+    mission_mode: int
+
+
+class MissionCount(NamedTuple):
+    """MISSION_COUNT (44)."""
+
+    count: int  # type: ignore[assignment]
+    target_system: int
+    target_component: int
+    mission_type: int
+
+
+class MissionItemReached(NamedTuple):
+    """MISSION_ITEM_REACHED (46)."""
+
+    seq: int
+
+
+class MissionAck(NamedTuple):
+    """MISSION_ACK (47)."""
+
+    target_system: int
+    target_component: int
+    type: int
+    mission_type: int
+
+
+class MissionRequestInt(NamedTuple):
+    """MISSION_REQUEST_INT (51)."""
+
+    seq: int
+    target_system: int
+    target_component: int
+    mission_type: int
+
+
+class MissionItemInt(NamedTuple):
+    """MISSION_ITEM_INT (73)."""
+
+    param1: float
+    param2: float
+    param3: float
+    param4: float
+    x: int
+    y: int
+    z: float
+    seq: int
+    command: int
+    target_system: int
+    target_component: int
+    frame: int
+    current: int
+    autocontinue: int
+    mission_type: int
+
+
+class CommandAck(NamedTuple):
+    """COMMAND_ACK (77)."""
+
+    command: int
+    result: int
+    progress: int
+    result_param2: int
+    target_system: int
+    target_component: int
+
+
+class BatteryStatus(NamedTuple):
+    """BATTERY_STATUS (147)."""
+
+    current_consumed: int
+    energy_consumed: int
+    temperature: int
+    voltages: tuple[int, ...]
+    current_battery: int
+    id: int
+    battery_function: int
+    type: int
+    battery_remaining: int
+    time_remaining: int
+    charge_state: int
+    voltages_ext: tuple[int, ...]
+    mode: int
+    fault_bitmask: int
+
+
+class EkfStatusReport(NamedTuple):
+    """EKF_STATUS_REPORT (193)."""
+
+    velocity_variance: float
+    pos_horiz_variance: float
+    pos_vert_variance: float
+    compass_variance: float
+    terrain_alt_variance: float
+    flags: int
+    airspeed_variance: float
+
+
+class HomePosition(NamedTuple):
+    """HOME_POSITION (242)."""
+
+    latitude: int
+    longitude: int
+    altitude: int
+    x: float
+    y: float
+    z: float
+    q: tuple[float, ...]
+    approach_x: float
+    approach_y: float
+    approach_z: float
+    time_usec: int
+
+
+class ExtendedSysState(NamedTuple):
+    """EXTENDED_SYS_STATE (245)."""
+
+    vtol_state: int
+    landed_state: int
+
+
+class StatusText(NamedTuple):
+    """STATUSTEXT (253)."""
+
+    severity: int
+    text: str
+    id: int
+    chunk_seq: int
+
+
+Message: TypeAlias = (
+    Heartbeat
+    | SysStatus
+    | SystemTime
+    | ParamValue
+    | GpsRawInt
+    | GlobalPositionInt
+    | MissionRequest
+    | MissionCurrent
+    | MissionCount
+    | MissionItemReached
+    | MissionAck
+    | MissionRequestInt
+    | MissionItemInt
+    | CommandAck
+    | BatteryStatus
+    | EkfStatusReport
+    | HomePosition
+    | ExtendedSysState
+    | StatusText
+)
+
+_TYPES: dict[str, type[Any]] = {
+    "HEARTBEAT": Heartbeat,
+    "SYS_STATUS": SysStatus,
+    "SYSTEM_TIME": SystemTime,
+    "PARAM_VALUE": ParamValue,
+    "GPS_RAW_INT": GpsRawInt,
+    "GLOBAL_POSITION_INT": GlobalPositionInt,
+    "MISSION_REQUEST": MissionRequest,
+    "MISSION_CURRENT": MissionCurrent,
+    "MISSION_COUNT": MissionCount,
+    "MISSION_ITEM_REACHED": MissionItemReached,
+    "MISSION_ACK": MissionAck,
+    "MISSION_REQUEST_INT": MissionRequestInt,
+    "MISSION_ITEM_INT": MissionItemInt,
+    "COMMAND_ACK": CommandAck,
+    "BATTERY_STATUS": BatteryStatus,
+    "EKF_STATUS_REPORT": EkfStatusReport,
+    "HOME_POSITION": HomePosition,
+    "EXTENDED_SYS_STATE": ExtendedSysState,
+    "STATUSTEXT": StatusText,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one message decodes."""
+
+    name: str
+    length: int
+    crc_extra: bytes
+    unpack: Callable[[bytes], tuple[Any, ...]]
+    make: Callable[[tuple[Any, ...]], Message]
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("ascii", errors="replace")
+
+
+def _maker(
+    kind: type[Any], lengths: list[int], types: list[str]
+) -> Callable[[tuple[Any, ...]], Message]:
+    """The function from unpacked values to the message, by how its arrays stand."""
+    if not any(lengths):
+        plain: Callable[[tuple[Any, ...]], Message] = kind._make
+        return plain
+
+    def make(values: tuple[Any, ...]) -> Message:
+        fields: list[Any] = []
+        at = 0
+        for length, name in zip(lengths, types, strict=True):
+            if length and name != "char":
+                fields.append(values[at : at + length])
+                at += length
+            else:
+                fields.append(_text(values[at]) if length else values[at])
+                at += 1
+        message: Message = kind._make(fields)
+        return message
+
+    return make
+
+
+def _layout(name: str, kind: type[Any]) -> tuple[int, Layout]:
+    spec = getattr(dialect, f"MAVLink_{name.lower()}_message")
+    if tuple(spec.ordered_fieldnames) != kind._fields:
+        raise ImportError(
+            f"pymavlink's {name} has fields {spec.ordered_fieldnames}, not {kind._fields}: "
+            "use the pymavlink version that pyproject.toml names"
+        )
+    # array_lengths is in wire order, fieldtypes in declaration order
+    types = [spec.fieldtypes[spec.fieldnames.index(f)] for f in spec.ordered_fieldnames]
+    unpacker: Struct = spec.unpacker
+    layout = Layout(
+        name,
+        unpacker.size,
+        bytes([spec.crc_extra]),
+        unpacker.unpack,
+        _maker(kind, spec.array_lengths, types),
+    )
+    return int(spec.id), layout
+
+
+LAYOUTS: dict[int, Layout] = dict(_layout(name, kind) for name, kind in _TYPES.items())
+"""By message id: everything that is decoded; any other id is skipped unread."""

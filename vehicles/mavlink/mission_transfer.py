@@ -1,0 +1,269 @@
+"""Mission upload and download, sans-IO.
+
+Owns the two transfers of the MAVLink mission protocol as ArduPilot really speaks it. Must not
+know what an item means, and never calls an upload verified: reading back is the proof.
+
+Rules from ArduPilot 4.6 (GCS_MAVLink/MissionItemProtocol.cpp): it asks with MISSION_REQUEST and
+is content with MISSION_ITEM_INT; ACK INVALID_SEQUENCE answers a duplicate and the upload goes on;
+it gives up after 8 s with ACK OPERATION_CANCELLED; while another station uploads, everything is
+DENIED; just after boot a COUNT may be answered NO_SPACE although there is room. Any other error
+ends the upload and leaves a mixture of old and new items behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from vehicles.mavlink.exchange import for_us
+from vehicles.mavlink.messages import (
+    Message,
+    MissionAck,
+    MissionCount,
+    MissionItemInt,
+    MissionRequest,
+    MissionRequestInt,
+)
+
+MISSION = mav.MAV_MISSION_TYPE_MISSION
+ACCEPTED = mav.MAV_MISSION_ACCEPTED
+_AGAIN = frozenset(
+    {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
+)
+_RESULTS = {
+    mav.MAV_MISSION_ERROR: "error",
+    mav.MAV_MISSION_UNSUPPORTED_FRAME: "frame not supported",
+    mav.MAV_MISSION_UNSUPPORTED: "command not supported",
+    mav.MAV_MISSION_NO_SPACE: "no space",
+    mav.MAV_MISSION_INVALID: "invalid item",
+    mav.MAV_MISSION_DENIED: "denied: another ground station is writing, or must not write",
+    mav.MAV_MISSION_OPERATION_CANCELLED: "cancelled by the vehicle",
+}
+
+
+def ack_text(result: int) -> str:
+    """What a MAV_MISSION_RESULT says, for a reason."""
+    return _RESULTS.get(result, f"mission result {result}")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """`accepted`: the vehicle seems to have taken all of it. Reading back must prove it."""
+
+    accepted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadResult:
+    """The items held by the vehicle, seq 0 first, or None with the reason."""
+
+    items: tuple[MissionItemInt, ...] | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class MissionUpload:
+    """Offers items until the vehicle says that it has them all, or gives up.
+
+    `items` are pymavlink MISSION_ITEM_INT messages in order of seq. Every attempt starts with a
+    COUNT. Silence: the last message is sent again after `resend_s`; an attempt without any
+    request or acknowledgement for `silence_s` is over, and so is one refused for a passing reason,
+    after `again_s`.
+    """
+
+    items: tuple[Any, ...]
+    system: int
+    component: int
+    attempts: int = 5
+    resend_s: float = 1.5
+    silence_s: float = 9.0
+    last_silence_s: float = 4.0
+    again_s: float = 2.0
+    result: UploadResult | None = None
+    deadline_s: float = 0.0
+    _attempt: int = field(default=0)
+    _waiting: bool = field(default=False)
+    _heard_s: float = field(default=0.0)
+    _last: Any = field(default=None)
+    _highest: int = field(default=-1)
+    _reason: str = field(default="no answer")
+
+    def start(self, now_s: float) -> list[Any]:
+        """The first COUNT."""
+        return self._begin(now_s)
+
+    def receive(self, message: Message, now_s: float) -> list[Any]:
+        """Answer requests, judge acknowledgements."""
+        if self.result is not None:
+            return []
+        if isinstance(message, MissionRequest | MissionRequestInt):
+            if message.mission_type == MISSION and for_us(
+                message.target_system, message.target_component
+            ):
+                return self._requested(message.seq, now_s)
+        elif (
+            isinstance(message, MissionAck)
+            and message.mission_type == MISSION
+            and for_us(message.target_system, message.target_component)
+        ):
+            self._acknowledged(message.type, now_s)
+        return []
+
+    def tick(self, now_s: float) -> list[Any]:
+        """Send again, begin again, or give up."""
+        if self.result is not None or now_s < self.deadline_s:
+            return []
+        silent_s = now_s - self._heard_s
+        if self._waiting or silent_s >= self.silence_s:
+            return self._begin(now_s)
+        if self._highest == len(self.items) - 1 and silent_s >= self.last_silence_s:
+            # it asks again every second for what it lacks: the ACK was lost, not the item
+            self.result = UploadResult(accepted=True, reason="acknowledgement not seen")
+            return []
+        self.deadline_s = now_s + self.resend_s
+        # before the first request only COUNT can move the vehicle; afterwards it asks again by
+        # itself, and a COUNT would throw away what it has
+        return [self._last] if self._highest < 0 else []
+
+    def _begin(self, now_s: float) -> list[Any]:
+        if self._attempt >= self.attempts:
+            reason = f"upload given up after {self._attempt} attempts: {self._reason}"
+            self.result = UploadResult(accepted=False, reason=reason)
+            return []
+        self._attempt += 1
+        self._waiting = False
+        self._highest = -1
+        self._heard_s = now_s
+        self.deadline_s = now_s + self.resend_s
+        self._last = mav.MAVLink_mission_count_message(
+            self.system, self.component, len(self.items), MISSION
+        )
+        return [self._last]
+
+    def _requested(self, seq: int, now_s: float) -> list[Any]:
+        if self._waiting or not 0 <= seq < len(self.items):
+            return []
+        self._heard_s = now_s
+        self.deadline_s = now_s + self.resend_s
+        self._highest = max(self._highest, seq)
+        return [self.items[seq]]
+
+    def _acknowledged(self, result: int, now_s: float) -> None:
+        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+            return
+        if result == ACCEPTED:
+            # an ACK before the last item was asked for belongs to an earlier conversation
+            if self._highest == len(self.items) - 1:
+                self.result = UploadResult(accepted=True)
+            return
+        self._reason = ack_text(result)
+        if result in _AGAIN:
+            self._waiting = True
+            self.deadline_s = now_s + self.again_s
+        else:
+            self.result = UploadResult(
+                accepted=False, reason=f"the vehicle refused the mission: {self._reason}"
+            )
+
+
+@dataclass(slots=True)
+class MissionDownload:
+    """Reads the mission that the vehicle holds, item by item.
+
+    A count that changes on the way (another station wrote) begins the reading again.
+    """
+
+    system: int
+    component: int
+    attempts: int = 12
+    resend_s: float = 1.0
+    most_items: int = 1000
+    result: DownloadResult | None = None
+    deadline_s: float = 0.0
+    _count: int = field(default=-1)
+    _items: list[MissionItemInt] = field(default_factory=list)
+    _tries: int = field(default=0)
+    _reason: str = field(default="no answer")
+
+    def start(self, now_s: float) -> list[Any]:
+        """Ask for the list."""
+        return self._ask(now_s)
+
+    def receive(self, message: Message, now_s: float) -> list[Any]:
+        """Take the count and the items in order."""
+        if self.result is not None:
+            return []
+        if isinstance(message, MissionCount):
+            return self._counted(message, now_s)
+        if isinstance(message, MissionItemInt):
+            return self._item(message, now_s)
+        if (
+            isinstance(message, MissionAck)
+            and message.mission_type == MISSION
+            and for_us(message.target_system, message.target_component)
+            and message.type not in {ACCEPTED, mav.MAV_MISSION_INVALID_SEQUENCE}
+        ):
+            # denied while another station writes, or the list shrank: begin again after a pause
+            self._reason = ack_text(message.type)
+            self._count = -1
+            self._items.clear()
+            self.deadline_s = now_s + self.resend_s
+        return []
+
+    def tick(self, now_s: float) -> list[Any]:
+        """Ask again for what is missing, or give up."""
+        if self.result is not None or now_s < self.deadline_s:
+            return []
+        if self._tries >= self.attempts:
+            self.result = DownloadResult(None, f"reading the mission failed: {self._reason}")
+            return []
+        return self._ask(now_s)
+
+    def _counted(self, message: MissionCount, now_s: float) -> list[Any]:
+        if message.mission_type != MISSION or not for_us(
+            message.target_system, message.target_component
+        ):
+            return []
+        if message.count == self._count:
+            return []
+        self._items.clear()
+        if message.count > self.most_items:
+            self.result = DownloadResult(None, f"the vehicle counts {message.count} items")
+            return []
+        self._count = message.count
+        self._tries = 0
+        if message.count == 0:
+            return self._finish()
+        return self._ask(now_s)
+
+    def _item(self, message: MissionItemInt, now_s: float) -> list[Any]:
+        if (
+            message.mission_type != MISSION
+            or not for_us(message.target_system, message.target_component)
+            or message.seq != len(self._items)
+            or self._count < 0
+        ):
+            return []
+        self._items.append(message)
+        self._tries = 0
+        if len(self._items) == self._count:
+            return self._finish()
+        return self._ask(now_s)
+
+    def _ask(self, now_s: float) -> list[Any]:
+        self._tries += 1
+        self.deadline_s = now_s + self.resend_s
+        if self._count < 0:
+            return [mav.MAVLink_mission_request_list_message(self.system, self.component, MISSION)]
+        return [
+            mav.MAVLink_mission_request_int_message(
+                self.system, self.component, len(self._items), MISSION
+            )
+        ]
+
+    def _finish(self) -> list[Any]:
+        self.result = DownloadResult(tuple(self._items))
+        return [mav.MAVLink_mission_ack_message(self.system, self.component, ACCEPTED, MISSION)]

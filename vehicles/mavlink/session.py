@@ -1,0 +1,287 @@
+"""One vehicle: its state, its events, and what it is told to do.
+
+Owns the session's lifetime: messages in, telemetry and events out, the four demands of the port.
+The long sequences live in `launch` (load, start, adopt) and `upkeep` (rates, baseline, home).
+Must not touch a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from missions.model import AirMission, Mission
+from vehicles.mavlink import modes
+from vehicles.mavlink.driver import Driver
+from vehicles.mavlink.flight import Flight
+from vehicles.mavlink.launch import Launcher
+from vehicles.mavlink.maneuver import Maneuvers
+from vehicles.mavlink.messages import Message
+from vehicles.mavlink.phase import phase
+from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
+from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
+from vehicles.mavlink.upkeep import Upkeep
+from vehicles.mavlink.wire import Encoder, Frame
+from vehicles.port import (
+    Capability,
+    Clock,
+    CommandResult,
+    EventKind,
+    LinkState,
+    MissionProgress,
+    Outcome,
+    Phase,
+    Telemetry,
+    VehicleEvent,
+    Verb,
+)
+
+MAX_EVENTS = 4096
+ALARM_AGAIN_S = 30.0
+_FLIGHT_PLAN_TEXT = "Flight plan received"
+_OWN_UPLOAD_S = 15.0
+
+
+class MavlinkSession:
+    """A VehicleSession over MAVLink. `transmit` sends bytes to this vehicle and no other."""
+
+    def __init__(
+        self,
+        vehicle: MavlinkVehicle,
+        clock: Clock,
+        settings: MavlinkSettings,
+        transmit: Callable[[bytes], bool],
+    ) -> None:
+        self.vehicle = vehicle
+        self.settings = settings
+        self.clock = clock
+        self.state = VehicleState(vehicle.vehicle_id)
+        self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component)
+        self.flight: Flight | None = None
+        self.mission_hash: str | None = None
+        self.own_uploads_s: list[float] = []
+        self.foreign_writes = 0
+        self.work = asyncio.Lock()
+        self._encoder = Encoder()
+        self._transmit = transmit
+        self._events: asyncio.Queue[VehicleEvent] | None = None
+        self._link = LinkState.UNKNOWN
+        self._boots = 0
+        self._heartbeat_s = -1e9
+        self._alarms: dict[str, float] = {}
+        self.upkeep = Upkeep(self)
+        self._launcher = Launcher(self)
+        self._maneuvers = Maneuvers(self)
+
+    @property
+    def vehicle_id(self) -> str:
+        """The enrolled name."""
+        return self.vehicle.vehicle_id
+
+    @property
+    def capability(self) -> Capability:
+        """As enrolled."""
+        return self.vehicle.capability
+
+    @property
+    def link(self) -> LinkState:
+        """By the age of the last frame."""
+        return link_state(self.state, self.clock.monotonic_s(), self.settings)
+
+    @property
+    def not_ready(self) -> tuple[str, ...]:
+        """Every reason for not starting: the vehicle's own, and the parameter baseline's."""
+        own = not_ready(self.state, self.vehicle, self.settings, self.clock.monotonic_s())
+        return own + self.upkeep.faults
+
+    @property
+    def phase(self) -> Phase:
+        """Where it is in its work."""
+        return phase(self.state, self.flight, self.link, self.not_ready)
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest state, at once."""
+        state = self.state
+        flying = state.armed is not False
+        return Telemetry(
+            vehicle_id=self.vehicle_id,
+            received_at=state.received_at,
+            link=self.link,
+            phase=self.phase,
+            position=state.position,
+            alt_amsl_m=state.alt_amsl_m,
+            alt_home_m=state.alt_home_m,
+            heading_deg=state.heading_deg,
+            speed_mps=state.speed_mps,
+            battery_pct=state.battery_pct,
+            armed=state.armed,
+            mode=modes.name(state.mode),
+            mission_hash=self.mission_hash,
+            item=state.seq or 0,
+            item_count=0 if state.total is None else state.total + 1,
+            home=state.home,
+            home_amsl_m=state.home_amsl_m,
+            not_ready=() if flying else self.not_ready,
+        )
+
+    def events(self) -> AsyncIterator[VehicleEvent]:
+        """Events from now on, in order, for one consumer; a second call takes them over."""
+        queue: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
+        self._events = queue
+
+        async def follow() -> AsyncIterator[VehicleEvent]:
+            while True:
+                yield await queue.get()
+
+        return follow()
+
+    async def load(self, mission: Mission) -> CommandResult:
+        """Upload, read back, compare; sets the mission hash only where all of it is the same."""
+        if not isinstance(mission, AirMission):
+            return CommandResult(Outcome.REFUSED, "not an air mission")
+        async with self.work:
+            return await self._launcher.load(mission)
+
+    async def start(self, mission: Mission) -> CommandResult:
+        """Read back once more, arm in AUTO, and see it take off."""
+        if not isinstance(mission, AirMission):
+            return CommandResult(Outcome.REFUSED, "not an air mission")
+        async with self.work:
+            return await self._launcher.start(mission)
+
+    async def execute(self, verb: Verb) -> CommandResult:
+        """Hold, resume, return or land: never queues behind a load."""
+        return await self._maneuvers.execute(verb)
+
+    async def adopt(self, mission: Mission) -> MissionProgress:
+        """Read the vehicle's mission and place in it; watch on where it is flying it."""
+        if not isinstance(mission, AirMission):
+            return MissionProgress(holds=False, running=False, detail="not an air mission")
+        async with self.work:
+            return await self._launcher.adopt(mission)
+
+    def receive(self, frame: Frame) -> None:
+        """A frame of this vehicle. Whatever is wrong with it stays with this vehicle."""
+        if frame.component != self.vehicle.component:
+            return
+        try:
+            self._take(frame.message)
+        except Exception as error:  # noqa: BLE001 - one vehicle's nonsense must harm nobody else
+            self.alarm(f"{type(error).__name__}: {error}")
+
+    def tick(self) -> None:
+        """Time has passed: heartbeat out, link judged, flight watched."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._heartbeat_s >= self.settings.heartbeat_s:
+            # keep the beat: a late tick must not stretch the period towards the GCS timeout
+            late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
+            self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
+            self._send(_heartbeat())
+        self._judge_link()
+        self._watch(None)
+
+    def emit(
+        self,
+        kind: EventKind,
+        detail: str = "",
+        evidence: tuple[str, ...] = (),
+    ) -> None:
+        """An event of this vehicle, now."""
+        self._tell(
+            VehicleEvent(
+                vehicle_id=self.vehicle_id,
+                kind=kind,
+                at=self.clock.now(),
+                mission_hash=self.flight.mission.content_hash if self.flight else "",
+                position=self.state.position,
+                detail=detail,
+                evidence=evidence,
+            )
+        )
+
+    def alarm(self, detail: str) -> None:
+        """An ALARM event; the same words again only after a while."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._alarms.get(detail, -1e9) < ALARM_AGAIN_S:
+            return
+        if len(self._alarms) > 64:
+            self._alarms.clear()
+        self._alarms[detail] = now_s
+        self.emit(EventKind.ALARM, detail)
+
+    def watch(self, flight: Flight) -> None:
+        """From now on this is the mission that the vehicle flies."""
+        self.flight = flight
+
+    def _take(self, message: Message) -> None:
+        now_s, now = self.clock.monotonic_s(), self.clock.now()
+        text = self.state.apply(message, now_s, now)
+        if self.state.boots != self._boots:
+            self._rebooted()
+        if text is not None and text.text.startswith(_FLIGHT_PLAN_TEXT):
+            self._flight_plan_written(now_s)
+        self._judge_link()
+        self._watch(text)
+        self.driver.receive(message)
+
+    def _watch(self, text: Text | None) -> None:
+        flight = self.flight
+        if flight is None:
+            return
+        now_s, now = self.clock.monotonic_s(), self.clock.now()
+        heard = flight.hear(text, self.state, now) if text is not None else []
+        for event in heard + flight.observe(self.state, now_s, now):
+            self._tell(event)
+        if flight.finished:
+            self.flight = None
+            # the vehicle may hold it still, but nothing flies twice on one proof
+            self.mission_hash = None
+
+    def _rebooted(self) -> None:
+        self._boots = self.state.boots
+        self.mission_hash = None
+        self.state.reset_after_boot()
+        self.upkeep.forget()
+        self.emit(EventKind.REBOOTED, "time since boot went backwards")
+
+    def _flight_plan_written(self, now_s: float) -> None:
+        """ArduPilot tells every station when anybody has written the mission."""
+        self.own_uploads_s = [at for at in self.own_uploads_s if now_s - at <= _OWN_UPLOAD_S]
+        if self.own_uploads_s:
+            self.own_uploads_s.pop(0)
+            return
+        self.foreign_writes += 1
+        self.mission_hash = None
+        self.alarm("another ground station wrote a mission to this vehicle")
+
+    def _judge_link(self) -> None:
+        link = self.link
+        if link is self._link:
+            return
+        before, self._link = self._link, link
+        if link is LinkState.OFFLINE:
+            self.emit(EventKind.LINK_LOST, f"no message for {self.settings.offline_after_s:g} s")
+        elif before is LinkState.OFFLINE:
+            self.emit(EventKind.LINK_BACK)
+
+    def _tell(self, event: VehicleEvent) -> None:
+        queue = self._events
+        if queue is None:
+            return
+        if event.kind is EventKind.ALARM and queue.qsize() > MAX_EVENTS // 2:
+            # nonsense must not push out what happened
+            return
+        queue.put_nowait(event)
+
+    def _send(self, message: Any) -> None:
+        self._transmit(self._encoder.encode(message))
+
+
+def _heartbeat() -> Any:
+    return mav.MAVLink_heartbeat_message(
+        mav.MAV_TYPE_GCS, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3
+    )

@@ -1,0 +1,111 @@
+"""What is kept true of a vehicle without anyone asking: rates, baseline, home, pre-arm reasons.
+
+Owns the coroutine that renews message rates after a reboot, audits and applies the parameter
+baseline while disarmed, and asks for what readiness lacks. Must not arm or move anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vehicles.mavlink import commands
+from vehicles.mavlink.baseline import Finding, audit, repairs, requirements
+from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
+from vehicles.port import LinkState, Phase
+
+if TYPE_CHECKING:
+    from vehicles.mavlink.session import MavlinkSession
+
+LOOP_S = 1.0
+PREARM_AGAIN_S = 15.0
+HOME_AGAIN_S = 10.0
+BASELINE_AGAIN_S = 30.0
+_BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
+
+
+class Upkeep:
+    """The standing duties for one session."""
+
+    def __init__(self, session: MavlinkSession) -> None:
+        self._session = session
+        self._rates: dict[int, float] = {}
+        self._baseline: tuple[Finding, ...] | None = None
+        self._baseline_s = -1e9
+        self._prearm_s = -1e9
+        self._home_s = -1e9
+        self._era = 0
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why the parameter baseline blocks readiness; empty where it is verified."""
+        if self._baseline is None:
+            return ("parameter baseline is not verified yet",)
+        return tuple(finding.text for finding in self._baseline)
+
+    def forget(self) -> None:
+        """After a reboot: nothing that was set or proven counts."""
+        self._rates.clear()
+        self._baseline = None
+        self._baseline_s = self._prearm_s = self._home_s = -1e9
+        self._era += 1
+
+    async def run(self) -> None:
+        """Until cancelled. A failure becomes an alarm of this vehicle and the duties go on."""
+        session = self._session
+        while True:
+            try:
+                if session.link is LinkState.ONLINE:
+                    await self._duties()
+            except Exception as error:  # noqa: BLE001 - one vehicle's nonsense must harm nobody else
+                session.alarm(f"{type(error).__name__}: {error}")
+            await session.clock.sleep(LOOP_S)
+
+    async def _duties(self) -> None:
+        session = self._session
+        await self._keep_rates()
+        if session.state.armed is not False:
+            return
+        now_s = session.clock.monotonic_s()
+        if session.state.home is None and now_s - self._home_s >= HOME_AGAIN_S:
+            self._home_s = now_s
+            await session.driver.command(commands.request("HOME_POSITION"), attempts=1)
+        if self._baseline is None or (
+            self._baseline and now_s - self._baseline_s >= BASELINE_AGAIN_S
+        ):
+            await self._check_baseline()
+        if session.state.prearm_ok is False and now_s - self._prearm_s >= PREARM_AGAIN_S:
+            self._prearm_s = now_s
+            await session.driver.command(commands.run_prearm_checks(), attempts=1)
+
+    async def _keep_rates(self) -> None:
+        """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
+        session = self._session
+        wanted = dict(commands.LEAN_RATES)
+        if session.phase in _BOOST_PHASES:
+            wanted |= commands.BOOST_RATES
+        era = self._era
+        for message_id, every_s in wanted.items():
+            if self._rates.get(message_id) == every_s:
+                continue
+            answer = await session.driver.command(commands.set_interval(message_id, every_s))
+            if answer.result is None or era != self._era:
+                return
+            self._rates[message_id] = every_s
+
+    async def _check_baseline(self) -> None:
+        """Audit; apply while disarmed; audit again by what the vehicle then says."""
+        session = self._session
+        driver = session.driver
+        rules = requirements(session.vehicle)
+        names = tuple(rule.name for rule in rules)
+        era = self._era
+        self._baseline_s = session.clock.monotonic_s()
+        held = dict(await driver.run(ParameterRead(names, driver.system, driver.component)))
+        found = audit(rules, held)
+        wanted = repairs(found)
+        if wanted and session.settings.apply_baseline and session.state.armed is False:
+            written = await driver.run(ParameterWrite(wanted, driver.system, driver.component))
+            held.update(written)
+            found = audit(rules, held)
+        if era == self._era:
+            self._baseline = found
