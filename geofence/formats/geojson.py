@@ -21,6 +21,8 @@ from geofence.frames import Altitude, Datum, LatLon
 from geofence.zones import ALWAYS, Area, CircleArea, Schedule, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
+__all__ = ["ZoneFileError", "read_zones", "write_zones"]
+
 MAX_BYTES = 64 * 1024 * 1024
 """Largest file read."""
 
