@@ -83,6 +83,10 @@ class Inbox:
             self._list_credit -= 1.0
             self._send_param(self._listing.pop(0))
 
+    def tell_param(self, name: str) -> None:
+        """PARAM_VALUE unasked: the vehicle itself saved a parameter."""
+        self._send_param(name, index=65535)
+
     def _on_heartbeat(self, _message: Any, peer: Peer) -> None:
         if peer[0] == self._c.params.integer("SYSID_MYGCS"):
             self._c.failsafe.gcs_heard(self._c.now_s)

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from sitl.copter.frame import Vec3
 
 MIN_CREEP_MPS = 0.15
+# shares of the limits that ArduPilot's snap-limited S-curves use on average, and the share of
+# the waypoint radius that it cuts from a corner: fitted to flown speeds of ArduCopter 4.6.2
+BRAKING_SHARE, JERK_SHARE, CORNER_SHARE = 0.75, 0.65, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +145,15 @@ class Leg:
         if self.finished or math.isinf(top):
             self.done_m = self.length_m
             return self.end, (0.0, 0.0, 0.0)
-        knee = accel * accel / (2.0 * self.limits.jerk)
         exit_speed = min(self.exit_speed, top)
         left = self.length_m - self.done_m
-        braking = math.sqrt(
-            knee * knee + 2.0 * accel * left + exit_speed * (exit_speed + 2.0 * knee)
-        )
-        ceiling = 0.0 if paused else max(min(top, braking - knee), min(MIN_CREEP_MPS, top))
+        braking = math.sqrt(2.0 * BRAKING_SHARE * accel * left + exit_speed * exit_speed)
+        ceiling = 0.0 if paused else max(min(top, braking), min(MIN_CREEP_MPS, top))
         before = self.speed
         if before < ceiling:
-            self.accel = min(self.accel + self.limits.jerk * dt_s, accel)
+            jerk = JERK_SHARE * self.limits.jerk
+            easing = math.sqrt(2.0 * jerk * (ceiling - before))
+            self.accel = min(self.accel + jerk * dt_s, accel, max(easing, jerk * dt_s))
             self.speed = min(before + self.accel * dt_s, ceiling)
         else:
             self.accel = 0.0
@@ -234,7 +236,7 @@ class WaypointNav:
             out, length = unit(end, then)
             if length > 0.0:
                 exit_speed = min(
-                    corner_speed(into, out, self.radius_m / 2.0, self.corner_accel),
+                    corner_speed(into, out, self.radius_m * CORNER_SHARE, self.corner_accel),
                     along(into, self.limits)[0],
                     along(out, self.limits)[0],
                 )

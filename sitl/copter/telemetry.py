@@ -32,7 +32,9 @@ MAX_INTERVAL_S = 60.0
 def heartbeat(c: Copter) -> Any:
     """HEARTBEAT."""
     mode = 1 | 16 | 64 | (128 if c.armed else 0) | (8 if c.mode_number != 0 else 0)
-    if c.failsafe.any:
+    if not c.mission.ready:
+        status = mav.MAV_STATE_BOOT
+    elif c.failsafe.any:
         status = mav.MAV_STATE_CRITICAL
     elif c.landed:
         status = mav.MAV_STATE_STANDBY

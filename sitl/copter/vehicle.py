@@ -100,7 +100,7 @@ class Copter:
         self.failsafe = Failsafe(self)
         self.mission = Mission(self, self.say, self._home_item, self._mission_options)
         self.mission.items = self._kept
-        self.mission.ready = False
+        self.mission.ready = self.boot_s <= 0.0
         self.gripper = Gripper(self.params, self.say, lambda what: self._event("released", what))
         self.winch = Winch(self.params, self.say, lambda what: self._event("released", what))
         self.streams = Streams()
@@ -110,7 +110,7 @@ class Copter:
         self._ground_since_s = self.now_s
         self._reboot_due = False
         self._requests: list[int] = []
-        self._last_seq = 0
+        self._reached: int | None = None
         self._out.append(_BOOT_TEXT)
 
     # --- what the shell calls ---
@@ -235,8 +235,8 @@ class Copter:
         self._requests.append(message_id)
 
     def item_reached(self, index: int) -> None:
-        """MISSION_ITEM_REACHED."""
-        self.send(mav.MAVLink_mission_item_reached_message(index))
+        """MISSION_ITEM_REACHED at the end of the step; of two in one step the last is told."""
+        self._reached = index
 
     def report_pre_arm(self) -> None:
         """PreArm texts."""
@@ -271,7 +271,7 @@ class Copter:
         self.say(6, "Disarming motors")
         self.armed = self.auto_armed = False
         self.landed = True
-        self.mission.reset()
+        self.mission.reset(quietly=True)
         self._pad_since_s = self.now_s
         if not self.flight.on_ground:
             self.landed = False
@@ -443,6 +443,8 @@ class Copter:
         if not self.mission.ready:
             self.mission.ready = up_s >= min(1.0, self.boot_s)
             if self.mission.ready:
+                # intervals asked for before this moment are acknowledged and forgotten
+                self.streams = Streams()
                 self.say(6, "ArduPilot Ready")
         if not self.home_set and up_s >= self.boot_s * _HOME_PART and self.flight.on_ground:
             self.origin_known = self.home_set = True
@@ -461,9 +463,12 @@ class Copter:
             self.heartbeat()
         for message_id in self.streams.due(now):
             self._send_one(message_id)
-        if self.mission.nav_index != self._last_seq:
-            self._last_seq = self.mission.nav_index
-            self.send(telemetry.mission_current(self))
+        if self._reached is not None:
+            self.send(mav.MAVLink_mission_item_reached_message(self._reached))
+            self._reached = None
+        if self.params.integer("MIS_TOTAL") != self.mission.count():
+            self.params.count("MIS_TOTAL", self.mission.count())
+            self.inbox.tell_param("MIS_TOTAL")
         self.inbox.tick(now)
         if now >= self._next_prearm_s:
             self._next_prearm_s = now + PREARM_REPEAT_S
