@@ -79,12 +79,14 @@ class AirMission:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 over home, heights and items at the resolution that vehicles store.
+        """SHA-256 over id, home, heights and items at the resolution that vehicles store.
 
+        The id counts, so that a second attempt over the same ground is another mission.
         Positions count to 1e-7 degrees and heights to a centimetre, as ArduPilot keeps them
         (AP_Mission storage); labels and estimates do not count.
         """
         body = {
+            "mission": self.mission_id,
             "vehicle": self.vehicle_id,
             "home": _position(self.home),
             "home_cm": round(self.home_amsl_m * 100),
@@ -154,8 +156,9 @@ class GroundMission:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 over nodes, edges and actions."""
+        """SHA-256 over id, nodes, edges and actions."""
         body = {
+            "mission": self.mission_id,
             "vehicle": self.vehicle_id,
             "nodes": [
                 [n.node_id, _position(n.position), [asdict(a) for a in n.actions]]
