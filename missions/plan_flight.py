@@ -72,21 +72,45 @@ def plan_flight(
     reasons = tuple(_misfits(request, release_m))
     if reasons:
         return NoGo(reasons)
-    barred = _barred_places(request, ground_m, zones, surroundings)
-    if barred is not None:
-        return barred
     found = _find_way(request, zones, surroundings)
     if isinstance(found, NoGo):
-        return found
+        # a zone over the pad or the destination is the better word than "no way"
+        return _barred_places(request, ground_m, zones, surroundings) or found
     route, speed_mps = found
+    return _mission(request, route.points, speed_mps, release_m, zones.version)
+
+
+def straight_flight(
+    request: FlightRequest, zones: ZoneSet, surroundings: Surroundings
+) -> AirMission | NoGo:
+    """The mission on the straight line at full speed, zones not regarded: for bulk checks."""
+    release_m = _drop_ground_home_m(request, surroundings) + request.rules.release_height_m(
+        request.device
+    )
+    reasons = tuple(_misfits(request, release_m))
+    if reasons:
+        return NoGo(reasons)
+    speed_mps = min(request.cruise_speed_mps, request.rules.max_speed_mps)
+    return _mission(
+        request, (request.home, request.destination), speed_mps, release_m, zones.version
+    )
+
+
+def _mission(
+    request: FlightRequest,
+    points: tuple[LatLon, ...],
+    speed_mps: float,
+    release_m: float,
+    zones_version: str,
+) -> AirMission:
     mission = AirMission(
         mission_id=request.mission_id,
         vehicle_id=request.vehicle_id,
         home=request.home,
         home_amsl_m=request.home_amsl_m,
         cruise_alt_home_m=request.cruise_alt_home_m,
-        items=tuple(_items(request, route.points, speed_mps, release_m)),
-        zones_version=zones.version,
+        items=tuple(_items(request, points, speed_mps, release_m)),
+        zones_version=zones_version,
     )
     legs = flown_legs(
         mission,

@@ -250,7 +250,7 @@ def _walk_item(walk: _Walk, index: int, item: AirItem) -> None:
             walk.returning = True
         case ItemKind.LAND:
             to = item.position or walk.mission.home
-            if geodesic_m(walk.position, to) >= VERTICAL_BELOW_M:
+            if not _same_place(walk.position, to):
                 walk.fly(index, f"leg {index} to the landing", to, walk.alt_m)
             walk.vertical(index, "landing", item.alt_home_m, landing=True)
 
@@ -258,7 +258,7 @@ def _walk_item(walk: _Walk, index: int, item: AirItem) -> None:
 def _waypoint(walk: _Walk, index: int, item: AirItem) -> None:
     if item.position is None:
         raise RequestError(f"items[{index}].position", "a waypoint needs a position")
-    if geodesic_m(walk.position, item.position) < VERTICAL_BELOW_M:
+    if _same_place(walk.position, item.position):
         at_drop = _over_drop(walk)
         up = item.alt_home_m >= walk.alt_m
         label = ("climb" if up else "descent") + (" at the drop" if at_drop else "")
@@ -282,7 +282,11 @@ def _release(walk: _Walk, index: int, item: AirItem) -> None:
 
 
 def _over_drop(walk: _Walk) -> bool:
-    return geodesic_m(walk.position, walk.mission.home) >= VERTICAL_BELOW_M
+    return not _same_place(walk.position, walk.mission.home)
+
+
+def _same_place(one: LatLon, other: LatLon) -> bool:
+    return one == other or geodesic_m(one, other) < VERTICAL_BELOW_M
 
 
 def total(legs: tuple[FlownLeg, ...]) -> Effort:

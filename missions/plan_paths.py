@@ -5,15 +5,21 @@ Owns the translation from flown legs and driven edges to corridors and discs. Mu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TypeVar
 
 from geofence.check import Disc, FlightPath, PathLeg
 from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
 from geofence.zones import VehicleClass
 from missions.model import AirMission
 from missions.plan_flown import FlightRules, FlownLeg
+
+K = TypeVar("K", bound=Hashable)
+_End = tuple[int, int, float]
+_Track = tuple[_End, _End]
 
 FAN_SPACING_M = 10.0
 """Between neighbouring straight returns; half of it is added to their corridor."""
@@ -37,24 +43,60 @@ def flight_path(
 ) -> FlightPath:
     """The corridors of level legs and the discs of take-off, drop and landing.
 
-    Legs back may be flown early, by an aborted mission, so they count from take-off on. The
-    vertical error is covered by laying each leg at its lowest, nominal and highest height.
+    Legs back may be flown early, by an aborted mission, so they count from take-off on. A leg out
+    and the same leg back are asked as one, for both times; so is all that happens over one point,
+    from its lowest to its highest. The vertical error of level legs is covered by laying each at
+    its lowest, nominal and highest height.
     """
-    path_legs: list[PathLeg] = []
-    discs: list[Disc] = []
+    tracks: dict[_Track, _Use] = {}
+    columns: dict[tuple[tuple[int, int], bool], _Use] = {}
     for leg in legs:
         begin_s = 0.0 if leg.returning else leg.begin_s
-        enter, leave = time_window(depart_at, begin_s, leg.end_s, rules)
+        use = _Use(leg, *time_window(depart_at, begin_s, leg.end_s, rules))
         if leg.vertical:
-            discs.append(_disc(mission, leg, enter, leave, rules))
+            _join(columns, (_point(leg.start), leg.at_drop), use)
         else:
-            path_legs.extend(_level(mission, leg, enter, leave, rules))
-    return FlightPath(VehicleClass.MULTIROTOR, tuple(path_legs), tuple(discs), permits)
+            _join(tracks, _track(leg), use)
+    return FlightPath(
+        VehicleClass.MULTIROTOR,
+        tuple(line for use in tracks.values() for line in _level(mission, use, rules)),
+        tuple(_disc(mission, use, rules) for use in columns.values()),
+        permits,
+    )
 
 
-def _level(
-    mission: AirMission, leg: FlownLeg, enter: datetime, leave: datetime, rules: FlightRules
-) -> Iterator[PathLeg]:
+@dataclass(slots=True)
+class _Use:
+    """A place in the air and when it may be used."""
+
+    leg: FlownLeg
+    enter: datetime
+    leave: datetime
+    low_m: float = 0.0
+    high_m: float = 0.0
+    speed_mps: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.low_m = min(self.leg.start_alt_home_m, self.leg.end_alt_home_m)
+        self.high_m = max(self.leg.start_alt_home_m, self.leg.end_alt_home_m)
+        self.speed_mps = self.leg.speed_mps
+
+
+def _join(uses: dict[K, _Use], key: K, use: _Use) -> None:
+    known = uses.setdefault(key, use)
+    known.enter, known.leave = min(known.enter, use.enter), max(known.leave, use.leave)
+    known.low_m, known.high_m = min(known.low_m, use.low_m), max(known.high_m, use.high_m)
+    known.speed_mps = max(known.speed_mps, use.speed_mps)
+
+
+def _track(leg: FlownLeg) -> _Track:
+    """The same for a leg and its reverse."""
+    ends = ((*_point(leg.start), leg.start_alt_home_m), (*_point(leg.end), leg.end_alt_home_m))
+    return min(ends), max(ends)
+
+
+def _level(mission: AirMission, use: _Use, rules: FlightRules) -> Iterator[PathLeg]:
+    leg = use.leg
     for error_m in (-rules.vertical_error_m, 0.0, rules.vertical_error_m):
         yield PathLeg(
             index=leg.index,
@@ -63,26 +105,23 @@ def _level(
             end=leg.end,
             start_amsl_m=mission.home_amsl_m + leg.start_alt_home_m + error_m,
             end_amsl_m=mission.home_amsl_m + leg.end_alt_home_m + error_m,
-            enter=enter,
-            leave=leave,
-            corridor_m=rules.corridor_m(leg.speed_mps),
+            enter=use.enter,
+            leave=use.leave,
+            corridor_m=rules.corridor_m(use.speed_mps),
         )
 
 
-def _disc(
-    mission: AirMission, leg: FlownLeg, enter: datetime, leave: datetime, rules: FlightRules
-) -> Disc:
-    low = min(leg.start_alt_home_m, leg.end_alt_home_m)
-    high = max(leg.start_alt_home_m, leg.end_alt_home_m)
+def _disc(mission: AirMission, use: _Use, rules: FlightRules) -> Disc:
+    leg = use.leg
     return Disc(
         index=leg.index,
         label="drop" if leg.at_drop else leg.label,
         center=leg.start,
         radius_m=rules.drop_radius_m if leg.at_drop else rules.pad_radius_m,
-        low_amsl_m=mission.home_amsl_m + low - rules.vertical_error_m,
-        high_amsl_m=mission.home_amsl_m + high + rules.vertical_error_m,
-        enter=enter,
-        leave=leave,
+        low_amsl_m=mission.home_amsl_m + use.low_m - rules.vertical_error_m,
+        high_amsl_m=mission.home_amsl_m + use.high_m + rules.vertical_error_m,
+        enter=use.enter,
+        leave=use.leave,
     )
 
 

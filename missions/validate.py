@@ -56,6 +56,27 @@ def validate_flight(
     mission: AirMission, checks: FlightChecks, zones: ZoneSet, surroundings: Surroundings
 ) -> GoNoGo:
     """GoNoGo with every reason found; the verdict covers the mission and its ways home."""
+    walked = walk_flight(mission, checks)
+    if isinstance(walked, GoNoGo):
+        return walked
+    verdict = check(walked.path, zones, surroundings)
+    reasons = (*zone_reasons(verdict.violations, zones), *walked.reasons)
+    if not verdict.allowed and not reasons:
+        reasons = (Reason("zone", "the zone check says no without naming a zone"),)
+    return GoNoGo(go=not reasons, reasons=reasons, verdict=verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A flight as flown: what it uses of the air, and what is against it beside zones."""
+
+    legs: tuple[FlownLeg, ...]
+    path: FlightPath
+    reasons: tuple[Reason, ...]
+
+
+def walk_flight(mission: AirMission, checks: FlightChecks) -> Walked | GoNoGo:
+    """Everything about a flight but the zones' word, or the no to a mission that has no form."""
     try:
         legs = flown_legs(
             mission,
@@ -67,15 +88,7 @@ def validate_flight(
     except RequestError as error:
         return GoNoGo(go=False, reasons=(Reason("envelope", str(error)),), verdict=None)
     path = _everything_flown(mission, legs, checks)
-    verdict = check(path, zones, surroundings)
-    reasons = (
-        *zone_reasons(verdict.violations, zones),
-        *_envelope(mission, legs, checks),
-        *_energy(legs, checks),
-    )
-    if not verdict.allowed and not reasons:
-        reasons = (Reason("zone", "the zone check says no without naming a zone"),)
-    return GoNoGo(go=not reasons, reasons=reasons, verdict=verdict)
+    return Walked(legs, path, (*_envelope(mission, legs, checks), *_energy(legs, checks)))
 
 
 def _everything_flown(

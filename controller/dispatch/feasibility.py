@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.dispatch.flights import FlightPlan, home_of
 from controller.dispatch.model import Ineligible, ParcelFacts, VehicleFacts, World
-from controller.dispatch.plans import FlightPlan, home_of
 from controller.domain.model import Handling
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleClass

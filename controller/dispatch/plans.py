@@ -7,38 +7,27 @@ choose between vehicles. Not shared between threads: whoever owns an Engine runs
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from controller.dispatch.flights import (
+    NO_DEVICE,
+    FlightPlan,
+    FlightQuestion,
+    answer,
+    question,
+    straight_answers,
+)
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
-from geofence.check import Surroundings
-from geofence.frames import LatLon, geodesic_m
 from geofence.zones import ALWAYS, VehicleClass
 from geofence.zoneset import ZoneSet
-from missions.model import AirMission, ItemKind
-from missions.plan_flight import FlightRequest, plan_flight
-from missions.plan_flown import flown_legs
-from missions.plan_reasons import NoGo, Reason
+from missions.plan_reasons import NoGo
 from missions.plan_round import closed_edges, open_streets
 from missions.roads import StreetGraph
-from missions.validate import FlightChecks, energy_needed_wh, validate_flight
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _LATE_ROUND = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class FlightPlan:
-    """A checked flight for no vehicle in particular; `mission` has neither ids nor parcel."""
-
-    mission: AirMission
-    energy_wh: float
-    """Needed in the worst case: nothing let go."""
-    release_s: float
-    """From take-off to the release."""
-    detour_m: float
-    """How much longer the way out is than the straight line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +65,6 @@ class Bounded:
             self._items.popitem(last=False)
 
 
-def home_of(vehicle: VehicleFacts) -> tuple[LatLon, float]:
-    """Where a drone starts and lands, and its height AMSL: its own word, or else its base."""
-    telemetry = vehicle.telemetry
-    if telemetry.home is not None:
-        amsl_m = telemetry.home_amsl_m
-        return telemetry.home, vehicle.base.ground_amsl_m if amsl_m is None else amsl_m
-    return vehicle.base.position, vehicle.base.ground_amsl_m
-
-
 def timed(zones: ZoneSet, vehicle_class: VehicleClass) -> bool:
     """Whether any zone for this class comes and goes."""
     return any(z.schedule != ALWAYS for z in zones.zones if z.binds(vehicle_class))
@@ -101,59 +81,49 @@ class Plans:
 
     def flight(self, world: World, vehicle: VehicleFacts, facts: ParcelFacts) -> FlightPlan | NoGo:
         """The checked flight of a parcel by a drone with a full battery, or why there is none."""
-        request = self._request(world, vehicle, facts)
-        if request is None:
-            return NoGo((Reason("device", "it has no drop device"),))
-        key = _key(request, vehicle, world)
-        known = self._flights.get(key)
-        if isinstance(known, FlightPlan | NoGo):
-            return known
-        made = _make(request, vehicle, world.zones, world.surroundings)
-        self._flights.put(key, made)
-        return made
+        asked = self._question(world, vehicle, facts)
+        if asked is None:
+            return NO_DEVICE
+        known = self._known(asked, world)
+        if known is None:
+            known = answer(asked, world)
+            self._flights.put(_key(asked, world), known)
+        return known
 
     def known_flight(
         self, world: World, vehicle: VehicleFacts, facts: ParcelFacts
     ) -> FlightPlan | NoGo | None:
         """What `flight` would answer without working, or None."""
-        request = self._request(world, vehicle, facts)
-        known = None if request is None else self._flights.get(_key(request, vehicle, world))
+        asked = self._question(world, vehicle, facts)
+        return None if asked is None else self._known(asked, world)
+
+    def prepare(self, world: World, pairs: Iterable[tuple[VehicleFacts, ParcelFacts]]) -> None:
+        """Work out, in bulk, the flights among these pairs whose straight line is free."""
+        asked: dict[FlightQuestion, None] = {}
+        for vehicle, facts in pairs:
+            one = self._question(world, vehicle, facts)
+            if one is not None and self._known(one, world) is None:
+                asked[one] = None
+        for one, plan in zip(asked, straight_answers(list(asked), world), strict=True):
+            if plan is not None:
+                self._flights.put(_key(one, world), plan)
+
+    def _known(self, asked: FlightQuestion, world: World) -> FlightPlan | NoGo | None:
+        known = self._flights.get(_key(asked, world))
         return known if isinstance(known, FlightPlan | NoGo) else None
 
-    def _request(
+    def _question(
         self, world: World, vehicle: VehicleFacts, facts: ParcelFacts
-    ) -> FlightRequest | None:
-        device = vehicle.capability.drop_device
-        if device is None:
-            return None
-        home, home_amsl_m = home_of(vehicle)
+    ) -> FlightQuestion | None:
         settings = world.settings
-        hold_s = settings.plan_hold_s
-        depart_at = _EPOCH
-        rules = settings.flight
+        depart_at, rules = _EPOCH, settings.flight
         if self._comes_and_goes(world.zones, VehicleClass.MULTIROTOR):
             # one plan for a whole span of departures: checked from its begin to its end
-            depart_at += (
-                (world.now - _EPOCH) // timedelta(seconds=hold_s) * timedelta(seconds=hold_s)
-            )
-            late_s = hold_s + settings.preparation_s
+            hold = timedelta(seconds=settings.plan_hold_s)
+            depart_at += (world.now - _EPOCH) // hold * hold
+            late_s = settings.plan_hold_s + settings.preparation_s
             rules = replace(rules, start_slip_s=rules.start_slip_s + late_s)
-        return FlightRequest(
-            mission_id="",
-            vehicle_id="",
-            home=home,
-            home_amsl_m=home_amsl_m,
-            parcel_id="",
-            weight_kg=facts.parcel.weight_kg,
-            destination=facts.parcel.destination.position,
-            device=device,
-            cruise_alt_home_m=vehicle.cruise_alt_home_m,
-            cruise_speed_mps=vehicle.capability.cruise_speed_mps,
-            depart_at=depart_at,
-            rules=rules,
-            model=settings.multirotor,
-            permits=settings.permits,
-        )
+        return question(world, vehicle, facts, depart_at=depart_at, rules=rules)
 
     def _comes_and_goes(self, zones: ZoneSet, vehicle_class: VehicleClass) -> bool:
         key = (zones.version, vehicle_class)
@@ -193,15 +163,8 @@ class Plans:
         return made
 
 
-def _key(request: FlightRequest, vehicle: VehicleFacts, world: World) -> Hashable:
-    capability = vehicle.capability
-    return (
-        request,
-        capability.usable_energy_wh,
-        capability.max_payload_kg,
-        world.zones.version,
-        world.surroundings,
-    )
+def _key(asked: FlightQuestion, world: World) -> Hashable:
+    return asked, world.zones.version, world.surroundings
 
 
 def _open(value: object) -> OpenStreets | None:
@@ -233,42 +196,3 @@ def _open_now(world: World, streets: StreetGraph, now: datetime) -> OpenStreets:
 def _lasts(zones: ZoneSet, zone_id: str) -> bool:
     zone = zones.get(zone_id)
     return zone is not None and zone.schedule == ALWAYS
-
-
-def _make(
-    request: FlightRequest, vehicle: VehicleFacts, zones: ZoneSet, surroundings: Surroundings
-) -> FlightPlan | NoGo:
-    mission = plan_flight(request, zones, surroundings)
-    if isinstance(mission, NoGo):
-        return mission
-    usable_wh = vehicle.capability.usable_energy_wh
-    loads = {request.parcel_id: request.weight_kg}
-    checks = FlightChecks(
-        depart_at=request.depart_at,
-        loads=loads,
-        max_payload_kg=vehicle.capability.max_payload_kg,
-        usable_energy_wh=usable_wh,
-        available_energy_wh=usable_wh,
-        speed_mps=request.cruise_speed_mps,
-        rules=request.rules,
-        model=request.model,
-        permits=request.permits,
-    )
-    answer = validate_flight(mission, checks, zones, surroundings)
-    if not answer.go:
-        return NoGo(answer.reasons, answer.verdict)
-    legs = flown_legs(
-        mission,
-        loads=loads,
-        speed_mps=request.cruise_speed_mps,
-        model=request.model,
-        rules=request.rules,
-    )
-    release = next(i for i, item in enumerate(mission.items) if item.kind is ItemKind.RELEASE)
-    out_m = sum(leg.length_m for leg in legs if not leg.returning)
-    return FlightPlan(
-        mission=mission,
-        energy_wh=energy_needed_wh(legs),
-        release_s=next(leg.end_s for leg in legs if leg.index == release),
-        detour_m=max(0.0, out_m - geodesic_m(request.home, request.destination)),
-    )

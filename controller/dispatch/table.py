@@ -19,9 +19,10 @@ from controller.dispatch.feasibility import (
     misfit,
     waits,
 )
+from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Bools, Problem
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
-from controller.dispatch.plans import FlightPlan, Plans
+from controller.dispatch.plans import Plans
 from controller.dispatch.rounds import Array, Jobs, Robot, Round, insertions
 from controller.dispatch.stops import Stops
 from controller.domain.model import Handling
@@ -64,6 +65,8 @@ def fill(world: World, plans: Plans) -> tuple[Table, Problem]:
         robots=tuple(v for v in vehicles if v.capability.vehicle_class is not flying),
         weights=tuple(weights_of(p.parcel, world.now, world.settings) for p in parcels),
     )
+    here = [drone for drone in table.drones if absence(drone, world) is None]
+    plans.prepare(world, ((d, p) for d in here for p in parcels if misfit(d, p) is None))
     for drone in table.drones:
         gone = absence(drone, world)
         for facts in parcels:

@@ -1,0 +1,142 @@
+"""One drone's flight for one parcel, planned and checked, for no vehicle in particular.
+
+Owns the translation of a decision's facts to planning requests. Must not keep anything: see plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.dispatch.model import ParcelFacts, VehicleFacts, World
+from geofence.frames import LatLon, geodesic_m
+from missions.model import AirMission, ItemKind
+from missions.plan_bulk import straight_flights
+from missions.plan_flight import FlightRequest, plan_flight
+from missions.plan_flown import FlightRules, FlownLeg
+from missions.plan_reasons import GoNoGo, NoGo, Reason
+from missions.validate import (
+    FlightChecks,
+    energy_needed_wh,
+    validate_flight,
+    walk_flight,
+)
+
+NO_DEVICE = NoGo((Reason("device", "it has no drop device"),))
+
+
+@dataclass(frozen=True, slots=True)
+class FlightPlan:
+    """A checked flight; `mission` has neither ids nor parcel."""
+
+    mission: AirMission
+    energy_wh: float
+    """Needed in the worst case: nothing let go."""
+    release_s: float
+    """From take-off to the release."""
+    detour_m: float
+    """How much longer the way out is than the straight line."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightQuestion:
+    """What a flight plan depends on, the zones apart: hashable, so that answers can be kept."""
+
+    request: FlightRequest
+    max_payload_kg: float
+    usable_energy_wh: float
+
+    def checks(self) -> FlightChecks:
+        """The checks with a full battery."""
+        return FlightChecks(
+            depart_at=self.request.depart_at,
+            loads={self.request.parcel_id: self.request.weight_kg},
+            max_payload_kg=self.max_payload_kg,
+            usable_energy_wh=self.usable_energy_wh,
+            available_energy_wh=self.usable_energy_wh,
+            speed_mps=self.request.cruise_speed_mps,
+            rules=self.request.rules,
+            model=self.request.model,
+            permits=self.request.permits,
+        )
+
+
+def home_of(vehicle: VehicleFacts) -> tuple[LatLon, float]:
+    """Where a drone starts and lands, and its height AMSL: its own word, or else its base."""
+    telemetry = vehicle.telemetry
+    if telemetry.home is not None:
+        amsl_m = telemetry.home_amsl_m
+        return telemetry.home, vehicle.base.ground_amsl_m if amsl_m is None else amsl_m
+    return vehicle.base.position, vehicle.base.ground_amsl_m
+
+
+def question(
+    world: World,
+    vehicle: VehicleFacts,
+    facts: ParcelFacts,
+    *,
+    depart_at: datetime,
+    rules: FlightRules,
+) -> FlightQuestion | None:
+    """What is to be planned, or None for a vehicle without a drop device."""
+    device = vehicle.capability.drop_device
+    if device is None:
+        return None
+    home, home_amsl_m = home_of(vehicle)
+    return FlightQuestion(
+        request=FlightRequest(
+            mission_id="",
+            vehicle_id="",
+            home=home,
+            home_amsl_m=home_amsl_m,
+            parcel_id="",
+            weight_kg=facts.parcel.weight_kg,
+            destination=facts.parcel.destination.position,
+            device=device,
+            cruise_alt_home_m=vehicle.cruise_alt_home_m,
+            cruise_speed_mps=vehicle.capability.cruise_speed_mps,
+            depart_at=depart_at,
+            rules=rules,
+            model=world.settings.multirotor,
+            permits=world.settings.permits,
+        ),
+        max_payload_kg=vehicle.capability.max_payload_kg,
+        usable_energy_wh=vehicle.capability.usable_energy_wh,
+    )
+
+
+def answer(asked: FlightQuestion, world: World) -> FlightPlan | NoGo:
+    """The checked flight, round zones where need be, or why there is none."""
+    mission = plan_flight(asked.request, world.zones, world.surroundings)
+    if isinstance(mission, NoGo):
+        return mission
+    checks = asked.checks()
+    verdict = validate_flight(mission, checks, world.zones, world.surroundings)
+    if not verdict.go:
+        return NoGo(verdict.reasons, verdict.verdict)
+    walked = walk_flight(mission, checks)
+    if isinstance(walked, GoNoGo):
+        return NoGo(walked.reasons)
+    return _plan(asked.request, mission, walked.legs)
+
+
+def straight_answers(asked: Sequence[FlightQuestion], world: World) -> list[FlightPlan | None]:
+    """For each question the flight on the straight line where that is free, else None."""
+    jobs = [(one.request, one.checks()) for one in asked]
+    found = straight_flights(jobs, world.zones, world.surroundings)
+    return [
+        None if flight is None else _plan(one.request, flight[0], flight[1].legs)
+        for one, flight in zip(asked, found, strict=True)
+    ]
+
+
+def _plan(request: FlightRequest, mission: AirMission, legs: tuple[FlownLeg, ...]) -> FlightPlan:
+    release = next(i for i, item in enumerate(mission.items) if item.kind is ItemKind.RELEASE)
+    out_m = sum(leg.length_m for leg in legs if not leg.returning)
+    return FlightPlan(
+        mission=mission,
+        energy_wh=energy_needed_wh(legs),
+        release_s=next(leg.end_s for leg in legs if leg.index == release),
+        detour_m=max(0.0, out_m - geodesic_m(request.home, request.destination)),
+    )
