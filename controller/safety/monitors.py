@@ -56,19 +56,13 @@ def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: flo
     return Fix(telemetry.received_at, telemetry.position, alt_m)
 
 
-def zone_violations(
-    vehicle_class: VehicleClass,
-    before: Fix | None,
-    now: Fix,
-    zones: ZoneSet,
-    surroundings: Surroundings,
-) -> tuple[Violation, ...]:
-    """Zones touched by the segment from the fix before to this one."""
+def segment(index: int, before: Fix | None, now: Fix) -> PathLeg:
+    """The way from the fix before to this one. Raises GeofenceError for an impossible place."""
     start = now
     if before is not None and geodesic_m(before.position, now.position) <= MAX_GAP_M:
         start = before
-    leg = PathLeg(
-        index=0,
+    return PathLeg(
+        index=index,
         label="position",
         start=start.position,
         end=now.position,
@@ -78,7 +72,22 @@ def zone_violations(
         leave=now.at,
         corridor_m=0.0,
     )
-    return check(FlightPath(vehicle_class, (leg,)), zones, surroundings).violations
+
+
+def zone_violations(
+    vehicle_class: VehicleClass,
+    legs: Sequence[PathLeg],
+    zones: ZoneSet,
+    surroundings: Surroundings,
+) -> dict[int, tuple[Violation, ...]]:
+    """Zones touched, by the legs' index; vehicles of one class are checked in one go."""
+    found: dict[int, list[Violation]] = {}
+    if legs:
+        for violation in check(
+            FlightPath(vehicle_class, tuple(legs)), zones, surroundings
+        ).violations:
+            found.setdefault(violation.index, []).append(violation)
+    return {index: tuple(violations) for index, violations in found.items()}
 
 
 def zone_conditions(vehicle_id: str, violations: Sequence[Violation]) -> Iterator[Condition]:

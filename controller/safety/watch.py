@@ -16,9 +16,10 @@ from controller.domain.alarms import Condition, Severity
 from controller.safety import monitors
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits, Fix
-from geofence.check import Surroundings, Violation
+from geofence.check import PathLeg, Surroundings, Violation
 from geofence.errors import GeofenceError
 from geofence.frames import LatLon
+from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from vehicles.port import Capability, Clock, Telemetry
 
@@ -40,12 +41,6 @@ class Watched:
     """The whole way of its mission; empty where it has none."""
     extra: tuple[Condition, ...] = ()
     """Conditions that others found: its link, its assignment."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    violations: dict[str, tuple[Violation, ...]]
-    failed: dict[str, str]
 
 
 class Watch:
@@ -82,58 +77,64 @@ class Watch:
     async def look(self) -> None:
         """One look at every vehicle."""
         fleet = self._fleet()
-        legs = [
-            (w.capability, self._last.get(w.telemetry.vehicle_id), fix)
-            for w in fleet
-            if w.working and (fix := self._fix(w)) is not None
-        ]
-        idents = [w.telemetry.vehicle_id for w in fleet if w.working and self._fix(w) is not None]
-        seen = await asyncio.to_thread(self._check, idents, legs, self._zones())
-        for ident, (_, _, fix) in zip(idents, legs, strict=True):
-            self._last[ident] = fix
+        legs: dict[VehicleClass, list[PathLeg]] = {}
+        impossible: dict[int, str] = {}
+        for index, watched in enumerate(fleet):
+            try:
+                leg = self._leg(index, watched)
+            except GeofenceError as error:
+                # a place that no frame holds is the vehicle's nonsense, not the fleet's end
+                impossible[index] = str(error)
+                continue
+            if leg is not None:
+                legs.setdefault(watched.capability.vehicle_class, []).append(leg)
+        violations = await asyncio.to_thread(self._check, legs, self._zones())
         conditions: list[Condition] = []
-        for watched in fleet:
-            conditions.extend(self._conditions(watched, seen))
+        for index, watched in enumerate(fleet):
+            conditions.extend(
+                self._conditions(watched, violations.get(index, ()), impossible.get(index, ""))
+            )
         new = self._board.tell(SOURCE, conditions)
         entered = {c.vehicle_id: c.cause for c in new if c.key.startswith(monitors.ZONE_KEY)}
         for vehicle_id, cause in entered.items():
             await self._hold(vehicle_id, cause)
 
-    def _fix(self, watched: Watched) -> Fix | None:
+    def _leg(self, index: int, watched: Watched) -> PathLeg | None:
+        vehicle_id = watched.telemetry.vehicle_id
+        before = self._last.pop(vehicle_id, None)
         ground_m = self._surroundings.ground_amsl_m or 0.0
-        return monitors.fix_of(watched.telemetry, watched.capability.vehicle_class, ground_m)
+        now = monitors.fix_of(watched.telemetry, watched.capability.vehicle_class, ground_m)
+        if not watched.working or now is None:
+            return None
+        leg = monitors.segment(index, before, now)
+        self._last[vehicle_id] = now
+        return leg
 
     def _check(
-        self,
-        idents: Sequence[str],
-        legs: Sequence[tuple[Capability, Fix | None, Fix]],
-        zones: ZoneSet,
-    ) -> _Seen:
-        violations: dict[str, tuple[Violation, ...]] = {}
-        failed: dict[str, str] = {}
-        for ident, (capability, before, now) in zip(idents, legs, strict=True):
-            try:
-                violations[ident] = monitors.zone_violations(
-                    capability.vehicle_class, before, now, zones, self._surroundings
-                )
-            except GeofenceError as error:
-                # a position that no frame holds is the vehicle's nonsense, not the fleet's end
-                failed[ident] = str(error)
-        return _Seen(violations, failed)
+        self, legs: dict[VehicleClass, list[PathLeg]], zones: ZoneSet
+    ) -> dict[int, tuple[Violation, ...]]:
+        found: dict[int, tuple[Violation, ...]] = {}
+        for vehicle_class, of_class in legs.items():
+            found.update(
+                monitors.zone_violations(vehicle_class, of_class, zones, self._surroundings)
+            )
+        return found
 
-    def _conditions(self, watched: Watched, seen: _Seen) -> list[Condition]:
+    def _conditions(
+        self, watched: Watched, violations: Sequence[Violation], impossible: str
+    ) -> list[Condition]:
         telemetry = watched.telemetry
         vehicle_id = telemetry.vehicle_id
         found = list(watched.extra)
         if not watched.working:
             return found
-        found.extend(monitors.zone_conditions(vehicle_id, seen.violations.get(vehicle_id, ())))
-        if vehicle_id in seen.failed:
+        found.extend(monitors.zone_conditions(vehicle_id, violations))
+        if impossible:
             found.append(
                 Condition(
                     f"position:{vehicle_id}",
                     Severity.CAUTION,
-                    f"{vehicle_id} tells an impossible position: {seen.failed[vehicle_id]}",
+                    f"{vehicle_id} tells an impossible position: {impossible}",
                     "Do not trust its place on the map; hold it if it is at work",
                     vehicle_id,
                 )

@@ -1,0 +1,343 @@
+"""The composition root: the only module that knows every class.
+
+Owns what is made, in which order, and which tasks run. `build` opens the database, takes the
+vehicles' leases and opens the links; `App.run` serves until cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from controller.config import Config
+from controller.delivery import recovery
+from controller.delivery.describe import track_of
+from controller.delivery.desk import Desk, Publisher
+from controller.delivery.gate import Gate
+from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
+from controller.delivery.hub import Hub
+from controller.delivery.ledger import Ledger
+from controller.delivery.matching import Matching
+from controller.delivery.process import ProcessSettings, VehicleProcess
+from controller.delivery.steps import Retry
+from controller.delivery.zones import ZoneBook
+from controller.dispatch.model import DispatchSettings
+from controller.domain.alarms import Alarm
+from controller.domain.model import AssignmentState, Event, ParcelState, Site
+from controller.enrol import (
+    Enrolment,
+    enrol,
+    make_adapters,
+    make_clock,
+    random_id,
+    read_street_file,
+    read_zone_files,
+    sessions_of,
+    sites_of,
+)
+from controller.fleet.owner import VehicleOwner
+from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
+from controller.observe import Figures
+from controller.safety.board import AlarmBoard
+from controller.safety.monitors import EnergyLimits
+from controller.safety.watch import Watch, Watched
+from controller.store.changes import Changes
+from controller.store.database import Store
+from controller.store.errors import FencedError, StoreError
+from geofence.check import Surroundings
+from geofence.frames import LatLon
+from geofence.zones import VehicleClass
+from geofence.zoneset import ZoneSet
+from missions.roads import StreetGraph
+from vehicles.port import Clock, VehicleAdapter, Verb
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_PERIOD_S = 0.25
+LEAST_WATCH_WALL_S = 0.1
+"""However fast the clock runs, the watch looks no more often than this in wall time."""
+MAX_TELEMETRY_AGE_S = 45.0
+"""A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
+ROBOT_STALE_S = 35.0
+ROBOT_OFFLINE_S = 70.0
+TRACK_LIMIT_M = {VehicleClass.MULTIROTOR.value: 50.0, VehicleClass.ROBOT.value: 50.0}
+
+
+class App:
+    """A controller. `run` serves it until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        store: Store,
+        adapters: Sequence[VehicleAdapter],
+        epochs: Mapping[str, int],
+        enrolment: Enrolment,
+        sites: Mapping[str, Site],
+        zones: ZoneSet,
+        streets: StreetGraph | None,
+        figures: Figures,
+        ids: Callable[[str], str],
+        ledger: Ledger,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.figures = figures
+        self._store = store
+        self._adapters = adapters
+        self._enrolment = enrolment
+        self._group: asyncio.TaskGroup | None = None
+        self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
+        terrain = config.terrain
+        surroundings = Surroundings(terrain.ground_amsl_m, terrain.geoid_m)
+        settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
+        self.ledger = ledger
+        self.board = AlarmBoard(clock, ids, self._on_alarm)
+        self.zones = ZoneBook(zones, self.ledger, clock)
+        self._hub = Hub()
+        delivery = config.delivery
+        retry = Retry(delivery.max_attempts, delivery.retry_backoff_s)
+        happenings = Happenings(
+            ledger=self.ledger,
+            board=self.board,
+            bases=enrolment.bases,
+            homes=enrolment.homes,
+            tolerances=Tolerances(
+                delivery.drop_tolerance_drone_m,
+                delivery.drop_tolerance_robot_m,
+                delivery.home_tolerance_m,
+            ),
+            retry=retry,
+        )
+        gate = Gate(
+            settings=settings,
+            surroundings=surroundings,
+            zones=lambda: self.zones.zones,
+            clock=clock,
+            max_age_s=MAX_TELEMETRY_AGE_S,
+        )
+        process_settings = ProcessSettings(
+            retry=retry,
+            load_tries=delivery.load_tries,
+            start_tries=delivery.start_tries,
+            vehicle_rest_s=delivery.vehicle_rest_s,
+        )
+        self.processes = {
+            vehicle_id: VehicleProcess(
+                VehicleOwner(
+                    session,
+                    epoch=epochs[vehicle_id],
+                    clock=clock,
+                    command_timeout_s=delivery.command_timeout_s,
+                ),
+                ledger=self.ledger,
+                gate=gate,
+                happenings=happenings,
+                board=self.board,
+                clock=clock,
+                figures=figures,
+                settings=process_settings,
+                ids=ids,
+                on_free=self._on_free,
+            )
+            for vehicle_id, session in sessions_of(adapters, enrolment).items()
+        }
+        self.matching = Matching(
+            ledger=self.ledger,
+            processes=self.processes,
+            enrolled=enrolment.known,
+            sites=sites,
+            zones=lambda: self.zones.zones,
+            surroundings=surroundings,
+            streets=streets,
+            settings=settings,
+            clock=clock,
+            figures=figures,
+            ids=ids,
+            seed=config.dispatch.seed,
+        )
+        self.watch = Watch(
+            board=self.board,
+            clock=clock,
+            surroundings=surroundings,
+            limits=EnergyLimits(config.safety.low_battery_pct, config.safety.reserve_pct),
+            track_limit_m=TRACK_LIMIT_M,
+            fleet=self._watched,
+            zones=lambda: self.zones.zones,
+            hold=self._hold,
+        )
+        self.desk = Desk(
+            store=store,
+            ledger=self.ledger,
+            board=self.board,
+            hub=self._hub,
+            matching=self.matching,
+            processes=self.processes,
+            enrolled=enrolment.known,
+            sites=sites,
+            zones=self.zones,
+            clock=clock,
+        )
+        self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
+        self.ledger.listen(self._on_kept)
+
+    async def run(self) -> None:
+        """Serve the vehicles, the parcels and whoever watches, until cancelled."""
+        config = self.config
+        watch_s = max(config.safety.period_s, LEAST_WATCH_WALL_S * config.clock.speedup)
+        self._tell_stranded()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._store.run(), name="store")
+            group.create_task(self.ledger.write_notes(), name="event-log")
+            for number, adapter in enumerate(self._adapters):
+                group.create_task(adapter.run(), name=f"adapter {number}")
+            for vehicle_id, process in self.processes.items():
+                group.create_task(process.owner.hear(process.hear), name=f"hear {vehicle_id}")
+                group.create_task(process.run(), name=f"deliver {vehicle_id}")
+            group.create_task(self.matching.run(config.dispatch.period_s), name="dispatch")
+            group.create_task(self.watch.run(watch_s), name="safety")
+            group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
+
+    def _on_free(self) -> None:
+        self.matching.wake()
+
+    def _on_kept(self, changes: Changes) -> None:
+        for step in changes.parcels:
+            self.figures.parcels.labels(state=step.after.state.value).inc()
+        seen = {ParcelState.STRANDED, ParcelState.RETURNED}
+        if any(s.after.state in seen or s.before in seen for s in changes.parcels):
+            self._tell_stranded()
+
+    def _tell_stranded(self) -> None:
+        self.board.tell("delivery", stranded_conditions(self.ledger))
+
+    def _on_alarm(self, alarm: Alarm) -> None:
+        self.figures.alarms.set(len(self.board.alarms()))
+        kind = "raised"
+        if alarm.cleared_at is not None:
+            kind = "cleared"
+        elif alarm.acknowledged_at is not None:
+            kind = "acknowledged"
+        self.ledger.note(
+            Event(
+                f"alarm.{kind}",
+                self.clock.now(),
+                parcel_id=alarm.parcel_id,
+                vehicle_id=alarm.vehicle_id,
+                data={
+                    "id": alarm.alarm_id,
+                    "severity": alarm.severity.value,
+                    "cause": alarm.cause,
+                    "by": alarm.acknowledged_by,
+                },
+            )
+        )
+        self._publisher.alarm(alarm)
+
+    def _telemetry(self) -> dict[str, object]:
+        return {v: p.owner.telemetry for v, p in self.processes.items()}
+
+    def _watched(self) -> list[Watched]:
+        return [self._watch_one(v, p) for v, p in self.processes.items()]
+
+    def _watch_one(self, vehicle_id: str, process: VehicleProcess) -> Watched:
+        owner = process.owner
+        task = self.ledger.assignments.get(vehicle_id)
+        telemetry = owner.telemetry
+        links = link_conditions(
+            telemetry, owner.age_s(), self._limits(vehicle_id), expected=task is not None
+        )
+        return Watched(
+            capability=owner.capability,
+            telemetry=telemetry,
+            home=self._enrolment.homes[vehicle_id],
+            working=at_work(telemetry),
+            track=self._track(vehicle_id),
+            extra=(*links, *process.conditions()),
+        )
+
+    def _track(self, vehicle_id: str) -> tuple[LatLon, ...]:
+        """The whole way of the mission that the vehicle is on, worked out once a mission."""
+        task = self.ledger.assignments.get(vehicle_id)
+        if task is None or task.assignment.state is not AssignmentState.STARTED:
+            return ()
+        key = task.assignment.mission_hash
+        known = self._tracks.get(vehicle_id)
+        if known is None or known[0] != key:
+            known = self._tracks[vehicle_id] = (key, track_of(task.mission))
+        return known[1]
+
+    def _limits(self, vehicle_id: str) -> LinkLimits:
+        if self._enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:
+            return LinkLimits(ROBOT_STALE_S, ROBOT_OFFLINE_S)
+        return LinkLimits(self.config.safety.stale_s, self.config.safety.offline_s)
+
+    async def _hold(self, vehicle_id: str, cause: str) -> None:
+        if self._group is not None:
+            self._group.create_task(self._hold_one(vehicle_id, cause), name=f"hold {vehicle_id}")
+
+    async def _hold_one(self, vehicle_id: str, cause: str) -> None:
+        try:
+            result = await self.processes[vehicle_id].demand(Verb.HOLD, by="safety", reason=cause)
+        except FencedError:
+            raise
+        except StoreError as error:
+            log.warning("hold not sent", vehicle=vehicle_id, reason=str(error))
+            return
+        log.warning("held", vehicle=vehicle_id, outcome=result.outcome.value, cause=cause)
+
+
+@asynccontextmanager
+async def build(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    adapters: Sequence[VehicleAdapter] | None = None,
+    ids: Callable[[str], str] | None = None,
+) -> AsyncIterator[App]:
+    """A controller with its database open, its leases taken and its links up.
+
+    `clock`, `adapters` and `ids` replace what the configuration says. Raises StoreError,
+    VehicleError (a port taken, two vehicles in one place), ZoneFileError, StreetError, OSError.
+    """
+    clock = clock or make_clock(config.clock)
+    sites = sites_of(config)
+    enrolment = enrol(config, sites)
+    zones = await asyncio.to_thread(read_zone_files, config)
+    streets = await asyncio.to_thread(read_street_file, config)
+    figures = Figures()
+    make_id = ids or random_id
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            Store(config.store.url, on_commit=figures.commit_s.observe)
+        )
+        kept = await store.read()
+        epochs = await store.take_leases(tuple(enrolment.bases), make_id("controller"), clock.now())
+        made = make_adapters(config, enrolment, clock) if adapters is None else adapters
+        for adapter in made:
+            await stack.enter_async_context(adapter)
+        ledger = Ledger(store, clock, make_id)
+        recovery.restore(kept, ledger, epochs, clock)
+        app = App(
+            config=config,
+            clock=clock,
+            store=store,
+            adapters=made,
+            epochs=epochs,
+            enrolment=enrolment,
+            sites=sites,
+            zones=zones,
+            streets=streets,
+            figures=figures,
+            ids=make_id,
+            ledger=ledger,
+        )
+        recovery.tell_orphans(kept, enrolment.bases, app.board)
+        app.zones.restore(kept.zones)
+        yield app

@@ -1,0 +1,363 @@
+"""The desk: everything that an operator or an integrator may ask or demand.
+
+Owns the surface that API and command line use, and nothing else does. Must not know HTTP. The
+errors that it raises stand in `views.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from controller.delivery import describe
+from controller.delivery.hub import Hub
+from controller.delivery.ledger import Ledger
+from controller.delivery.matching import Enrolled, Matching, waiting_reason
+from controller.delivery.process import VehicleProcess
+from controller.delivery.views import (
+    Alarm,
+    DuplicateParcelError,
+    HoldState,
+    IdempotencyConflictError,
+    LoggedEvent,
+    ParcelView,
+    Submitted,
+    UnknownAlarmError,
+    UnknownParcelError,
+    UnknownSiteError,
+    UnknownVehicleError,
+    Update,
+    VehicleView,
+)
+from controller.delivery.zones import ZoneBook
+from controller.dispatch.model import Explanation
+from controller.domain.model import (
+    Custodian,
+    CustodianKind,
+    Event,
+    Parcel,
+    ParcelState,
+    Site,
+)
+from controller.domain.records import HoldRecord, ParcelRecord
+from controller.safety.board import AlarmBoard
+from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
+from controller.store.database import Store
+from controller.store.errors import ConflictError, StaleStepError
+from geofence.zones import Zone
+from geofence.zoneset import ZoneSet
+from vehicles.port import Clock, CommandResult, Outcome, Verb
+
+log = structlog.get_logger(__name__)
+
+CANCELLABLE = frozenset(
+    {ParcelState.SUBMITTED, ParcelState.ASSIGNED, ParcelState.PREPARING, ParcelState.RETURNED}
+)
+
+
+class Desk:
+    """One controller's desk."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ledger: Ledger,
+        board: AlarmBoard,
+        hub: Hub,
+        matching: Matching,
+        processes: Mapping[str, VehicleProcess],
+        enrolled: Mapping[str, Enrolled],
+        sites: Mapping[str, Site],
+        zones: ZoneBook,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._board = board
+        self._hub = hub
+        self._matching = matching
+        self._processes = processes
+        self._enrolled = enrolled
+        self._sites = sites
+        self._zones = zones
+        self._clock = clock
+        self._submitting = asyncio.Lock()
+
+    async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
+        """Take parcels in, all or none; the same key again gives the same answer.
+
+        Raises IdempotencyConflictError, DuplicateParcelError, UnknownSiteError.
+        """
+        async with self._submitting:
+            known = await self._store.submission(key)
+            if known is not None:
+                if known.fingerprint != fingerprint:
+                    raise IdempotencyConflictError(key)
+                return Submitted(tuple(self._view(p) for p in known.parcel_ids), replayed=True)
+            self._check(parcels)
+            changes = self._submission(parcels, key, fingerprint)
+            try:
+                await self._ledger.keep(changes)
+            except ConflictError as error:
+                raise IdempotencyConflictError(key) from error
+        self._matching.wake()
+        return Submitted(tuple(self._view(p.parcel_id) for p in parcels), replayed=False)
+
+    def parcels(self) -> list[ParcelView]:
+        """Every parcel, in the order of submission."""
+        return [self._view(ident) for ident in self._ledger.parcels]
+
+    def parcel(self, parcel_id: str) -> ParcelView | None:
+        """One parcel, or None."""
+        return self._view(parcel_id) if parcel_id in self._ledger.parcels else None
+
+    def vehicles(self) -> list[VehicleView]:
+        """Every enrolled vehicle, in the order of the configuration."""
+        return [self._vehicle_view(p) for p in self._processes.values()]
+
+    def vehicle(self, vehicle_id: str) -> VehicleView | None:
+        """One vehicle, or None."""
+        process = self._processes.get(vehicle_id)
+        return self._vehicle_view(process) if process is not None else None
+
+    def sites(self) -> list[Site]:
+        """Every place with a name."""
+        return list(self._sites.values())
+
+    def explain(self, parcel_id: str) -> Explanation | None:
+        """Dispatch's last word on a parcel; None where it has said nothing yet."""
+        return self._ledger.explanations.get(parcel_id)
+
+    @property
+    def held(self) -> HoldState | None:
+        """Who froze dispatch, why and since when; None where it runs."""
+        hold = self._ledger.hold
+        return HoldState(hold.by, hold.reason, hold.since) if hold else None
+
+    async def command(
+        self, vehicle_id: str, verb: Verb, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Demand something of a vehicle; answers once its state shows it. UnknownVehicleError."""
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        return await process.demand(verb, by=by, reason=reason)
+
+    async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
+        """Freeze dispatch, then demand it of every vehicle at once."""
+        hold = HoldRecord(by, reason, self._clock.now())
+        event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
+        await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
+        results: dict[str, CommandResult] = {}
+
+        async def one(vehicle_id: str) -> None:
+            results[vehicle_id] = await self.command(vehicle_id, verb, by=by, reason=reason)
+
+        async with asyncio.TaskGroup() as group:
+            for vehicle_id in self._processes:
+                group.create_task(one(vehicle_id), name=f"{verb} {vehicle_id}")
+        return results
+
+    async def unfreeze(self, *, by: str, reason: str) -> None:
+        """Let dispatch go on. Vehicles that hold stay held until each is resumed."""
+        event = Event("dispatch.free", self._clock.now(), data={"by": by, "reason": reason})
+        await self._ledger.keep(Changes(hold=HoldChange(None), events=(event,)))
+        self._matching.wake()
+        for process in self._processes.values():
+            process.wake()
+
+    async def cancel(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Take a parcel out before it leaves its site. Raises UnknownParcelError."""
+        record = self._ledger.parcels.get(parcel_id)
+        if record is None:
+            raise UnknownParcelError(parcel_id)
+        if record.state not in CANCELLABLE:
+            return CommandResult(
+                Outcome.REFUSED, f"{parcel_id} is {_words(record.state)}: it cannot be cancelled"
+            )
+        if record.state in {ParcelState.ASSIGNED, ParcelState.PREPARING}:
+            process = self._processes.get(record.vehicle_id)
+            if process is None or not await process.give_up(f"{parcel_id} was cancelled by {by}"):
+                return CommandResult(
+                    Outcome.REFUSED,
+                    f"{record.vehicle_id} has been started for it: return or land the vehicle",
+                )
+        return await self._cancel_waiting(parcel_id, by, reason)
+
+    @property
+    def zone_set(self) -> ZoneSet:
+        """The zones in force."""
+        return self._zones.zones
+
+    async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:
+        """Put another zone set in force; what was planned against the old one is planned anew."""
+        zone_set = ZoneSet(zones)
+        await self._zones.replace(zone_set, by=by)
+        self._hub.publish("zones", Update("zones", zone_set.version))
+        for process in self._processes.values():
+            process.wake()
+        self._matching.wake()
+        return zone_set
+
+    def alarms(self) -> list[Alarm]:
+        """Those that stand, worst first."""
+        return self._board.alarms()
+
+    async def acknowledge(self, alarm_id: str, *, by: str) -> None:
+        """Say that somebody has seen it. Raises UnknownAlarmError."""
+        if self._board.acknowledge(alarm_id, by) is None:
+            raise UnknownAlarmError(alarm_id)
+
+    async def log_after(self, seq: int, limit: int = 500) -> list[LoggedEvent]:
+        """Events that follow place `seq` in the log."""
+        return [LoggedEvent(n, e) for n, e in await self._store.events_after(seq, limit)]
+
+    def updates(self) -> AbstractAsyncContextManager[AsyncIterator[Update]]:
+        """Changes from now on; a subscriber too slow is told to resync."""
+        return self._hub.updates()
+
+    def _check(self, parcels: Sequence[Parcel]) -> None:
+        seen: set[str] = set()
+        for parcel in parcels:
+            if parcel.parcel_id in self._ledger.parcels or parcel.parcel_id in seen:
+                raise DuplicateParcelError(parcel.parcel_id)
+            seen.add(parcel.parcel_id)
+            for site_id in (parcel.origin_site_id, parcel.destination.site_id):
+                if site_id and site_id not in self._sites:
+                    raise UnknownSiteError(site_id, parcel.parcel_id)
+            if not parcel.origin_site_id:
+                raise UnknownSiteError("", parcel.parcel_id)
+
+    def _submission(self, parcels: Sequence[Parcel], key: str, fingerprint: str) -> Changes:
+        now = self._clock.now()
+        records = [
+            ParcelRecord(
+                parcel,
+                ParcelState.SUBMITTED,
+                Custodian(CustodianKind.SITE, parcel.origin_site_id),
+                times={ParcelState.SUBMITTED.value: now},
+            )
+            for parcel in parcels
+        ]
+        events = tuple(
+            Event(
+                "parcel.submitted",
+                now,
+                parcel_id=p.parcel_id,
+                data={"custodian": f"site:{p.origin_site_id}", "carrier": p.carrier},
+            )
+            for p in parcels
+        )
+        idents = tuple(p.parcel_id for p in parcels)
+        return Changes(
+            parcels=tuple(ParcelStep(None, record) for record in records),
+            events=events,
+            key=SubmissionKey(key, fingerprint, idents, now),
+        )
+
+    async def _cancel_waiting(self, parcel_id: str, by: str, reason: str) -> CommandResult:
+        draft = self._ledger.draft()
+        if draft.parcel(parcel_id).state not in {ParcelState.SUBMITTED, ParcelState.RETURNED}:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id} has just left: it goes on")
+        draft.move(
+            parcel_id,
+            ParcelState.CANCELLED,
+            reasons=(f"cancelled by {by}: {reason}" if reason else f"cancelled by {by}",),
+            not_before=None,
+            data={"by": by, "reason": reason},
+        )
+        try:
+            await self._ledger.keep_draft(draft)
+        except StaleStepError:
+            return CommandResult(
+                Outcome.REFUSED, f"{parcel_id} was taken at this moment: try again"
+            )
+        return CommandResult(Outcome.DONE)
+
+    def _view(self, parcel_id: str) -> ParcelView:
+        record = self._ledger.parcels[parcel_id]
+        process = self._processes.get(record.vehicle_id)
+        task = self._ledger.assignments.get(record.vehicle_id)
+        if task is not None and task.assignment.assignment_id != record.assignment_id:
+            task = None
+        eta = describe.eta_of(
+            parcel_id,
+            task,
+            record.state,
+            now=self._clock.now(),
+            telemetry=process.owner.telemetry if process else None,
+            speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
+        )
+        view = describe.parcel_view(record, eta)
+        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+
+    def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
+        owner = process.owner
+        return describe.vehicle_view(
+            telemetry=owner.telemetry,
+            capability=owner.capability,
+            age_s=owner.age_s(),
+            base=self._enrolled[owner.vehicle_id].base,
+            record=self._ledger.assignments.get(owner.vehicle_id),
+            aboard=self._ledger.aboard(owner.vehicle_id),
+            parcels=self._ledger.parcels,
+            alarms=self._board.count(owner.vehicle_id),
+        )
+
+
+class Publisher:
+    """Turns changes into updates, a few times a second and only where somebody watches."""
+
+    def __init__(
+        self, desk: Desk, hub: Hub, ledger: Ledger, telemetry: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._desk = desk
+        self._hub = hub
+        self._telemetry = telemetry
+        self._parcels: set[str] = set()
+        self._shown: dict[str, Any] = {}
+        self._held: HoldState | None = desk.held
+        ledger.listen(self._note)
+
+    async def run(self, wall_period_s: float) -> None:
+        """Publish until cancelled. People watch on wall time, however fast the clock runs."""
+        while True:
+            await asyncio.sleep(wall_period_s)
+            self.publish()
+
+    def publish(self) -> None:
+        """Tell what has changed since the last time."""
+        parcels, self._parcels = self._parcels, set()
+        telemetry = dict(self._telemetry())
+        changed = [v for v, t in telemetry.items() if self._shown.get(v) is not t]
+        self._shown = telemetry
+        held = self._desk.held
+        if not self._hub.watched:
+            self._held = held
+            return
+        for parcel_id in parcels:
+            self._hub.publish(parcel_id, Update("parcel", self._desk.parcel(parcel_id)))
+        for vehicle_id in changed:
+            self._hub.publish(vehicle_id, Update("vehicle", self._desk.vehicle(vehicle_id)))
+        if held != self._held:
+            self._held = held
+            self._hub.publish("held", Update("held", held))
+
+    def alarm(self, alarm: Alarm) -> None:
+        """An alarm was raised, acknowledged or cleared."""
+        self._hub.publish(alarm.alarm_id, Update("alarm", alarm))
+
+    def _note(self, changes: Changes) -> None:
+        self._parcels.update(step.after.parcel.parcel_id for step in changes.parcels)
+        for task in changes.assignments:
+            self._shown.pop(task.after.assignment.vehicle_id, None)
+
+
+def _words(state: ParcelState) -> str:
+    return state.value.replace("_", " ")

@@ -1,0 +1,112 @@
+"""The last word before anything is sent: is this mission still true, here, now?
+
+Owns the gate before load and before start. Must not send anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from controller.dispatch.model import DispatchSettings
+from controller.domain.records import AssignmentRecord, ParcelRecord
+from controller.fleet.owner import VehicleOwner
+from geofence.check import Surroundings
+from geofence.zoneset import ZoneSet
+from missions.model import AirMission
+from missions.validate import (
+    FlightChecks,
+    GoNoGo,
+    RoundChecks,
+    validate_flight,
+    validate_round,
+)
+from vehicles.port import Capability, Clock, LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """The gate says no. `passing`: nobody is to blame and the same may be planned anew at once."""
+
+    reason: str
+    passing: bool = False
+
+
+class Gate:
+    """Checks a mission afresh against the zones in force and the vehicle as it is now."""
+
+    def __init__(
+        self,
+        *,
+        settings: DispatchSettings,
+        surroundings: Surroundings,
+        zones: Callable[[], ZoneSet],
+        clock: Clock,
+        max_age_s: float,
+    ) -> None:
+        self._settings = settings
+        self._surroundings = surroundings
+        self._zones = zones
+        self._clock = clock
+        self._max_age_s = max_age_s
+
+    async def shut(
+        self,
+        record: AssignmentRecord,
+        parcels: Mapping[str, ParcelRecord],
+        owner: VehicleOwner,
+    ) -> Shut | None:
+        """Why the mission may not be sent, or None where it may."""
+        zones = self._zones()
+        if record.mission.zones_version != zones.version:
+            return Shut("the zones have changed since it was planned", passing=True)
+        telemetry = owner.telemetry
+        if telemetry.link is not LinkState.ONLINE or owner.age_s() > self._max_age_s:
+            return Shut(f"{owner.vehicle_id} is {telemetry.link}: its data is not fresh")
+        if telemetry.battery_pct is None:
+            return Shut(f"{owner.vehicle_id} has not told its battery level")
+        loads = {ident: parcels[ident].parcel.weight_kg for ident in record.assignment.parcel_ids}
+        verdict = await asyncio.to_thread(
+            self._judge, record, loads, owner.capability, telemetry.battery_pct, zones
+        )
+        if verdict.go:
+            return None
+        return Shut("; ".join(reason.text for reason in verdict.reasons))
+
+    def _judge(
+        self,
+        record: AssignmentRecord,
+        loads: Mapping[str, float],
+        capability: Capability,
+        battery_pct: float,
+        zones: ZoneSet,
+    ) -> GoNoGo:
+        available_wh = capability.usable_energy_wh * battery_pct / 100.0
+        now = self._clock.now()
+        if isinstance(record.mission, AirMission):
+            flight = FlightChecks(
+                depart_at=now,
+                loads=loads,
+                max_payload_kg=capability.max_payload_kg,
+                usable_energy_wh=capability.usable_energy_wh,
+                available_energy_wh=available_wh,
+                speed_mps=capability.cruise_speed_mps,
+                rules=self._settings.flight,
+                model=self._settings.multirotor,
+                permits=self._settings.permits,
+            )
+            return validate_flight(record.mission, flight, zones, self._surroundings)
+        drive = RoundChecks(
+            depart_at=now,
+            loads=loads,
+            max_payload_kg=capability.max_payload_kg,
+            slots=capability.parcel_slots,
+            speed_mps=capability.cruise_speed_mps,
+            usable_energy_wh=capability.usable_energy_wh,
+            available_energy_wh=available_wh,
+            rules=self._settings.round,
+            model=self._settings.robot,
+            permits=self._settings.permits,
+        )
+        return validate_round(record.mission, drive, zones, self._surroundings)

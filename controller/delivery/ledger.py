@@ -1,0 +1,142 @@
+"""The controller's memory: what the store holds, readable at once.
+
+Owns the parcels, open assignments, commands and the hold of a running controller. It changes
+only after the store has kept the change, and in the order of the commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from controller.delivery.draft import Draft
+from controller.dispatch.model import Explanation
+from controller.domain.model import Event
+from controller.domain.records import (
+    AssignmentRecord,
+    CommandKind,
+    CommandRecord,
+    HoldRecord,
+    ParcelRecord,
+)
+from controller.domain.transitions import ABOARD, OPEN_ASSIGNMENT
+from controller.store.changes import Changes
+from controller.store.database import Kept, Store
+from vehicles.port import Clock
+
+log = structlog.get_logger(__name__)
+
+MAX_NOTES = 10_000
+
+Listener = Callable[[Changes], None]
+
+
+class Ledger:
+    """Memory over a store. Listeners hear every change that was kept."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Callable[[str], str]) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._notes: asyncio.Queue[Event] = asyncio.Queue(MAX_NOTES)
+        self._listeners: list[Listener] = []
+        self.parcels: dict[str, ParcelRecord] = {}
+        self.assignments: dict[str, AssignmentRecord] = {}
+        """Open ones, by vehicle."""
+        self.commands: dict[tuple[str, CommandKind], CommandRecord] = {}
+        """The latest load and start of each open assignment."""
+        self.explanations: dict[str, Explanation] = {}
+        self._aboard: dict[str, set[str]] = {}
+        self.hold: HoldRecord | None = None
+        self.epochs: dict[str, int] = {}
+
+    def restore(self, kept: Kept, explanations: dict[str, Explanation]) -> None:
+        """Take over what the store held at start-up."""
+        first = sorted(kept.parcels, key=_submitted_at)
+        self.parcels = {p.parcel.parcel_id: p for p in first}
+        self.assignments = {a.assignment.vehicle_id: a for a in kept.assignments}
+        for command in kept.commands:
+            if command.kind in {CommandKind.LOAD, CommandKind.START}:
+                self.commands[command.assignment_id, command.kind] = command
+        self.explanations = explanations
+        self.hold = kept.hold
+        for record in first:
+            self._place(None, record)
+
+    def listen(self, listener: Listener) -> None:
+        """Hear every change that is kept from now on."""
+        self._listeners.append(listener)
+
+    def draft(self) -> Draft:
+        """A step that starts from what is known now."""
+        return Draft(self.parcels, now=self._clock.now(), ids=self._ids)
+
+    async def keep(self, changes: Changes) -> tuple[int, ...]:
+        """Write, then remember. Raises StoreError, and then nothing has changed."""
+        return await self._store.keep(changes, on_kept=lambda _: self._remember(changes))
+
+    async def keep_draft(self, draft: Draft, vehicle_id: str = "") -> None:
+        """Write a step under the vehicle's lease; an empty one costs nothing."""
+        if not draft.empty:
+            epochs = {vehicle_id: self.epochs[vehicle_id]} if vehicle_id else {}
+            await self.keep(draft.changes(epochs))
+
+    def note(self, event: Event) -> None:
+        """Put a fact into the log soon, without waiting for it."""
+        try:
+            self._notes.put_nowait(event)
+        except asyncio.QueueFull:
+            log.warning("event log is behind: a note is dropped", kind=event.kind)
+
+    async def write_notes(self) -> None:
+        """Write noted facts, as many as wait in one unit, until cancelled."""
+        while True:
+            events = [await self._notes.get()]
+            while not self._notes.empty():
+                events.append(self._notes.get_nowait())
+            await self.keep(Changes(events=tuple(events)))
+
+    def aboard(self, vehicle_id: str) -> tuple[str, ...]:
+        """Parcels that the vehicle has."""
+        return tuple(sorted(self._aboard.get(vehicle_id, ())))
+
+    def _remember(self, changes: Changes) -> None:
+        for step in changes.parcels:
+            ident = step.after.parcel.parcel_id
+            self._place(self.parcels.get(ident), step.after)
+            self.parcels[ident] = step.after
+        for task in changes.assignments:
+            record = task.after
+            vehicle_id = record.assignment.vehicle_id
+            if record.assignment.state in OPEN_ASSIGNMENT:
+                self.assignments[vehicle_id] = record
+            else:
+                self.assignments.pop(vehicle_id, None)
+                for kind in (CommandKind.LOAD, CommandKind.START):
+                    self.commands.pop((record.assignment.assignment_id, kind), None)
+        open_ids = {a.assignment.assignment_id for a in self.assignments.values()}
+        for command in changes.commands:
+            if command.assignment_id in open_ids and command.kind in {
+                CommandKind.LOAD,
+                CommandKind.START,
+            }:
+                self.commands[command.assignment_id, command.kind] = command
+        if changes.hold is not None:
+            self.hold = changes.hold.after
+        for listener in self._listeners:
+            listener(changes)
+
+    def _place(self, before: ParcelRecord | None, after: ParcelRecord) -> None:
+        ident = after.parcel.parcel_id
+        if before is not None and before.state in ABOARD:
+            self._aboard.get(before.custodian.ident, set()).discard(ident)
+        if after.state in ABOARD:
+            self._aboard.setdefault(after.custodian.ident, set()).add(ident)
+
+
+def _submitted_at(record: ParcelRecord) -> tuple[datetime, str]:
+    first = min(record.times.values(), default=record.parcel.ready_at)
+    return first, record.parcel.parcel_id

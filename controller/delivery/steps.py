@@ -1,0 +1,252 @@
+"""What each happening does to parcels and their assignment: pure, one unit a happening.
+
+Owns the rules of the process from assignment to proof. Every step is safe to repeat: what has
+been done already is left alone, so that an event told twice, or once live and once read back
+after a restart, counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from controller.delivery.draft import Draft
+from controller.dispatch.model import Explanation, Offer
+from controller.domain.model import (
+    Assignment,
+    AssignmentState,
+    Custodian,
+    CustodianKind,
+    ParcelState,
+    Proof,
+)
+from controller.domain.records import AssignmentRecord, CommandKind
+from controller.domain.transitions import ABOARD, BEFORE_PICKUP
+from missions.model import AirMission
+
+P, A = ParcelState, AssignmentState
+DONE_WITH = frozenset({P.RELEASED, P.DELIVERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how soon a failed parcel is offered again."""
+
+    max_attempts: int
+    backoff_s: float
+    counts: bool = True
+    """False where nobody failed: the world changed under a plan."""
+
+    def wait(self, attempts: int) -> timedelta:
+        """Doubles with every attempt, up to sixteen times."""
+        return timedelta(seconds=self.backoff_s * 2 ** min(max(attempts - 1, 0), 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Where a vehicle came to rest."""
+
+    site_id: str
+    """The base it is at; empty: it is elsewhere, and what it carries must be fetched."""
+    reason: str
+
+
+def assign(
+    draft: Draft, offer: Offer, explanations: Mapping[str, Explanation], epoch: int, ident: str
+) -> AssignmentRecord:
+    """An offer becomes an assignment with a load command."""
+    record = AssignmentRecord(
+        Assignment(
+            assignment_id=ident,
+            vehicle_id=offer.vehicle_id,
+            parcel_ids=offer.parcel_ids,
+            state=A.OPEN,
+            created_at=draft.now,
+            mission_hash=offer.mission.content_hash,
+        ),
+        offer.mission,
+        epoch=epoch,
+        arrive_at=dict(offer.arrive_at),
+    )
+    for parcel_id in offer.parcel_ids:
+        explanation = explanations.get(parcel_id)
+        draft.move(
+            parcel_id,
+            P.ASSIGNED,
+            vehicle_id=offer.vehicle_id,
+            assignment_id=ident,
+            not_before=None,
+            reasons=(),
+            explanation=explanation,
+            data={"sentence": explanation.sentence if explanation else "", "cost": offer.cost},
+        )
+    draft.assign(record)
+    draft.decide(record, CommandKind.LOAD)
+    return record
+
+
+def preparing(draft: Draft, record: AssignmentRecord) -> None:
+    """Its mission passed the gate and is about to be sent."""
+    for parcel_id in record.assignment.parcel_ids:
+        if draft.parcel(parcel_id).state is P.ASSIGNED:
+            draft.move(parcel_id, P.PREPARING)
+
+
+def loaded(draft: Draft, record: AssignmentRecord) -> None:
+    """The vehicle provably holds the mission: a start is decided."""
+    if record.assignment.state is A.OPEN:
+        after = draft.advance(record, A.LOADED)
+        draft.decide(after, CommandKind.START)
+
+
+def unloaded(draft: Draft, record: AssignmentRecord, reason: str) -> None:
+    """The vehicle no longer holds a mission that never started: it is loaded again."""
+    if record.assignment.state is A.LOADED:
+        after = draft.advance(record, A.OPEN, reason)
+        draft.decide(after, CommandKind.LOAD)
+
+
+def started(draft: Draft, record: AssignmentRecord) -> AssignmentRecord:
+    """The vehicle is on its way. A drone has its parcels from here on."""
+    state = record.assignment.state
+    if state is A.OPEN:
+        record = draft.advance(record, A.LOADED)
+    if state is not A.STARTED:
+        record = draft.advance(record, A.STARTED)
+    if isinstance(record.mission, AirMission):
+        for parcel_id in record.assignment.parcel_ids:
+            take(draft, record, parcel_id)
+    return record
+
+
+def take(draft: Draft, record: AssignmentRecord, parcel_id: str) -> None:
+    """The vehicle has the parcel."""
+    if parcel_id not in record.assignment.parcel_ids:
+        return
+    if draft.parcel(parcel_id).state is P.ASSIGNED:
+        draft.move(parcel_id, P.PREPARING)
+    if draft.parcel(parcel_id).state is P.PREPARING:
+        vehicle_id = record.assignment.vehicle_id
+        draft.move(parcel_id, P.IN_TRANSIT, to=Custodian(CustodianKind.VEHICLE, vehicle_id))
+
+
+def released(draft: Draft, record: AssignmentRecord, parcel_id: str, proof: Proof) -> bool:
+    """The parcel left the vehicle: the recipient has it. Whether that is new."""
+    if parcel_id not in record.assignment.parcel_ids:
+        return False
+    take(draft, record, parcel_id)
+    if draft.parcel(parcel_id).state not in ABOARD:
+        return False
+    destination = draft.parcel(parcel_id).parcel.destination
+    draft.move(
+        parcel_id,
+        P.RELEASED,
+        to=Custodian(CustodianKind.RECIPIENT, destination.site_id or parcel_id),
+        proof=proof,
+        reasons=(),
+        data={
+            "lat_deg": proof.position.lat_deg,
+            "lon_deg": proof.position.lon_deg,
+            "distance_m": round(proof.distance_m, 2),
+            "evidence": list(proof.evidence),
+        },
+    )
+    return True
+
+
+def delivered(draft: Draft, parcel_id: str) -> None:
+    """The proof is kept: the parcel is delivered."""
+    record = draft.parcel(parcel_id)
+    if record.state is P.RELEASED and record.proof is not None:
+        draft.move(parcel_id, P.DELIVERED)
+
+
+def coming_back(
+    draft: Draft, record: AssignmentRecord, parcel_ids: tuple[str, ...], reason: str
+) -> None:
+    """Parcels still aboard are on their way back."""
+    for parcel_id in parcel_ids:
+        mine = parcel_id in record.assignment.parcel_ids
+        if mine and draft.parcel(parcel_id).state is P.IN_TRANSIT:
+            draft.move(parcel_id, P.RETURNING, reasons=(reason,))
+
+
+def finished(draft: Draft, record: AssignmentRecord, rest: Rest, retry: Retry) -> None:
+    """The mission is over as planned, the vehicle at rest. It is free again.
+
+    A parcel aboard whose release was neither seen nor denied is nowhere that can be proved: a
+    person must look.
+    """
+    for parcel_id in record.assignment.parcel_ids:
+        delivered(draft, parcel_id)
+        if draft.parcel(parcel_id).state is P.IN_TRANSIT:
+            reason = "the mission is over, and no release was seen"
+            draft.move(parcel_id, P.STRANDED, reasons=(reason,))
+        else:
+            _settle(draft, parcel_id, rest, retry)
+    _close(draft, record, rest.reason)
+
+
+def failed(draft: Draft, record: AssignmentRecord, rest: Rest, retry: Retry) -> None:
+    """The assignment ends early, the vehicle at rest. Nothing is lost, nothing is sent twice."""
+    for parcel_id in record.assignment.parcel_ids:
+        delivered(draft, parcel_id)
+        _settle(draft, parcel_id, rest, retry)
+    _close(draft, record, rest.reason or "the mission ended early")
+
+
+def unknown(draft: Draft, record: AssignmentRecord, reason: str) -> None:
+    """The vehicle is at rest and cannot show what became of its mission: a person must look."""
+    record = started(draft, record) if record.assignment.state is not A.STARTED else record
+    for parcel_id in record.assignment.parcel_ids:
+        delivered(draft, parcel_id)
+        take(draft, record, parcel_id)
+        if draft.parcel(parcel_id).state in {P.IN_TRANSIT, P.RETURNING}:
+            draft.move(parcel_id, P.STRANDED, reasons=(reason,))
+    _close(draft, record, reason)
+
+
+def _settle(draft: Draft, parcel_id: str, rest: Rest, retry: Retry) -> None:
+    state = draft.parcel(parcel_id).state
+    if state in BEFORE_PICKUP:
+        _offer_again(draft, parcel_id, rest.reason, retry)
+        return
+    if state not in {P.IN_TRANSIT, P.RETURNING}:
+        return
+    if not rest.site_id:
+        draft.move(
+            parcel_id, P.STRANDED, reasons=(rest.reason or "the vehicle stopped on its way",)
+        )
+        return
+    if state is P.IN_TRANSIT:
+        draft.move(parcel_id, P.RETURNING, reasons=(rest.reason,))
+    draft.move(parcel_id, P.RETURNED, to=Custodian(CustodianKind.SITE, rest.site_id))
+    if rest.site_id == draft.parcel(parcel_id).parcel.origin_site_id:
+        _offer_again(draft, parcel_id, rest.reason, retry)
+
+
+def _offer_again(draft: Draft, parcel_id: str, reason: str, retry: Retry) -> None:
+    record = draft.parcel(parcel_id)
+    attempts = record.attempts + int(retry.counts)
+    reasons = (reason,) if reason else record.reasons
+    draft.move(
+        parcel_id,
+        P.SUBMITTED,
+        attempts=attempts,
+        not_before=draft.now + retry.wait(attempts),
+        reasons=reasons,
+        data={"attempts": attempts, "reason": reason},
+    )
+    if attempts >= retry.max_attempts:
+        told = (f"{attempts} attempts failed; the last: {reason or 'no reason told'}",)
+        draft.move(parcel_id, P.REFUSED, not_before=None, reasons=told, data={"reasons": told})
+
+
+def _close(draft: Draft, record: AssignmentRecord, reason: str) -> None:
+    task = record.assignment
+    all_done = all(draft.parcel(p).state in DONE_WITH for p in task.parcel_ids)
+    if task.state is A.STARTED and all_done:
+        draft.advance(record, A.DONE)
+    else:
+        draft.advance(record, A.FAILED, reason)

@@ -1,0 +1,179 @@
+"""The configuration turned into what it names: sites, the fleet, its adapters, zones and streets.
+
+Owns the making of adapters from settings. Must not run anything.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from controller.clock import ScaledClock, SystemClock
+from controller.config import ClockConfig, Config, DroneConfig, RobotConfig
+from controller.delivery.matching import Enrolled
+from controller.domain.model import Site, SiteKind
+from controller.fleet.owner import UnknownSessionError
+from geofence.formats.geojson import read_zones
+from geofence.frames import LatLon
+from geofence.zones import VehicleClass, Zone
+from geofence.zoneset import ZoneSet
+from missions.roads import StreetGraph, read_streets
+from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
+from vehicles.mavlink.fleet import MavlinkFleet, MavlinkVehicle
+from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
+from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
+
+LOOPBACK = "loopback"
+"""As a drone's link or a robot's manufacturer: a vehicle in memory, for trying things out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The fleet as configured, by vehicle id."""
+
+    bases: dict[str, Site]
+    homes: dict[str, LatLon]
+    known: dict[str, Enrolled]
+    kinds: dict[str, VehicleClass]
+
+
+def sites_of(config: Config) -> dict[str, Site]:
+    """Sites by id."""
+    return {
+        s.id: Site(
+            s.id, s.name or s.id, SiteKind(s.kind), LatLon(s.lat_deg, s.lon_deg), s.ground_amsl_m
+        )
+        for s in config.sites
+    }
+
+
+def enrol(config: Config, sites: Mapping[str, Site]) -> Enrolment:
+    """Bases, homes and kinds of every vehicle."""
+    found = Enrolment({}, {}, {}, {})
+    for drone in config.drones:
+        base = sites[drone.base]
+        found.bases[drone.id] = base
+        found.homes[drone.id] = LatLon(drone.pad_lat_deg, drone.pad_lon_deg)
+        found.kinds[drone.id] = VehicleClass.MULTIROTOR
+        found.known[drone.id] = Enrolled(base, drone.integration, drone.cruise_alt_home_m)
+    for robot in config.robots:
+        base = sites[robot.base]
+        found.bases[robot.id] = base
+        found.homes[robot.id] = base.position
+        found.kinds[robot.id] = VehicleClass.ROBOT
+        found.known[robot.id] = Enrolled(base, robot.integration, 0.0)
+    return found
+
+
+def read_zone_files(config: Config) -> ZoneSet:
+    """Every configured zone. Raises ZoneFileError, ZoneError, OSError."""
+    zones: list[Zone] = []
+    for file in config.zones.files:
+        zones.extend(read_zones(file.read_bytes(), profile=config.zones.profile))
+    return ZoneSet(zones)
+
+
+def read_street_file(config: Config) -> StreetGraph | None:
+    """The street graph, or None where none is configured. Raises StreetError, OSError."""
+    return read_streets(config.streets.file.read_bytes()) if config.streets.file else None
+
+
+def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
+    """What the configuration says that a vehicle can do."""
+    air = isinstance(vehicle, DroneConfig)
+    return Capability(
+        vehicle_class=VehicleClass.MULTIROTOR if air else VehicleClass.ROBOT,
+        max_payload_kg=vehicle.max_payload_kg,
+        parcel_slots=vehicle.parcel_slots,
+        cruise_speed_mps=vehicle.cruise_speed_mps,
+        usable_energy_wh=vehicle.usable_energy_wh,
+        max_parcel_size_m=vehicle.max_parcel_size_m,
+        drop_device=vehicle.drop_device if isinstance(vehicle, DroneConfig) else None,
+        handover_pin=vehicle.handover_pin,
+    )
+
+
+def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[VehicleAdapter]:
+    """One adapter a protocol that the configuration uses. Raises ConfigurationError."""
+    adapters: list[VehicleAdapter] = []
+    drones = [_mavlink(d, enrolment) for d in config.drones if d.link != LOOPBACK]
+    if drones:
+        adapters.append(MavlinkFleet(drones, clock))
+    robots = [
+        Vda5050Vehicle(
+            r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
+        )
+        for r in config.robots
+        if r.manufacturer != LOOPBACK
+    ]
+    if robots:
+        mqtt = config.mqtt
+        broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
+        origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
+        site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
+        adapters.append(Vda5050Fleet(robots, broker, site_map, clock))
+    in_memory = [*_loopback(config, enrolment)]
+    if in_memory:
+        adapters.append(LoopbackFleet(in_memory, clock))
+    return adapters
+
+
+def sessions_of(
+    adapters: Sequence[VehicleAdapter], enrolment: Enrolment
+) -> dict[str, VehicleSession]:
+    """Sessions in the order of the configuration. Raises UnknownSessionError."""
+    served: dict[str, VehicleSession] = {}
+    for adapter in adapters:
+        served.update(adapter.sessions)
+    for vehicle_id in enrolment.bases:
+        if vehicle_id not in served:
+            raise UnknownSessionError(f"{vehicle_id} is configured, and no adapter serves it")
+    return {vehicle_id: served[vehicle_id] for vehicle_id in enrolment.bases}
+
+
+def make_clock(config: ClockConfig) -> Clock:
+    """Wall time, or simulated time as configured."""
+    if config.start is None and config.speedup == 1.0:
+        return SystemClock()
+    epoch_s = time.time() if config.wall_epoch is None else config.wall_epoch
+    start = config.start or datetime.fromtimestamp(epoch_s, UTC)
+    return ScaledClock(start, epoch_s, config.speedup)
+
+
+def random_id(prefix: str) -> str:
+    """A fresh id that nobody can guess."""
+    return f"{prefix}-{secrets.token_hex(6)}"
+
+
+def _pad_amsl_m(drone: DroneConfig, enrolment: Enrolment) -> float:
+    base_m = enrolment.bases[drone.id].ground_amsl_m
+    return base_m if drone.pad_amsl_m is None else drone.pad_amsl_m
+
+
+def _mavlink(drone: DroneConfig, enrolment: Enrolment) -> MavlinkVehicle:
+    return MavlinkVehicle(
+        vehicle_id=drone.id,
+        link=drone.link,
+        sysid=drone.sysid,
+        capability=capability_of(drone),
+        home=enrolment.homes[drone.id],
+        home_amsl_m=_pad_amsl_m(drone, enrolment),
+        cruise_alt_home_m=drone.cruise_alt_home_m,
+    )
+
+
+def _loopback(config: Config, enrolment: Enrolment) -> list[LoopbackVehicle]:
+    found = [
+        LoopbackVehicle(d.id, capability_of(d), enrolment.homes[d.id], _pad_amsl_m(d, enrolment))
+        for d in config.drones
+        if d.link == LOOPBACK
+    ]
+    found.extend(
+        LoopbackVehicle(r.id, capability_of(r), enrolment.homes[r.id])
+        for r in config.robots
+        if r.manufacturer == LOOPBACK
+    )
+    return found
