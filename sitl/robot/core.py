@@ -188,13 +188,16 @@ class RobotCore:
         away_m = math.hypot(gx - self.x, gy - self.y)
         if away_m > NEAR_M:
             self.theta = math.atan2(gy - self.y, gx - self.x)
-        step_m = min(away_m, leg.speed_mps * left_s)
+        reach_m = self.battery_pct / 100.0 * self.spec.range_m
+        step_m = min(away_m, leg.speed_mps * left_s, reach_m)
+        self.charging = False
         if away_m > 0.0:
             self.x += (gx - self.x) * step_m / away_m
             self.y += (gy - self.y) * step_m / away_m
         self.m.travelled_m += step_m
         self.battery_pct = max(0.0, self.battery_pct - 100.0 * step_m / self.spec.range_m)
-        if self.battery_pct == 0.0:
+        if self.battery_pct <= 1e-9:
+            self.battery_pct = 0.0
             self._error("batteryEmpty", "the battery is empty", level="FATAL")
         if step_m >= away_m - 1e-9:
             leg.points.pop(0)
@@ -218,6 +221,7 @@ class RobotCore:
         if charging:
             gain = self.spec.charge_pct_per_s * left_s
             self.battery_pct = min(100.0, self.battery_pct + gain)
+            charging = self.battery_pct < 100.0
         if charging is not self.charging:
             self.charging = charging
             self.changed = True

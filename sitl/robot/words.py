@@ -80,7 +80,7 @@ def state(robot: RobotCore) -> Message:
         "batteryState": {
             "batteryCharge": round(robot.battery_pct, 3),
             "charging": robot.charging,
-            "reach": round(left_m, 1),
+            "reach": round(left_m),
         },
         "errors": memory.errors,
         "information": [],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import aiomqtt
 import pytest
@@ -49,7 +51,7 @@ def round_of(mission_id: str = "m1", vehicle: str = "r1", *, far_m: float = 60.0
         return RouteAction(f"{mission_id}-{kind}-{parcel}", kind, parcel, pin)
 
     def edge(name: str, start: str, end: str, *line: LatLon) -> RouteEdge:
-        length_m = sum(geodesic_m(a, b) for a, b in zip(line, line[1:], strict=False))
+        length_m = sum(geodesic_m(a, b) for a, b in pairwise(line))
         return RouteEdge(name, start, end, length_m, 3.0, line)
 
     return GroundMission(
@@ -126,7 +128,7 @@ async def until(condition: Callable[[], bool], wall_s: float = 12.0) -> None:
 
 @pytest.fixture(params=["iotcore", pytest.param("mosquitto", marks=pytest.mark.broker)])
 async def world(request) -> AsyncIterator[World]:
-    epoch = __import__("time").time()
+    epoch = time.time()
     lab_clock = LabClock(START, SPEEDUP, epoch)
     specs = [
         RobotSpec(
@@ -388,7 +390,7 @@ async def test_another_robots_name_in_the_body_is_an_alarm(world: World) -> None
 
 
 async def test_broker_restart_is_survived() -> None:
-    epoch = __import__("time").time()
+    epoch = time.time()
     robot_map = RobotMap("site", ORIGIN.lat_deg, ORIGIN.lon_deg, 10.0, 25.0)
     spec = RobotSpec(
         "r1",

@@ -51,6 +51,7 @@ MAX_INSTANTS = 32
 CANCEL = "cancelOrder"
 STATE_REQUEST = "stateRequest"
 FACTSHEET_REQUEST = "factsheetRequest"
+_OPPOSITE = {"startPause": "stopPause", "stopPause": "startPause"}
 _REQUESTS = frozenset({STATE_REQUEST, FACTSHEET_REQUEST})
 
 Result = tuple[EngineState, tuple[Send, ...], tuple[Notice, ...]]
@@ -345,7 +346,12 @@ class _Run:
             action_id=action_id,
             blocking_type="NONE" if action_type in _REQUESTS else "HARD",
         )
-        kept = self.s.instants
+        # a late copy of a pause must not undo the resume that was asked for after it
+        against = _OPPOSITE.get(action_type)
+        kept = tuple(
+            replace(i, status=EXPIRED) if i.action.action_type == against and not i.over else i
+            for i in self.s.instants
+        )
         if len(kept) >= MAX_INSTANTS:
             over = [i for i in kept if i.over]
             kept = tuple(i for i in kept if i not in over[: len(kept) - MAX_INSTANTS + 1])
