@@ -18,8 +18,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from sitl.ardupilot import ArduPilotFleet
+from sitl.ardupilot import LabError as ProgramError
 from sitl.broker import Broker
 from sitl.copter import CopterFleet
 from sitl.robot import RobotFleet
@@ -44,12 +45,7 @@ class LabOptions:
     mqtt_port: int
     truth: Path | None = None
     ardupilot: Path | None = None
-    """The folder of real ArduPilot programs; None: light copters."""
-
-
-class _Fleet(Protocol):
-    async def failed(self) -> None:
-        """Wait for the fleet's end, which is an error."""
+    """The real ArduCopter program or its folder; None: light copters."""
 
 
 async def run(options: LabOptions, say: Callable[[str], None] = print) -> None:
@@ -64,6 +60,8 @@ async def run(options: LabOptions, say: Callable[[str], None] = print) -> None:
     try:
         async with AsyncExitStack() as stack:
             await _serve(options, stack, stop, say)
+    except ProgramError as error:
+        raise LabError(str(error)) from error
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -90,7 +88,7 @@ async def _serve(
     waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="lab-stop")]
     if _piped(sys.stdin.fileno()):
         waits.append(asyncio.create_task(_input_end(), name="lab-input-end"))
-    if fleet is not None:
+    if isinstance(fleet, CopterFleet):
         waits.append(asyncio.create_task(_failed(fleet), name="lab-copters-failed"))
     try:
         try:
@@ -113,24 +111,22 @@ async def _serve(
 
 def _copters(
     options: LabOptions, log: Callable[[TruthSample], None]
-) -> AbstractAsyncContextManager[_Fleet | None]:
+) -> AbstractAsyncContextManager[CopterFleet | ArduPilotFleet | None]:
     specs = options.scenario.copters
     if not specs:
         return nullcontext(None)
     if options.ardupilot is None:
         return CopterFleet(specs, controller=options.mavlink, clock=options.clock, on_truth=log)
-    from sitl.ardupilot import ArduPilotFleet  # noqa: PLC0415 - only where it is asked for
-
     return ArduPilotFleet(
         specs,
-        binary=options.ardupilot,
+        program=options.ardupilot,
         controller=options.mavlink,
         clock=options.clock,
         on_truth=log,
     )
 
 
-async def _failed(fleet: _Fleet) -> None:
+async def _failed(fleet: CopterFleet) -> None:
     await fleet.failed()
     raise LabError("the copters ended by themselves: see the lab's error output")
 
