@@ -154,6 +154,8 @@ def polygon_fault(area: PolygonArea) -> str:
     )
     if polygon.is_valid:
         return ""
+    if not shapely.convex_hull(polygon).area > 0.0:
+        return "it has no area: its corners lie on one line"
     reason = shapely.is_valid_reason(polygon)
     if reason.startswith(("Self-intersection", "Ring Self-intersection")):
         place = reason.partition("[")[2].rstrip("]")

@@ -189,7 +189,9 @@ def test_keep_ins_side_by_side_are_one(cut_x, seams, a, b, lat, corridor_m) -> N
     left = [place(0, 0), place(cut_x + 0.3, 0), *marks, place(cut_x + 0.3, 8), place(0, 8)]
     right = [place(cut_x + 0.3, 0), place(8, 0), place(8, 8), place(cut_x + 0.3, 8)]
     whole = [[place(0, 0), place(8, 0), place(8, 8), place(0, 8)]]
-    kinds = [Zone(n, "", ZoneKind.KEEP_IN, PolygonArea(tuple(r))) for n, r in (("l", left), ("r", right))]
+    kinds = [
+        Zone(n, "", ZoneKind.KEEP_IN, PolygonArea(tuple(r))) for n, r in (("l", left), ("r", right))
+    ]
     leg = make_leg(place(*a), place(*b), corridor_m)
     path = FlightPath(VehicleClass.ROBOT, (leg,))
     apart = check(path, ZoneSet(kinds), NOWHERE)

@@ -105,7 +105,9 @@ def test_route_is_allowed_and_the_shortest(areas, lat, margin_m, circles, keep_i
     """Between the shortest ways with a little less and a little more margin."""
     frame = LocalFrame(LatLon(lat, 24.9))
     zones = [
-        Zone(f"P{i}", "", ZoneKind.NO_FLY, PolygonArea(tuple(frame.latlon(*xy) for xy in ring[:-1])))
+        Zone(
+            f"P{i}", "", ZoneKind.NO_FLY, PolygonArea(tuple(frame.latlon(*xy) for xy in ring[:-1]))
+        )
         for i, ring in enumerate(shapely.get_coordinates(area) for area in areas)
     ]
     zones += [
