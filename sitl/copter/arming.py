@@ -25,12 +25,8 @@ def pre_arm_failures(c: Copter) -> list[str]:
     if c.failsafe.gcs:
         failures.append("GCS failsafe on")
     failures += _battery(c)
-    if not c.gps_fixed:
-        failures.append("GPS 1: Bad fix")
-    elif not c.home_set:
-        failures.append("AHRS: waiting for home")
-    if not c.position_ok:
-        failures.append("Need Position Estimate" if c.origin_known else "AHRS: not using EKF3")
+    if c.mode_number in modes.NEEDS_POSITION and not c.position_ok:
+        failures.append("Need Position Estimate" if c.home_set else "AHRS: EKF3 not started")
     failures += _mission(c)
     return failures
 

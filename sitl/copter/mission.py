@@ -68,7 +68,6 @@ class Mission:
         self._nav_item: Item | None = None
         self._do_item: Item | None = None
         self._nav_loaded = self._do_loaded = self._do_done = False
-        self._quiet = False
         self._jumps: dict[int, int] = {}
         self._seen: tuple[int, int, tuple[tuple[int, Item], ...]] = (0, 0, ())
 
@@ -181,9 +180,8 @@ class Mission:
         elif self._nav_loaded:
             self.set_current(self._nav)
 
-    def reset(self, *, quietly: bool = False) -> None:
-        """Back to the first command; ``quietly`` starts it again without a text."""
-        self._quiet = quietly
+    def reset(self) -> None:
+        """Back to the first command."""
         self._nav_loaded = self._do_loaded = self._do_done = False
         self.in_landing = self.in_return_path = False
         self._nav = self._do = 0
@@ -322,9 +320,7 @@ class Mission:
             self.in_return_path = True
         elif item.command == it.TAKEOFF:
             self.in_landing = self.in_return_path = False
-        if not self._quiet:
-            self._say(6, f"Mission: {index} {it.LABELS[item.command]}")
-        self._quiet = False
+        self._say(6, f"Mission: {index} {it.LABELS[item.command]}")
         return self._flyer.start_command(index, item)
 
     def _advance_nav(self, start: int = 0) -> bool:

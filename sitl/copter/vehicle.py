@@ -271,7 +271,7 @@ class Copter:
         self.say(6, "Disarming motors")
         self.armed = self.auto_armed = False
         self.landed = True
-        self.mission.reset(quietly=True)
+        self.mission.reset()
         self._pad_since_s = self.now_s
         if not self.flight.on_ground:
             self.landed = False
