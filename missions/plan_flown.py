@@ -109,6 +109,8 @@ class FlownLeg:
     returning: bool
     """After the RETURN_PATH mark."""
     at_drop: bool = False
+    rope_m: float = 0.0
+    """How far a winch lets the parcel down below the vehicle."""
 
     @property
     def vertical(self) -> bool:
@@ -151,6 +153,7 @@ class _Walk:
                 loaded_energy_wh=work(self.all_kg()).energy_wh,
                 returning=self.returning,
                 at_drop=work.at_drop,
+                rope_m=work.rope_m,
             )
         )
         self.position, self.alt_m = to, alt_m
@@ -192,6 +195,7 @@ class _Work:
     hover_s: float = 0.0
     landing: bool = False
     at_drop: bool = False
+    rope_m: float = 0.0
 
     def __call__(self, payload_kg: float) -> Effort:
         model = self.model
@@ -277,7 +281,9 @@ def _release(walk: _Walk, index: int, item: AirItem) -> None:
         walk.payload_kg -= walk.loads.get(item.parcel_id, 0.0)
         walk.vertical(index, "climb after placing", high, at_drop=True)
         return
-    walk.hover(index, "release", RELEASE_S, at_drop=True)
+    rope_m = item.winch_m if item.device is DropDevice.WINCH else 0.0
+    work = _Work(walk.model, hover_s=RELEASE_S, at_drop=True, rope_m=rope_m)
+    walk.add(index, "release", walk.position, walk.alt_m, work)
     walk.payload_kg -= walk.loads.get(item.parcel_id, 0.0)
 
 

@@ -77,7 +77,7 @@ class _Use:
     speed_mps: float = 0.0
 
     def __post_init__(self) -> None:
-        self.low_m = min(self.leg.start_alt_home_m, self.leg.end_alt_home_m)
+        self.low_m = min(self.leg.start_alt_home_m, self.leg.end_alt_home_m) - self.leg.rope_m
         self.high_m = max(self.leg.start_alt_home_m, self.leg.end_alt_home_m)
         self.speed_mps = self.leg.speed_mps
 

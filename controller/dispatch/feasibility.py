@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from controller.dispatch.flights import FlightPlan, home_of
 from controller.dispatch.model import Ineligible, ParcelFacts, VehicleFacts, World
 from controller.domain.model import Handling
+from controller.network.service import pick_up_bar
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleClass
 from missions.plan_reasons import NoGo
@@ -48,17 +49,10 @@ def misfit(vehicle: VehicleFacts, facts: ParcelFacts) -> No | None:
         return No("slots", "it has no room for parcels", permanent=True)
     if parcel.handling is Handling.PIN and not capability.handover_pin:
         return No("pin", "it cannot hand over with a PIN", permanent=True)
-    if capability.vehicle_class is VehicleClass.MULTIROTOR:
-        if capability.drop_device is None:
-            return No("device", "it has no drop device", permanent=True)
-        if facts.origin.site_id != vehicle.base.site_id:
-            text = f"it picks up only at its base {vehicle.base.site_id}, not at {_origin(facts)}"
-            return No("origin", text, permanent=True)
-    return None
-
-
-def _origin(facts: ParcelFacts) -> str:
-    return facts.origin.site_id
+    if capability.vehicle_class is VehicleClass.MULTIROTOR and capability.drop_device is None:
+        return No("device", "it has no drop device", permanent=True)
+    bar = pick_up_bar(capability.vehicle_class, vehicle.base, facts.origin)
+    return No("origin", bar, permanent=True) if bar else None
 
 
 def _fits(size_m: tuple[float, float, float], room_m: tuple[float, float, float]) -> bool:

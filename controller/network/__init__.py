@@ -1,0 +1,1 @@
+"""Hubs and sites, and who may serve which. Pure."""
