@@ -36,7 +36,7 @@ CLEARANCE_HORIZON_M = 2_000.0
 HEIGHT_TOLERANCE_M = 0.01
 """A forbidding zone is taken this much higher and lower than it is written."""
 
-_MAX_EDGES = 2_000_000
+_MAX_EDGES = 250_000
 """Edges compared at once, to bound memory."""
 
 
@@ -115,7 +115,8 @@ def clip_heights(heights: Array, part: Array, low: Array, high: Array) -> Array:
     Heights in metres at parameter 0 and 1. First above last where there is none.
     """
     rise = heights[:, 1] - heights[:, 0]
-    level = rise == 0.0
+    # what changes by less than the rounding of heights is level, and divides nothing
+    level = np.abs(rise) < 1e-6
     safe = np.where(level, 1.0, rise)
     first, second = (low - heights[:, 0]) / safe, (high - heights[:, 0]) / safe
     within = (low <= heights[:, 0]) & (heights[:, 0] <= high)

@@ -20,6 +20,10 @@ Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
 
 
+STILL_M = 1e-9
+"""A segment shorter than this is a point: the reach of every caller is a million times more."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """`segments` (n, 4) against `edges` (k, 4); `row` (k) is each edge's row, ascending.
@@ -115,7 +119,7 @@ def _disc_span(
 ) -> tuple[Array, Array]:
     (ox, oy), (dx, dy) = offset, step
     length = np.hypot(dx, dy)
-    still = length == 0.0
+    still = length < STILL_M
     safe = np.where(still, 1.0, length)
     across = (ox * dy - oy * dx) / safe
     half2 = radius * radius - across * across
@@ -128,7 +132,7 @@ def _disc_span(
 
 
 def _linear_span(value: Array, rate: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    still = rate == 0.0
+    still = np.abs(rate) < STILL_M
     safe = np.where(still, 1.0, rate)
     first, second = (low - value) / safe, (high - value) / safe
     within = (low <= value) & (value <= high)
