@@ -227,7 +227,11 @@ class _Demo:
         expect = self._out / "expect.json"
         expect.write_text(json.dumps(expectation(delivered.picture)), encoding="utf-8")
         delivered.verdict = await lab.judge(
-            truth=truth, zones=run.zones, expect=expect, out=self._out / "referee.json"
+            truth=truth,
+            zones=run.zones,
+            expect=expect,
+            submitted=run.submitted,
+            out=self._out / "referee.json",
         )
         faults = faults_of(delivered)
         facts = report.Facts(
@@ -320,5 +324,5 @@ def faults_of(delivered: Delivered) -> list[str]:
 
 
 def _short(findings: Any) -> str:
-    told = [f if isinstance(f, str) else json.dumps(f) for f in list(findings)[:5]]
+    told = [str(f.get("text", f)) for f in list(findings)[:5]]
     return "; ".join(told)

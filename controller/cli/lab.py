@@ -148,9 +148,12 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def judge(*, truth: Path, zones: Path, expect: Path, out: Path) -> dict[str, Any]:
+async def judge(
+    *, truth: Path, zones: Path, expect: Path, submitted: Path, out: Path
+) -> dict[str, Any]:
     """The referee's report. Raises CliError where the referee itself fails."""
-    files = ["--truth", truth, "--zones", zones, "--expect", expect, "--out", out]
+    files = ["--truth", truth, "--zones", zones, "--expect", expect]
+    files += ["--parcels", submitted, "--out", out]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -71,7 +71,7 @@ def write(
         "ok": not facts.faults,
         "faults": list(facts.faults),
         "figures": figures,
-        "referee": dict(facts.verdict),
+        "referee": {k: v for k, v in facts.verdict.items() if k not in {"tracks", "releases"}},
         "parcels": list(facts.picture.parcels),
         "explanations": dict(facts.explanations),
     }
@@ -174,10 +174,7 @@ def _referee(verdict: Mapping[str, Any]) -> str:
             f"<p>✓ Judged {samples} true positions with geometry of its own: no forbidden "
             "position, no parcel twice, none lost.</p>"
         )
-    rows = "".join(
-        f"<li>{escape(f if isinstance(f, str) else json.dumps(f, ensure_ascii=False))}</li>"
-        for f in findings
-    )
+    rows = "".join(f"<li>{escape(str(f.get('text', f)))}</li>" for f in findings)
     return f"<p>▲ {len(findings)} findings in {samples} true positions:</p><ul>{rows}</ul>"
 
 

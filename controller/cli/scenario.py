@@ -35,6 +35,8 @@ class Run:
     config: Path
     zones: Path
     streets: Path | None
+    submitted: Path
+    """The parcels of this run, for the referee: none may be missing."""
     start: datetime
     wall_epoch: float
     speedup: float
@@ -111,11 +113,14 @@ def prepare(
     (folder / "waypost.toml").write_text(to_toml(config), encoding="utf-8")
     (folder / "lab.toml").write_text(to_toml(lab), encoding="utf-8")
     streets = config.get("streets", {}).get("file")
+    submitted = folder / "submitted.json"
+    submitted.write_text(json.dumps(bodies[:parcels], indent=1), encoding="utf-8")
     return Run(
         folder=folder,
         config=folder / "waypost.toml",
         zones=folder / config["zones"]["files"][0],
         streets=folder / streets if streets else None,
+        submitted=submitted,
         start=start,
         wall_epoch=wall_epoch,
         speedup=speedup,

@@ -1,0 +1,222 @@
+// The right panel: what is selected, why it is so, and what can be done about it.
+import { useEffect, useState } from "preact/hooks";
+import { cancelParcel, commandVehicle } from "./actions.js";
+import { at, get } from "./api.js";
+import { Confirm, OneClick, PressHold, Status } from "./controls.js";
+import { html } from "./html.js";
+import {
+  ENDED, OUTCOMES, PARCEL_STATES, ageOf, duration, figure, isIdle, isStale, percent, place,
+  timeLeft, timeOfDay, vehicleStatus,
+} from "./words.js";
+
+function Facts({ rows }) {
+  return html`<dl class="facts">
+    ${rows
+      .filter(([, value]) => value !== "" && value !== null && value !== undefined)
+      .map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
+const link = (select, kind, id) =>
+  html`<button type="button" class="plainlink" onClick=${() => select(kind, id)}>${id}</button>`;
+
+function Battery({ value }) {
+  if (value === null) return html`<span>—</span>`;
+  const low = value < 25 ? "low" : "";
+  return html`<span class=${`battery ${low}`}
+    ><span class="cell" aria-hidden="true"><i style=${`width:${value}%`}></i></span>
+    ${percent(value)}${low && " low"}</span
+  >`;
+}
+
+function Commands({ store, vehicle }) {
+  const { id, phase, kind } = vehicle;
+  const silent = vehicle.link === "unknown";
+  const carrying = vehicle.parcel_ids.length ? `, carrying ${vehicle.parcel_ids.join(", ")},` : "";
+  const holding = phase === "holding";
+  return html`<div class="commands" role="group" aria-label=${`Commands for ${id}`}>
+    ${holding
+      ? html`<${OneClick} label="Resume" hint="goes on" disabled=${silent} onDone=${() => commandVehicle(store, id, "resume")} />`
+      : html`<${OneClick} label="Hold" hint="one click" disabled=${silent} onDone=${() => commandVehicle(store, id, "hold")} />`}
+    <${Confirm}
+      label="Return"
+      disabled=${silent}
+      question=${`${id}${carrying} breaks off and returns to ${vehicle.base.name || vehicle.base.id}; battery ${percent(vehicle.battery_pct)}.`}
+      onDone=${() => commandVehicle(store, id, "return")}
+    />
+    <${PressHold}
+      label=${kind === "drone" ? "Land here" : "Stop here"}
+      tone="grave"
+      disabled=${silent}
+      onDone=${() => commandVehicle(store, id, "land")}
+    />
+  </div>`;
+}
+
+function Acts({ state, target }) {
+  const acts = state.acts.filter((a) => !target || a.target === target);
+  if (!acts.length) return null;
+  return html`<section class="acts" aria-live="polite">
+    <h3>What you did</h3>
+    <ul>
+      ${acts.map((a) => {
+        const told = OUTCOMES[a.state] || OUTCOMES.failed;
+        return html`<li key=${a.id}>
+          <b>${a.text}</b> <${Status} of=${told} />${a.reason && html`<span class="why">${a.reason}</span>`}
+        </li>`;
+      })}
+    </ul>
+  </section>`;
+}
+
+function VehicleDetail({ store, state, now, select, vehicle }) {
+  const age = ageOf(vehicle, now);
+  const seen = age === null ? "never heard" : `${Math.round(age)} s ago`;
+  const armed = vehicle.armed === null ? "unknown: counts as under way" : vehicle.armed ? "yes" : "no";
+  const drone = vehicle.kind === "drone";
+  return html`<header>
+      <h2><span class=${`shape ${vehicle.kind}`} aria-hidden="true"></span>${vehicle.id}</h2>
+      <${Status} of=${vehicleStatus(vehicle)} />
+    </header>
+    <p class="sentence">${vehicle.sentence}</p>
+    ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
+    <${Commands} store=${store} vehicle=${vehicle} />
+    <${Facts}
+      rows=${[
+        ["Battery", html`<${Battery} value=${vehicle.battery_pct} />`],
+        ["Carries", vehicle.parcel_ids.length ? vehicle.parcel_ids.map((id) => html`${link(select, "parcel", id)} `) : "nothing"],
+        ["Step", vehicle.item_count ? `${vehicle.item} of ${vehicle.item_count}` : ""],
+        ["Speed", figure(vehicle.speed_mps, "m/s", 1)],
+        ["Height", drone ? `${figure(vehicle.alt_home_m, "m")} above home` : ""],
+        ["Heading", vehicle.heading_deg === null ? "—" : `${Math.round(vehicle.heading_deg)}°`],
+        ["Armed", drone ? armed : ""],
+        ["Mode", vehicle.mode],
+        ["Heard", seen],
+        ["Base", vehicle.base.name || vehicle.base.id],
+        ["Can carry", `${vehicle.capability.max_payload_kg} kg, ${vehicle.capability.parcel_slots} parcel${vehicle.capability.parcel_slots > 1 ? "s" : ""}`],
+        ["Mission", vehicle.mission_hash ? html`<code>${vehicle.mission_hash.slice(0, 12)}</code>` : ""],
+      ]}
+    />
+    ${vehicle.not_ready.length > 0 &&
+    html`<section><h3>Why it cannot start</h3><ul class="reasons">${vehicle.not_ready.map((r) => html`<li>${r}</li>`)}</ul></section>`}
+    <${Acts} state=${state} target=${vehicle.id} />`;
+}
+
+function Explain({ parcel, select }) {
+  const [told, setTold] = useState(null);
+  const [failed, setFailed] = useState("");
+  useEffect(() => {
+    let current = true;
+    setFailed("");
+    get(at("v1", "parcels", parcel.id, "explain"))
+      .then((body) => current && setTold(body))
+      .catch((error) => current && (setTold(null), setFailed(error.message)));
+    return () => (current = false);
+  }, [parcel.id, parcel.state, parcel.attempts]);
+  return html`<section class="explain">
+    <h3>Why this vehicle</h3>
+    ${failed && html`<p class="empty">${failed}</p>`}
+    ${told && html`<p>${told.sentence}</p>`}
+    ${told &&
+    html`<ul>
+      ${(told.candidates || []).map(
+        (c) => html`<li key=${c.vehicle_id}>
+          ${link(select, "vehicle", c.vehicle_id)}
+          <span class="verdict">${c.vehicle_id === told.chosen ? "✓ chosen" : "could"}</span>
+          <span class="why">cost ${c.cost.toFixed(0)}, there at ${timeOfDay(c.arrive_at)}</span>
+        </li>`,
+      )}
+      ${(told.refusals || []).map(
+        (r) => html`<li key=${`${r.vehicle_id}-${r.code}`}>
+          ${link(select, "vehicle", r.vehicle_id)}
+          <span class="verdict">${r.permanent ? "✕ never" : "○ not now"}</span>
+          <span class="why">${r.text}</span>
+        </li>`,
+      )}
+    </ul>`}
+  </section>`;
+}
+
+function ParcelDetail({ store, state, now, select, parcel }) {
+  const left = timeLeft(parcel, now);
+  const told = PARCEL_STATES[parcel.state];
+  const times = Object.entries(parcel.times).sort((a, b) => Date.parse(a[1]) - Date.parse(b[1]));
+  const eta = parcel.eta && !ENDED.has(parcel.state) ? timeOfDay(parcel.eta) : "";
+  const size = parcel.size_m.map((s) => Math.round(s * 100)).join(" × ");
+  return html`<header>
+      <h2>${parcel.id}</h2>
+      <${Status} of=${told} />
+    </header>
+    <p class="sentence">To ${place(parcel.destination)}${left.text && html`; <b class=${left.late ? "late" : ""}>${left.text}</b>`}.</p>
+    ${parcel.reasons.length > 0 &&
+    html`<section><h3>Why it is so</h3><ul class="reasons">${parcel.reasons.map((r) => html`<li>${r}</li>`)}</ul></section>`}
+    <${Facts}
+      rows=${[
+        ["Vehicle", parcel.vehicle_id ? link(select, "vehicle", parcel.vehicle_id) : "none yet"],
+        ["Held by", `${parcel.custodian.kind} ${parcel.custodian.id}`],
+        ["Expected", eta],
+        ["Due", timeOfDay(parcel.due_at)],
+        ["From", state.sites.get(parcel.origin)?.name || parcel.origin],
+        ["Weighs", figure(parcel.weight_kg, "kg", 1)],
+        ["Size", `${size} cm`],
+        ["Priority", parcel.priority],
+        ["Hand-over", parcel.handling === "pin" ? "with PIN" : "contactless"],
+        ["Carrier", parcel.carrier],
+        ["Attempts", parcel.attempts > 1 ? parcel.attempts : ""],
+      ]}
+    />
+    ${parcel.proof &&
+    html`<section><h3>Proof</h3>
+      <p>${timeOfDay(parcel.proof.at)}, ${parcel.proof.distance_m.toFixed(1)} m from its destination: ${parcel.proof.evidence.join(", ")}</p>
+    </section>`}
+    <section>
+      <h3>Times</h3>
+      <ol class="times">
+        ${times.map(([name, time]) => html`<li key=${name}><span class="n">${timeOfDay(time)}</span> ${PARCEL_STATES[name]?.word || name}</li>`)}
+      </ol>
+    </section>
+    <${Explain} parcel=${parcel} select=${select} />
+    ${["submitted", "assigned"].includes(parcel.state) &&
+    html`<div class="commands one">
+      <${Confirm} label="Cancel parcel" question=${`${parcel.id} is not delivered and stays at its origin.`} onDone=${() => cancelParcel(store, parcel.id)} />
+    </div>`}
+    <${Acts} state=${state} target=${parcel.id} />`;
+}
+
+function Overview({ state, select }) {
+  const busy = [...state.vehicles.values()].filter((v) => !isIdle(v)).sort((a, b) => a.id.localeCompare(b.id));
+  return html`<header><h2>Fleet</h2></header>
+    <p class="sentence">
+      ${busy.length
+        ? `${busy.length} of ${state.vehicles.size} vehicles are at work. Select one, or a parcel.`
+        : "Every vehicle is at rest. Select one, or a parcel."}
+    </p>
+    <ul class="busy">
+      ${busy.map(
+        (v) => html`<li key=${v.id}>
+          <span>${link(select, "vehicle", v.id)} <${Status} of=${vehicleStatus(v)} /></span>
+          <span class="why">${v.sentence}</span>
+        </li>`,
+      )}
+    </ul>
+    <p class="keys"><kbd>j</kbd> <kbd>k</kbd> next, previous parcel · <kbd>/</kbd> search · <kbd>Esc</kbd> back here</p>
+    <${Acts} state=${state} target="" />`;
+}
+
+export function Detail(shared) {
+  const { state, select } = shared;
+  const chosen = state.selected;
+  const vehicle = chosen?.kind === "vehicle" && state.vehicles.get(chosen.id);
+  const parcel = chosen?.kind === "parcel" && state.parcels.get(chosen.id);
+  return html`<aside class="side rightside" aria-label="Selected">
+    <div class="scroll">
+      ${(vehicle || parcel) &&
+      html`<button type="button" class="close" aria-label="Close" onClick=${() => select(null)}>×</button>`}
+      ${vehicle
+        ? html`<${VehicleDetail} key=${vehicle.id} ...${shared} vehicle=${vehicle} />`
+        : parcel
+          ? html`<${ParcelDetail} key=${parcel.id} ...${shared} parcel=${parcel} />`
+          : html`<${Overview} ...${shared} />`}
+    </div>
+  </aside>`;
+}

@@ -1,0 +1,137 @@
+// The state as GeoJSON for the map.
+import { ENDED, ageOf, isIdle, isStale, percent, vehicleStatus } from "./words.js";
+
+export const collection = (features) => ({ type: "FeatureCollection", features });
+
+const M_PER_DEG = 111320;
+
+// A zone's circle stays analytic in the controller; the map draws it as a polygon of 72 sides.
+function ring([lon, lat], radiusM) {
+  const points = [];
+  for (let i = 0; i <= 72; i++) {
+    const angle = (i / 72) * 2 * Math.PI;
+    const east = (radiusM * Math.sin(angle)) / (M_PER_DEG * Math.cos((lat * Math.PI) / 180));
+    points.push([lon + east, lat + (radiusM * Math.cos(angle)) / M_PER_DEG]);
+  }
+  return points;
+}
+
+const limit = (value) => (value ? `${Math.round(value.value_m)} m ${value.datum}` : "");
+
+function zoneLabel(p) {
+  const from = limit(p.floor);
+  const to = limit(p.ceiling);
+  const heights = from || to ? `${from || "ground"} to ${to || "unlimited"}` : "";
+  return [p.name || p.id, heights].filter(Boolean).join("\n");
+}
+
+export function zoneFeatures(zones) {
+  return zones.features.map((f) => {
+    const properties = { kind: f.properties.kind, label: zoneLabel(f.properties) };
+    const geometry =
+      f.geometry.type === "Point"
+        ? { type: "Polygon", coordinates: [ring(f.geometry.coordinates, f.properties.radius_m)] }
+        : f.geometry;
+    return { type: "Feature", properties, geometry };
+  });
+}
+
+function topOf(geometry) {
+  const rings = geometry.type === "MultiPolygon" ? geometry.coordinates[0] : geometry.coordinates;
+  const points = rings[0];
+  const lons = points.map((p) => p[0]);
+  const lats = points.map((p) => p[1]);
+  return [(Math.min(...lons) + Math.max(...lons)) / 2, (Math.min(...lats) + Math.max(...lats)) / 2];
+}
+
+export function zoneLabels(features) {
+  return features
+    .filter((f) => f.properties.kind !== "keep_in")
+    .map((f) => ({ ...f, geometry: { type: "Point", coordinates: topOf(f.geometry) } }));
+}
+
+export function siteFeatures(sites) {
+  return [...sites.values()].map((s) => ({
+    type: "Feature",
+    properties: { kind: s.kind, name: s.kind === "hub" ? s.name || s.id : "" },
+    geometry: { type: "Point", coordinates: [s.position.lon_deg, s.position.lat_deg] },
+  }));
+}
+
+const TONES = { warning: "warning", caution: "caution" };
+
+export function vehicleFeatures(state, now) {
+  const chosen = state.selected?.kind === "vehicle" ? state.selected.id : "";
+  const features = [];
+  for (const v of state.vehicles.values()) {
+    if (!v.position) continue;
+    const tone = isStale(v)
+      ? "stale"
+      : TONES[vehicleStatus(v).tone] || (isIdle(v) ? "idle" : "active");
+    const look = v.id === chosen ? "chosen" : tone;
+    const age = ageOf(v, now);
+    const battery = v.battery_pct === null ? "" : ` ${percent(v.battery_pct)}`;
+    const idle = tone === "idle" && v.id !== chosen;
+    features.push({
+      type: "Feature",
+      properties: {
+        id: v.id,
+        icon: `${v.kind}-${look}`,
+        heading: v.heading_deg ?? 0,
+        label: tone === "stale" ? `${v.id} ○ ${Math.round(age)} s old` : idle ? "" : `${v.id}${battery}`,
+        rank: v.id === chosen ? 0 : tone === "warning" ? 1 : tone === "active" ? 2 : 3,
+        faded: tone === "stale" ? 1 : 0,
+      },
+      geometry: { type: "Point", coordinates: [v.position.lon_deg, v.position.lat_deg] },
+    });
+  }
+  return features;
+}
+
+export function trailFeatures(state) {
+  const features = [];
+  for (const [id, points] of state.trails) {
+    const v = state.vehicles.get(id);
+    if (points.length < 2 || !v || isIdle(v)) continue;
+    const coordinates = points.map((p) => [p[0], p[1]]);
+    features.push({ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates } });
+  }
+  return features;
+}
+
+export function routeFeatures(state) {
+  const chosen = state.selected;
+  const features = [];
+  for (const v of state.vehicles.values()) {
+    if (!v.path_lonlat.length || !v.position) continue;
+    const carries = chosen?.kind === "parcel" && v.parcel_ids.includes(chosen.id);
+    const is = (chosen?.kind === "vehicle" && chosen.id === v.id) || carries;
+    const coordinates = [[v.position.lon_deg, v.position.lat_deg], ...v.path_lonlat];
+    features.push({
+      type: "Feature",
+      properties: { chosen: is ? 1 : 0 },
+      geometry: { type: "LineString", coordinates },
+    });
+  }
+  return features;
+}
+
+export function dropFeatures(state) {
+  const chosen = state.selected;
+  const vehicle = chosen?.kind === "vehicle" ? state.vehicles.get(chosen.id) : null;
+  const features = [];
+  for (const p of state.parcels.values()) {
+    const is =
+      (chosen?.kind === "parcel" && chosen.id === p.id) || vehicle?.parcel_ids.includes(p.id) || false;
+    if (ENDED.has(p.state) && !is) continue;
+    features.push({
+      type: "Feature",
+      properties: { id: p.id, chosen: is ? 1 : 0, label: is ? p.id : "" },
+      geometry: {
+        type: "Point",
+        coordinates: [p.destination.lon_deg, p.destination.lat_deg],
+      },
+    });
+  }
+  return features;
+}

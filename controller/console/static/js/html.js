@@ -1,0 +1,5 @@
+// One binding of htm to preact for every module.
+import htm from "htm";
+import { h } from "preact";
+
+export const html = htm.bind(h);

@@ -1,0 +1,91 @@
+// Puts the panels together. Everything shown comes from one state fed by one stream.
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { AlarmBar } from "./alarms.js";
+import { Detail } from "./detail.js";
+import { html } from "./html.js";
+import { LeftPanel } from "./left.js";
+import { MapView } from "./mapview.js";
+import { makeStore, simulatedNow } from "./store.js";
+import { follow } from "./stream.js";
+import { VehicleTable } from "./tables.js";
+import { applyTheme, storedTheme } from "./theme.js";
+import { HeldBanner, TopBar } from "./topbar.js";
+
+const store = makeStore();
+
+function canDraw() {
+  try {
+    return Boolean(document.createElement("canvas").getContext("webgl2"));
+  } catch {
+    return false;
+  }
+}
+
+const webgl = canDraw();
+
+function App() {
+  const [state, setState] = useState(store.get());
+  const [, tick] = useState(0);
+  const [view, setView] = useState(webgl ? "map" : "table");
+  const [mapFailed, setMapFailed] = useState("");
+  const [theme, setTheme] = useState(storedTheme());
+  useEffect(() => store.subscribe(setState), []);
+  useEffect(() => {
+    const timer = setInterval(() => tick((n) => n + 1), 500);
+    return () => clearInterval(timer);
+  }, []);
+  useEffect(() => applyTheme(theme), [theme]);
+  useEffect(() => {
+    const escape = (event) => {
+      const typing = ["INPUT", "TEXTAREA"].includes(document.activeElement?.tagName);
+      if (event.key === "Escape" && !typing) store.send({ type: "select", data: null });
+    };
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, []);
+  const now = simulatedNow(state);
+  const select = (kind, id) => store.send({ type: "select", data: kind ? { kind, id } : null });
+  const shared = { store, state, now, select };
+  const noMap = !webgl || mapFailed;
+  return html`<div class="frame">
+    <a class="skip" href="#table" onClick=${() => setView("table")}>Vehicles as a table</a>
+    <${TopBar} ...${shared} theme=${theme} setTheme=${setTheme} />
+    <${HeldBanner} ...${shared} />
+    <div class="work">
+      <${LeftPanel} ...${shared} />
+      <main class="middle">
+        <div class="views" role="tablist" aria-label="View">
+          ${["map", "table"].map(
+            (name) => html`<button
+              type="button"
+              role="tab"
+              aria-selected=${view === name}
+              disabled=${name === "map" && noMap}
+              onClick=${() => setView(name)}
+            >
+              ${name === "map" ? "Map" : "Table"}
+            </button>`,
+          )}
+          ${noMap &&
+          html`<span class="note"
+            >No map here: ${mapFailed || "this browser offers no WebGL"}. The table shows the same.</span
+          >`}
+        </div>
+        ${!noMap &&
+        html`<${MapView} ...${shared} hidden=${view !== "map"} theme=${theme} onFail=${(reason) => {
+          setMapFailed(reason);
+          setView("table");
+        }} />`}
+        ${view === "table" && html`<${VehicleTable} ...${shared} />`}
+      </main>
+      <${Detail} ...${shared} />
+    </div>
+    <${AlarmBar} ...${shared} />
+  </div>`;
+}
+
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${App} />`, root);
+follow(store);
