@@ -19,6 +19,7 @@ from sitl.world import LabClock, TruthSample
 
 TICK_S = 0.1
 MIN_WALL_TICK_S = 0.02
+PER_TURN = 25
 MOVING_SAMPLE_S = 0.2
 PARKED_SAMPLE_S = 5.0
 
@@ -220,10 +221,14 @@ class CopterFleet:
 
     async def _run(self) -> None:
         wall_s = max(TICK_S / self._clock.speedup, MIN_WALL_TICK_S)
-        while True:
-            await asyncio.sleep(wall_s)
-            for station in self._stations.values():
-                station.tick(self._clock.monotonic_s())
+        stations = list(self._stations.values())
+        # in turns, or hundreds of datagrams at once overrun the receiver's socket buffer
+        turns = [stations[i : i + PER_TURN] for i in range(0, len(stations), PER_TURN)]
+        while turns:
+            for turn in turns:
+                await asyncio.sleep(wall_s / len(turns))
+                for station in turn:
+                    station.tick(self._clock.monotonic_s())
 
     async def _close(self) -> None:
         ticker, self._ticker = self._ticker, None

@@ -105,7 +105,8 @@ class Copter:
         self.winch = Winch(self.params, self.say, lambda what: self._event("released", what))
         self.streams = Streams()
         self.inbox = Inbox(self)
-        self._next_heartbeat_s = self.now_s + HEARTBEAT_S
+        # no two copters beat in step
+        self._next_heartbeat_s = self.now_s + HEARTBEAT_S * (spec.sysid * 0.618 % 1.0)
         self._next_prearm_s = self.now_s + PREARM_REPEAT_S
         self._ground_since_s = self.now_s
         self._reboot_due = False
