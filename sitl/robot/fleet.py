@@ -136,6 +136,12 @@ class RobotFleet:
             if robot.powered:
                 await robot.radio.online.wait()
 
+    async def failed(self) -> None:
+        """Wait until a robot's task ends by itself, which it never should, and raise its error."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
     async def _drive(self) -> None:
         while True:
             await self._clock.sleep(TICK_WALL_S * self._clock.speedup)

@@ -26,7 +26,7 @@ class RobotSpec:
     battery_pct: float = 100.0
     range_m: float = 20_000.0
     charge_pct_per_s: float = 0.05
-    charge_radius_m: float = 15.0
+    charge_radius_m: float = 60.0
     state_interval_s: float = 5.0
     heading_rad: float = 0.0
     pins: Mapping[str, str] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from vehicles.vda5050.engine_model import (
     Begin,
     BrokerDown,
     BrokerUp,
+    Deaf,
     EngineState,
     GotConnection,
     GotFactsheet,
@@ -42,6 +43,7 @@ from vehicles.vda5050.engine_model import (
     SendActions,
     SendOrder,
     Stage,
+    Tick,
 )
 from vehicles.vda5050.models import Action, State
 from vehicles.vda5050.orders import ORDER_PREFIX, PreparedOrder
@@ -89,6 +91,17 @@ class _Run:
                 self._request(STATE_REQUEST)
             case BrokerDown():
                 self.s = replace(self.s, broker=False)
+            case Deaf(seconds):
+                if self.s.state_at is not None:
+                    heard_at = min(self.now, self.s.state_at + seconds)
+                    self.s = replace(self.s, state_at=heard_at)
+            case Tick():
+                pass
+            case _:
+                self._command(event)
+
+    def _command(self, event: Prepare | Begin | Ask | Adopt) -> None:
+        match event:
             case Prepare(order):
                 if self._free():
                     self.s = replace(self.s, track=OrderTrack(order))
@@ -98,8 +111,6 @@ class _Run:
                 self._ask(action_type, action_id)
             case Adopt(order):
                 self._adopt(order)
-            case _:
-                pass
 
     # --- what comes in ---------------------------------------------------------------------
 
@@ -156,7 +167,8 @@ class _Run:
                 seen.append(replace(track, status=shown.action_status, result=result))
             else:
                 seen.append(track)
-        self.s = replace(self.s, instants=tuple(seen))
+        if tuple(seen) != self.s.instants:
+            self.s = replace(self.s, instants=tuple(seen))
 
     # --- the order -------------------------------------------------------------------------
 
@@ -227,7 +239,8 @@ class _Run:
             elif cancelled:
                 self._end(track, Stage.CANCELLED, "order cancelled")
         elif reading is Reading.RUNNING:
-            self._track(replace(track, doubts=0))
+            if track.doubts:
+                self._track(replace(track, doubts=0))
         elif cancelled and state.idle:
             self._end(track, Stage.CANCELLED, "order cancelled")
         else:
@@ -255,11 +268,14 @@ class _Run:
                 why = (shown.result_description if shown else "") or "the robot gave no reason"
                 kind = EventKind.RELEASE_FAILED if action.kind.value == "drop" else EventKind.ALARM
                 self._tell(kind, action.parcel_id, f"{action.kind.value} failed: {why}")
+        failed_ids = frozenset(a.action_id for a in failed)
+        if picked <= track.picked and released <= track.released and failed_ids <= track.failed:
+            return track
         track = replace(
             track,
             picked=track.picked | picked,
             released=track.released | released,
-            failed=track.failed | {a.action_id for a in failed},
+            failed=track.failed | failed_ids,
         )
         self._track(track)
         return track
@@ -426,7 +442,8 @@ class _Run:
         track = self.s.track
         ours = track is not None and track.prepared.order_id == state.order_id
         if ours or state.idle or not state.order_id:
-            self.s = replace(self.s, stranger="")
+            if self.s.stranger:
+                self.s = replace(self.s, stranger="")
             return
         if self.s.stranger != state.order_id:
             self.s = replace(self.s, stranger=state.order_id, stranger_since=self.now)

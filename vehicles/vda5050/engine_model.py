@@ -170,6 +170,13 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Deaf:
+    """We did not listen for a while: that is no silence of the robot's."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prepare:
     """Keep an order that was checked; replaces one that was never sent or is over."""
 
@@ -203,6 +210,7 @@ Input = (
     | BrokerUp
     | BrokerDown
     | Tick
+    | Deaf
     | Prepare
     | Begin
     | Ask

@@ -16,7 +16,7 @@ import structlog
 from vehicles.errors import ConfigurationError
 from vehicles.port import Clock, VehicleSession
 from vehicles.vda5050.codec import Codec, Codec2
-from vehicles.vda5050.engine_model import BrokerDown, BrokerUp
+from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.session import Publish, Vda5050Session, Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.topics import INCOMING, Address, Topics, check_address
@@ -118,10 +118,15 @@ class Vda5050Fleet:
             tasks.create_task(self._tick(), name="vda5050-tick")
 
     async def _tick(self) -> None:
+        tick_s = self._settings.tick_s
+        last_s = self._clock.monotonic_s()
         while True:
-            await self._clock.sleep(self._settings.tick_s)
+            await self._clock.sleep(tick_s)
+            now_s = self._clock.monotonic_s()
+            late_s, last_s = now_s - last_s - tick_s, now_s
             for session in self._by_address.values():
-                session.tick()
+                # a stalled process must not take its own absence for the robots' silence
+                session.feed(Deaf(late_s) if late_s > tick_s else Tick())
 
     def _publisher(self, address: Address) -> Publish:
         def publish(topic: str, payload: bytes, *, urgent: bool) -> None:

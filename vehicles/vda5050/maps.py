@@ -52,9 +52,11 @@ class SiteMap:
         east = x_m * math.cos(turn) + y_m * math.sin(turn)
         north = -x_m * math.sin(turn) + y_m * math.cos(turn)
         up = 0.0
-        for _ in range(4):
+        for _ in range(6):
             lat, lon, alt_m = self._from_enu(east, north, up)
             up -= alt_m - self.alt_m
+            if abs(alt_m - self.alt_m) < 1e-4:
+                break
         return LatLon(lat, lon)
 
     def heading_true_deg(self, x_m: float, y_m: float, theta_rad: float) -> float:

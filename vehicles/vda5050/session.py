@@ -48,11 +48,10 @@ from vehicles.vda5050.engine_model import (
     Prepare,
     SendOrder,
     Stage,
-    Tick,
 )
 from vehicles.vda5050.gate import order_gate, robot_gate
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import Header
+from vehicles.vda5050.models import TERMINAL, Header
 from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
 from vehicles.vda5050.progress import Reading, read
 from vehicles.vda5050.telemetry import telemetry_of
@@ -125,7 +124,8 @@ class Vda5050Session:
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
         self._changed: set[asyncio.Event] = set()
         self._nonsense: dict[str, tuple[float, int]] = {}
-        self._telemetry = Telemetry(vehicle.vehicle_id)
+        self._telemetry: Telemetry | None = None
+        self._fed_at_s = clock.monotonic_s()
 
     @property
     def vehicle_id(self) -> str:
@@ -139,7 +139,11 @@ class Vda5050Session:
 
     @property
     def telemetry(self) -> Telemetry:
-        """The newest state, at once."""
+        """The newest state, at once; translated when somebody looks, not on every message."""
+        if self._telemetry is None:
+            self._telemetry = telemetry_of(
+                self.vehicle_id, self._engine, self._fed_at_s, self._received_at, self._map
+            )
         return self._telemetry
 
     async def events(self) -> AsyncIterator[VehicleEvent]:
@@ -158,9 +162,7 @@ class Vda5050Session:
             return
         if self._engine.state is not before.state:
             self._received_at = self._clock.now()
-        self._telemetry = telemetry_of(
-            self.vehicle_id, self._engine, now_s, self._received_at, self._map
-        )
+        self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
             topic = topics.ORDER if isinstance(send, SendOrder) else topics.INSTANT_ACTIONS
             head = self._headers.next(topic)
@@ -182,10 +184,6 @@ class Vda5050Session:
             self._alarm_nonsense(topic, error.reason)
             return
         self.feed(event)
-
-    def tick(self) -> None:
-        """Let time pass."""
-        self.feed(Tick())
 
     def _decode(self, topic: str, payload: bytes) -> GotState | GotConnection | GotFactsheet:
         message: Header
@@ -226,7 +224,7 @@ class Vda5050Session:
             self._clock.now(),
             mission_hash=notice.mission_hash,
             parcel_id=notice.parcel_id,
-            position=self._telemetry.position,
+            position=self.telemetry.position,
             detail=notice.detail,
             evidence=notice.evidence,
         )
@@ -403,7 +401,7 @@ class Vda5050Session:
         return _unsure(CANCEL)
 
     def _return(self) -> CommandResult:
-        state, position = self._engine.state, self._telemetry.position
+        state, position = self._engine.state, self.telemetry.position
         if state is not None and state.idle and position is not None:
             x0, y0 = self._map.to_map(self._vehicle.base)
             x1, y1 = self._map.to_map(position)
@@ -416,8 +414,8 @@ class Vda5050Session:
         )
 
     async def _fresh_state(self) -> None:
-        """Wait for a state that was sent after now."""
-        asked_at = self._clock.monotonic_s()
+        """Wait for a state that answers a request; failing that, for any that came since."""
+        before = self._engine.state
         action_id = self._ids("action")
         asked = False
 
@@ -427,14 +425,11 @@ class Vda5050Session:
                 asked = True
                 self.feed(Ask(STATE_REQUEST, action_id))
             track = self._engine.instant(action_id)
-            heard_at = self._engine.state_at
-            return (
-                track is not None and track.over and heard_at is not None and heard_at >= asked_at
-            )
+            return track is not None and track.status in TERMINAL
 
-        await self._until(answered, self._settings.adopt_timeout_s)
-        heard_at = self._engine.state_at
-        if heard_at is None or heard_at < asked_at:
+        if await self._until(answered, self._settings.adopt_timeout_s):
+            return
+        if self._engine.state is before:
             raise VehicleTimeoutError(
                 self.vehicle_id,
                 f"no state within {self._settings.adopt_timeout_s:.0f} s: what it carries is "
