@@ -163,6 +163,8 @@ class DroneConfig(_VehicleConfig):
     usable_energy_wh: Positive = 300.0
     max_payload_kg: Positive = 2.5
     drop_device: DropDevice = DropDevice.WINCH
+    gcs_timeout_s: Annotated[float, Field(ge=2.0, le=120.0)] = 5.0
+    """Silence of this controller after which the drone's own failsafe brings it home."""
 
 
 class RobotConfig(_VehicleConfig):

@@ -161,6 +161,7 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment) -> MavlinkVehicle:
         capability=capability_of(drone),
         home=enrolment.homes[drone.id],
         home_amsl_m=_pad_amsl_m(drone, enrolment),
+        gcs_timeout_s=drone.gcs_timeout_s,
         cruise_alt_home_m=drone.cruise_alt_home_m,
     )
 

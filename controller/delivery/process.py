@@ -35,17 +35,22 @@ from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
 from controller.safety.board import AlarmBoard
 from controller.store.errors import FencedError, StoreError
+from missions.model import AirMission
 from vehicles.port import (
     Clock,
     CommandResult,
     EventKind,
     MissionProgress,
     Outcome,
+    Phase,
     VehicleEvent,
     Verb,
 )
 
 log = structlog.get_logger(__name__)
+
+OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
+"""Phases in which a drone's place in its mission shows what it has released."""
 
 UNSENT = frozenset({CommandState.PENDING, CommandState.REFUSED})
 
@@ -324,12 +329,18 @@ class VehicleProcess:
             await self._happenings.read_back(now, progress)
             after = self._task()
             if after is not None and on_it(progress):
-                self._in_doubt = self._adopted = False
+                # met on its way home: a release before that was heard by nobody
+                self._gap = self._adopted = self._unwatched_return(after)
+                self._in_doubt = False
             elif after is not None:
                 await self._not_on_it(after, progress)
         if not self._in_doubt:
             self._doubt_since = None
         self._after_step()
+
+    def _unwatched_return(self, task: AssignmentRecord) -> bool:
+        outward = self.owner.telemetry.phase in OUTWARD
+        return isinstance(task.mission, AirMission) and not outward
 
     async def _not_on_it(self, task: AssignmentRecord, progress: MissionProgress) -> None:
         state = task.assignment.state

@@ -1,0 +1,192 @@
+"""kill -9 for real: the controller dies at random moments, its vehicles live on in the lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.cli import scenario
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEEDUP = 20.0
+DEADLINE_S = 150.0
+END_STATES = {"delivered", "refused", "cancelled"}
+SERVE = "from controller.cli.main import main; main()"
+
+
+@dataclass
+class Controller:
+    process: subprocess.Popen[str]
+    url: str
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def ready_line(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("{"):
+            told: dict[str, Any] = json.loads(line)
+            return told
+    raise AssertionError(f"no ready line; its errors:\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def process(arguments: list[str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    with log.open("a") as errors:
+        started = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(),
+        )
+        with started:
+            try:
+                yield started
+            finally:
+                started.kill()
+
+
+def serve(stack: ExitStack, run: scenario.Run, log: Path) -> Controller:
+    arguments = ["-c", SERVE, "serve", "--config", str(run.config), "--port", "0", "--json"]
+    started = stack.enter_context(process(arguments, log))
+    return Controller(started, ready_line(started, log)["url"])
+
+
+def lab(stack: ExitStack, run: scenario.Run, truth: Path, log: Path) -> None:
+    started = stack.enter_context(
+        process(
+            [
+                *("-m", "sitl", "run", str(run.folder), "--truth", str(truth)),
+                *("--mavlink", f"127.0.0.1:{run.ports.mavlink}"),
+                *("--mqtt-port", str(run.ports.mqtt)),
+                *("--start", run.start.isoformat(), "--wall-epoch", repr(run.wall_epoch)),
+                *("--speedup", repr(run.speedup)),
+            ],
+            log,
+        )
+    )
+    assert ready_line(started, log)["ready"]
+
+
+def get(url: str, path: str) -> Any:
+    answer = httpx.get(url + path, trust_env=False, timeout=10.0)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def until_done(url: str, deadline_s: float) -> list[dict[str, Any]]:
+    """The parcels, once all have ended or the deadline is here."""
+    while True:
+        parcels: list[dict[str, Any]] = get(url, "/v1/parcels")
+        if all(p["state"] in END_STATES for p in parcels) or time.monotonic() > deadline_s:
+            return parcels
+        time.sleep(0.3)
+
+
+def prepare(folder: Path) -> scenario.Run:
+    run = scenario.prepare(
+        ROOT / "sitl" / "scenarios" / "helsinki",
+        folder,
+        drones=4,
+        robots=2,
+        parcels=10,
+        speedup=SPEEDUP,
+        wall_epoch=time.time(),
+        ports=scenario.free_ports(),
+        console_port=0,
+    )
+    config = scenario.read_toml(run.config)
+    for drone in config["drones"]:
+        # a restart takes seconds of wall time, which is a minute of the drones'
+        drone["gcs_timeout_s"] = 120.0
+    run.config.write_text(scenario.to_toml(config))
+    return run
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("seed", [1])
+def test_parcels_are_delivered_exactly_once_whenever_the_controller_dies(
+    tmp_path: Path, seed: int
+) -> None:
+    random_ = random.Random(seed)
+    run = prepare(tmp_path / "scenario")
+    truth = tmp_path / "truth.jsonl"
+    log = tmp_path / "controller.log"
+    deadline_s = time.monotonic() + DEADLINE_S
+    with ExitStack() as stack:
+        lab(stack, run, truth, tmp_path / "lab.log")
+        controller = serve(stack, run, log)
+        now = datetime.fromisoformat(get(controller.url, "/healthz")["now"])
+        answer = httpx.post(
+            f"{controller.url}/v1/parcels",
+            json=scenario.bodies_at(run.parcels, now),
+            headers={"Idempotency-Key": "all"},
+            trust_env=False,
+        )
+        assert answer.status_code == 201, answer.text
+        for _ in range(6):
+            time.sleep(random_.uniform(0.2, 4.0))
+            controller.kill()
+            controller = serve(stack, run, log)
+        parcels = until_done(controller.url, deadline_s)
+        events = get(controller.url, "/v1/log?after=0&limit=1000")
+    states = {p["id"]: p["state"] for p in parcels}
+    assert len(states) == 10, "a parcel is lost"
+    assert set(states.values()) <= END_STATES, (states, log.read_text()[-3000:])
+    assert sum(s == "delivered" for s in states.values()) >= 7
+    assert epochs_only_rise(events)
+    expect = tmp_path / "expect.json"
+    expect.write_text(json.dumps({"parcels": [expected(p) for p in parcels]}))
+    judged = subprocess.run(
+        [
+            *(sys.executable, "-m", "sitl", "judge", "--truth", str(truth)),
+            *("--zones", str(run.zones), "--expect", str(expect)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert judged.returncode == 0, judged.stderr
+
+
+def expected(parcel: dict[str, Any]) -> dict[str, Any]:
+    to = parcel["destination"]
+    return {
+        "id": parcel["id"],
+        "destination": {"lat_deg": to["lat_deg"], "lon_deg": to["lon_deg"]},
+        "outcome": parcel["state"],
+        "vehicle_id": parcel["vehicle_id"],
+    }
+
+
+def epochs_only_rise(events: list[dict[str, Any]]) -> bool:
+    told = [e["data"]["epochs"] for e in events if e["kind"] == "controller.started"]
+    return len(told) == 7 and all(
+        later[v] > earlier[v]
+        for earlier, later in zip(told, told[1:], strict=False)
+        for v in earlier
+    )
