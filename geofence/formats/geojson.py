@@ -302,17 +302,16 @@ def _write_altitude(limit: Altitude | None) -> dict[str, Any] | None:
 
 
 def _write_schedule(schedule: Schedule) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "timezone": schedule.timezone,
-        "windows": [
+    content: dict[str, Any] = {"timezone": schedule.timezone}
+    if schedule.windows:
+        content["windows"] = [
             {
                 "days": [DAYS[day] for day in sorted(window.days)],
                 "start": window.start.isoformat(),
                 "end": window.end.isoformat(),
             }
             for window in schedule.windows
-        ],
-    }
+        ]
     for name in ("valid_from", "valid_to"):
         value = getattr(schedule, name)
         if value is not None:
