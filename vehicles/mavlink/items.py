@@ -171,7 +171,10 @@ def _translate(index: int, item: AirItem, mission: AirMission) -> MissionItemInt
         case ItemKind.SPEED:
             return _bare(mav.MAV_CMD_DO_CHANGE_SPEED, param1=_GROUND_SPEED, param2=item.speed_mps)
         case ItemKind.RETURN_PATH:
-            return _bare(mav.MAV_CMD_DO_RETURN_PATH_START)
+            if item.position is None:
+                return _bare(mav.MAV_CMD_DO_RETURN_PATH_START)
+            place = _at(item.position, item.alt_home_m)
+            return _bare(mav.MAV_CMD_DO_RETURN_PATH_START, **place)
         case ItemKind.LAND:
             return _bare(mav.MAV_CMD_NAV_LAND, **_at(item.position or mission.home, 0.0))
         case ItemKind.RELEASE:

@@ -65,7 +65,7 @@ class Launcher:
             await self._upload_and_prove(plan)
         except _No as no:
             return no.result
-        session.mission_hash = mission.content_hash
+        session.mission_hash, session.held_count = mission.content_hash, plan.count
         return CommandResult(Outcome.DONE)
 
     async def start(self, mission: AirMission) -> CommandResult:
@@ -114,7 +114,7 @@ class Launcher:
 
     def _progress(self, mission: AirMission, plan: Plan, *, running: bool) -> MissionProgress:
         session, state = self._session, self._session.state
-        session.mission_hash = mission.content_hash
+        session.mission_hash, session.held_count = mission.content_hash, plan.count
         seq = state.seq or 0
         in_order = state.mode != modes.AUTO_RTL
         ended = not running and seq >= plan.land_seq and state.mode == modes.AUTO

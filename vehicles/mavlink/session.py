@@ -19,7 +19,7 @@ from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
 from vehicles.mavlink.maneuver import Maneuvers
-from vehicles.mavlink.messages import Message
+from vehicles.mavlink.messages import Message, MissionCurrent
 from vehicles.mavlink.phase import phase
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
@@ -62,6 +62,7 @@ class MavlinkSession:
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component)
         self.flight: Flight | None = None
         self.mission_hash: str | None = None
+        self.held_count = 0
         self.own_uploads_s: list[float] = []
         self.foreign_writes = 0
         self.work = asyncio.Lock()
@@ -222,6 +223,8 @@ class MavlinkSession:
         text = self.state.apply(message, now_s, now)
         if self.state.boots != self._boots:
             self._rebooted()
+        if isinstance(message, MissionCurrent):
+            self._count_held()
         if text is not None and text.text.startswith(_FLIGHT_PLAN_TEXT):
             self._flight_plan_written(now_s)
         self._judge_link()
@@ -257,6 +260,14 @@ class MavlinkSession:
         self.foreign_writes += 1
         self.mission_hash = None
         self.alarm("another ground station wrote a mission to this vehicle")
+
+    def _count_held(self) -> None:
+        """The proof of what it holds ends when the vehicle counts otherwise."""
+        total = self.state.total
+        if self.mission_hash is None or total is None or total + 1 == self.held_count:
+            return
+        self.mission_hash = None
+        self.alarm(f"the mission on board now has {total + 1} items, not {self.held_count}")
 
     def _judge_link(self) -> None:
         link = self.link

@@ -69,6 +69,7 @@ class VehicleState:
     ekf_flags: int | None = None
     fix_type: int | None = None
     position: LatLon | None = None
+    position_s: float | None = None
     alt_amsl_m: float | None = None
     alt_home_m: float | None = None
     heading_deg: float | None = None
@@ -97,13 +98,15 @@ class VehicleState:
         match message:
             case GlobalPositionInt():
                 self._position(message)
+                self.position_s = now_s
             case Heartbeat():
                 self._heartbeat(message, now_s)
             case SysStatus():
                 self._sys_status(message)
             case MissionCurrent():
                 self.seq, self.seq_s = message.seq, now_s
-                self.total = None if message.total == _UNKNOWN_U16 else message.total
+                told = message.total != _UNKNOWN_U16 and message.mission_state != 0
+                self.total = message.total if told else None
             case ExtendedSysState():
                 self.landed_state = message.landed_state
             case SystemTime():
@@ -125,7 +128,7 @@ class VehicleState:
     def reset_after_boot(self) -> None:
         """Forget what a reboot makes untrue."""
         self.prearm_ok = self.ekf_flags = self.home = self.home_amsl_m = self.home_s = None
-        self.seq = self.total = None
+        self.seq = self.total = self.position_s = None
         self.landed_state = 0
         self.prearm_texts.clear()
 
@@ -267,4 +270,14 @@ def not_ready(
     fault = home_fault(state, vehicle, settings)
     if fault:
         reasons.append(fault)
+    if state.position is None:
+        reasons.append("position is not known yet")
+    else:
+        # home is set again only at arming: a vehicle that landed elsewhere still tells the old one
+        off_m = geodesic_m(state.position, vehicle.home)
+        if off_m > settings.home_tolerance_m:
+            reasons.append(
+                f"it stands {off_m:.0f} m from its pad (allowed {settings.home_tolerance_m:g}): "
+                "bring it back"
+            )
     return tuple(reasons)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vehicles.mavlink import commands
+from vehicles.mavlink import commands, modes
 from vehicles.mavlink.baseline import Finding, audit, repairs, requirements
 from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
 from vehicles.port import LinkState, Phase
@@ -20,6 +20,7 @@ LOOP_S = 1.0
 PREARM_AGAIN_S = 15.0
 HOME_AGAIN_S = 10.0
 BASELINE_AGAIN_S = 30.0
+STREAM_SILENT_S = 4.0
 _BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
 
 
@@ -33,6 +34,7 @@ class Upkeep:
         self._baseline_s = -1e9
         self._prearm_s = -1e9
         self._home_s = -1e9
+        self._rated_s = -1e9
         self._era = 0
 
     @property
@@ -62,6 +64,7 @@ class Upkeep:
 
     async def _duties(self) -> None:
         session = self._session
+        await self._notice_reboot()
         await self._keep_rates()
         if session.state.armed is not False:
             return
@@ -77,6 +80,24 @@ class Upkeep:
             self._prearm_s = now_s
             await session.driver.command(commands.run_prearm_checks(), attempts=1)
 
+    async def _notice_reboot(self) -> None:
+        """Where the asked-for stream has stopped, ask for the time since boot, and stream again.
+
+        A rebooted vehicle has forgotten its rates, so nothing that tells of the reboot comes by
+        itself; and rates asked for while it still initialises are forgotten too.
+        """
+        session = self._session
+        state = session.state
+        if not self._rates:
+            return
+        since_s = max(self._rated_s, state.position_s or self._rated_s)
+        silent_s = session.clock.monotonic_s() - since_s
+        if silent_s >= STREAM_SILENT_S or state.system_status in modes.BOOTING_STATES:
+            era = self._era
+            await session.driver.command(commands.request("SYSTEM_TIME"))
+            if era == self._era:
+                self._rates.clear()
+
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
@@ -91,6 +112,7 @@ class Upkeep:
             if answer.result is None or era != self._era:
                 return
             self._rates[message_id] = every_s
+            self._rated_s = session.clock.monotonic_s()
 
     async def _check_baseline(self) -> None:
         """Audit; apply while disarmed; audit again by what the vehicle then says."""

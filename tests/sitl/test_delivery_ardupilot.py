@@ -1,0 +1,148 @@
+"""The same assertions about a delivery, on the light copter and on real ArduCopter.
+
+The real program is the judge: where the two differ, the light copter is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from geofence.frames import LatLon, geodesic_m
+from missions.model import DropDevice
+from tests.integration.mavlink_rig import delivery, light, pad, real
+from vehicles.port import EventKind, Outcome, Phase, Verb
+
+pytestmark = pytest.mark.timeout(170)
+LABS = [
+    pytest.param(light, id="light"),
+    pytest.param(real, id="ardupilot", marks=pytest.mark.ardupilot),
+]
+Lab = Callable[..., Any]
+
+
+@pytest.mark.parametrize("lab", LABS)
+@pytest.mark.parametrize("device", list(DropDevice))
+async def test_a_delivery_is_flown_released_once_and_completed(
+    lab: Lab, device: DropDevice
+) -> None:
+    async with lab(device=device) as (watched, _, _):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(device=device)
+        loaded = await one.session.load(mission)
+        assert loaded.done, loaded
+        assert one.session.telemetry.armed is False
+        started = await one.session.start(mission)
+        assert started.done, started
+        await one.ended()
+        assert one.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.COMPLETED]
+        released = one.first(EventKind.RELEASED)
+        assert (released.parcel_id, released.mission_hash) == ("P-1", mission.content_hash)
+        drop = mission.items[3].position
+        assert released.position is not None
+        assert drop is not None
+        assert geodesic_m(released.position, drop) < 3.0
+        if device is not DropDevice.WINCH:
+            told = [t for t in one.truth if t.event == "released"]
+            assert len(told) == 1
+            assert geodesic_m(LatLon(told[0].lat_deg, told[0].lon_deg), drop) < 3.0
+        rest = one.session.telemetry.position
+        assert rest is not None
+        assert geodesic_m(rest, pad(0)) < 3.0
+        assert one.session.telemetry.armed is False
+        assert one.session.telemetry.mission_hash is None
+
+
+@pytest.mark.parametrize("lab", LABS)
+async def test_over_tcp_and_a_second_mission_after_the_first(lab: Lab) -> None:
+    async with lab(tcp=True) as (watched, _, _):
+        one = watched["D-0"]
+        for out_m in (60.0, 80.0):
+            await one.ready()
+            mission = delivery(out_m=out_m)
+            assert (await one.session.load(mission)).done
+            started = await one.session.start(mission)
+            assert started.done, started
+            one.seen.clear()
+            await one.ended()
+            assert [k for k in one.kinds() if k is not EventKind.STARTED] == [
+                EventKind.RELEASED,
+                EventKind.COMPLETED,
+            ]
+
+
+@pytest.mark.parametrize("lab", LABS)
+async def test_hold_resume_adopt_and_return_by_the_missions_own_path(lab: Lab) -> None:
+    async with lab() as (watched, _, _):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(out_m=300.0)
+        assert (await one.session.load(mission)).done
+        assert (await one.session.start(mission)).done
+        await one.until(lambda: one.session.telemetry.item >= 3, "on the way")
+        assert (await one.session.execute(Verb.HOLD)).done
+        assert one.session.telemetry.phase is Phase.HOLDING
+        resumed = await one.session.execute(Verb.RESUME)
+        assert resumed.done, resumed
+        progress = await one.session.adopt(mission)
+        assert (progress.holds, progress.running, progress.released) == (True, True, frozenset())
+        returned = await one.session.execute(Verb.RETURN)
+        assert returned.done, returned
+        assert one.session.telemetry.mode == "AUTO_RTL"
+        await one.ended()
+        assert EventKind.FAILSAFE not in one.kinds()
+        assert EventKind.RELEASED not in one.kinds()
+        assert "returned before the release of P-1" in one.first(EventKind.ABORTED).detail
+
+
+@pytest.mark.parametrize("lab", LABS)
+async def test_what_somebody_else_wrote_is_never_started(lab: Lab) -> None:
+    """A half-finished upload leaves a mixture that the vehicle itself would fly."""
+    from vehicles.mavlink.items import translate
+    from vehicles.mavlink.mission_transfer import MissionUpload
+
+    async with lab() as (watched, _, _):
+        one = watched["D-0"]
+        await one.ready()
+        mission, other = delivery(), delivery(out_m=200.0)
+        assert (await one.session.load(mission)).done
+        session = one.session
+        half = translate(other).messages(1, 1)
+        upload = MissionUpload(half, 1, 1, attempts=1)
+        stopped = _stop_after(upload, 5)
+        assert not (await session.driver.run(stopped)).accepted
+        # the proof may be gone already, or is taken away by reading back at the start
+        result = await session.start(mission)
+        assert result.outcome in {Outcome.REFUSED, Outcome.UNCERTAIN}, result
+        assert session.telemetry.armed is False
+        assert EventKind.STARTED not in one.kinds()
+        assert (await session.load(mission)).done
+
+
+class _stop_after:  # noqa: N801
+    """An upload whose sender dies after a few items; the vehicle then gives up by itself."""
+
+    def __init__(self, upload: Any, items: int) -> None:
+        self._upload, self._items = upload, items
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._upload, name)
+
+    def start(self, now_s: float) -> list[Any]:
+        return self._upload.start(now_s)
+
+    def receive(self, message: Any, now_s: float) -> list[Any]:
+        out = self._upload.receive(message, now_s)
+        items = [m for m in out if m.get_type() == "MISSION_ITEM_INT"]
+        return [m for m in items if m.seq < self._items]
+
+    def tick(self, now_s: float) -> list[Any]:
+        return self._upload.tick(now_s) if self._upload._highest < 0 else self._late(now_s)
+
+    def _late(self, now_s: float) -> list[Any]:
+        self._upload._last = None
+        out = self._upload.tick(now_s)
+        return [m for m in out if m is not None]
