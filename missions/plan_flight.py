@@ -302,7 +302,7 @@ def _release(request: FlightRequest, release_m: float) -> AirItem:
 def _after_release_s(request: FlightRequest) -> float:
     rules = request.rules
     if request.device is DropDevice.WINCH:
-        # the command ends at once in the autopilot; the rope needs its time down and up
+        # the command ends at once in the autopilot; the rope needs its time to the ground
         rope_m = rules.winch_height_m + rules.rope_margin_m
-        return math.ceil(2.0 * rope_m / rules.winch_mps + rules.settle_s)
+        return math.ceil(rope_m / rules.winch_mps + rules.settle_s)
     return rules.settle_s

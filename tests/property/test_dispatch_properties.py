@@ -130,14 +130,14 @@ def test_offered_missions_start_and_end_at_home_and_pass_validation(seed):
     for offer in dispatch(world, ids=numbered(), seed=seed).offers:
         vehicle = next(v for v in world.vehicles if v.vehicle_id == offer.vehicle_id)
         capability = vehicle.capability
-        common = dict(
-            depart_at=world.now,
-            loads=loads,
-            max_payload_kg=capability.max_payload_kg,
-            speed_mps=capability.cruise_speed_mps,
-            usable_energy_wh=capability.usable_energy_wh,
-            available_energy_wh=available_wh(vehicle),
-        )
+        common = {
+            "depart_at": world.now,
+            "loads": loads,
+            "max_payload_kg": capability.max_payload_kg,
+            "speed_mps": capability.cruise_speed_mps,
+            "usable_energy_wh": capability.usable_energy_wh,
+            "available_energy_wh": available_wh(vehicle),
+        }
         mission = offer.mission
         if isinstance(mission, AirMission):
             assert mission.items[0].kind is ItemKind.TAKEOFF

@@ -158,10 +158,15 @@ def test_every_turn_keeps_the_costs_of_its_moment():
 def test_waiting_for_a_drone_wins_only_while_it_is_cheaper():
     far = line([0.0, 3000.0])
     goals = jobs([1])
-    base = dict(
-        rounds=(Round(ROBOT),), robot_jobs=(goals,), robot_allowed=np.ones((1, 1), dtype=bool),
-        far=far, jobs=goals, drone_later_cost=np.array([8.0]), drone_later_count=np.array([1.0]),
-    )  # fmt: skip
+    base = {
+        "rounds": (Round(ROBOT),),
+        "robot_jobs": (goals,),
+        "robot_allowed": np.ones((1, 1), dtype=bool),
+        "far": far,
+        "jobs": goals,
+        "drone_later_cost": np.array([8.0]),
+        "drone_later_count": np.array([1.0]),
+    }
     nothing = np.full((1, 1), np.inf)
     waits = place(problem(nothing, **base), seed=0)
     assert (waits[0].vehicle, waits[0].later_s) == (-1, 600.0)

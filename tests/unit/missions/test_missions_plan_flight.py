@@ -71,7 +71,7 @@ def test_each_device_has_its_own_release(device, height_m, rope_m):
     assert (descent.kind, descent.alt_home_m) == (ItemKind.WAYPOINT, height_m)
     assert (release.position is not None) == (device is DropDevice.PAYLOAD_PLACE)
     if device is DropDevice.WINCH:
-        assert mission.items[number + 1].delay_s >= 2.0 * rope_m
+        assert mission.items[number + 1].delay_s >= rope_m + 3.0
 
 
 def test_release_height_counts_from_the_ground_at_the_destination():

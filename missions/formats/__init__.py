@@ -1,0 +1,1 @@
+"""Mission files: QGroundControl .plan and .waypoints in and out, KML and GeoJSON out. Pure."""
