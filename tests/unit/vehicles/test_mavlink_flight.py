@@ -1,0 +1,338 @@
+"""What a flight's states prove: events from messages, without a link."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geofence.frames import LatLon, offset
+from missions.model import AirItem, AirMission, DropDevice, ItemKind
+from vehicles.mavlink import modes
+from vehicles.mavlink.flight import Flight
+from vehicles.mavlink.items import translate
+from vehicles.mavlink.messages import (
+    ExtendedSysState,
+    GlobalPositionInt,
+    Heartbeat,
+    Message,
+    MissionCurrent,
+    StatusText,
+    SystemTime,
+)
+from vehicles.mavlink.phase import phase
+from vehicles.mavlink.settings import MavlinkSettings
+from vehicles.mavlink.state import VehicleState
+from vehicles.port import EventKind, LinkState, Phase, VehicleEvent
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOME = LatLon(60.17, 24.94)
+DROP = offset(HOME, 90.0, 200.0)
+RELEASE_SEQ, DELAY_SEQ, CLIMB_SEQ, LAND_SEQ = 4, 5, 7, 9
+
+
+def mission(device: DropDevice = DropDevice.GRIPPER) -> AirMission:
+    kind = ItemKind
+    release = AirItem(kind.RELEASE, DROP, 12.0, device=device, parcel_id="P", winch_m=5.0)
+    items = (
+        AirItem(kind.TAKEOFF, HOME, 40.0),
+        AirItem(kind.WAYPOINT, DROP, 40.0),
+        AirItem(kind.WAYPOINT, DROP, 12.0),
+        release,
+        AirItem(kind.DELAY, delay_s=5.0),
+        AirItem(kind.RETURN_PATH),
+        AirItem(kind.WAYPOINT, DROP, 40.0),
+        AirItem(kind.WAYPOINT, HOME, 40.0),
+        AirItem(kind.LAND, HOME),
+    )
+    return AirMission("m", "d", HOME, 10.0, 40.0, items, "z")
+
+
+class Watch:
+    """A state and its flight, fed one message at a time."""
+
+    def __init__(self, device: DropDevice = DropDevice.GRIPPER) -> None:
+        self.state = VehicleState("d")
+        self.mission = mission(device)
+        self.plan = translate(self.mission)
+        self.flight = Flight("d", self.mission, self.plan, MavlinkSettings())
+        self.now_s = 100.0
+        self.seen: list[VehicleEvent] = []
+        self.mode, self.armed, self.status = modes.AUTO, True, 4
+
+    def take(self, message: Message) -> None:
+        self.now_s += 0.1
+        now = START + timedelta(seconds=self.now_s)
+        text = self.state.apply(message, self.now_s, now)
+        if text is not None:
+            self.seen += self.flight.hear(text, self.state, now)
+        self.seen += self.flight.observe(self.state, self.now_s, now)
+
+    def beat(self, mode: int | None = None, *, armed: bool | None = None, status: int = 4) -> None:
+        self.mode = self.mode if mode is None else mode
+        self.armed = self.armed if armed is None else armed
+        self.take(Heartbeat(self.mode, 2, 3, 0x51 | (128 if self.armed else 0), status, 3))
+
+    def at(self, seq: int, *, total: int | None = None) -> None:
+        self.take(MissionCurrent(seq, self.plan.count - 1 if total is None else total, 3, 1))
+
+    def landed(self, landed_state: int) -> None:
+        self.take(ExtendedSysState(0, landed_state))
+
+    def place(self, where: LatLon, alt_m: float = 40.0) -> None:
+        lat, lon = round(where.lat_deg * 1e7), round(where.lon_deg * 1e7)
+        boot_ms = round(self.now_s * 1000)
+        alt_mm = round(alt_m * 1000)
+        self.take(GlobalPositionInt(boot_ms, lat, lon, alt_mm + 10_000, alt_mm, 0, 0, 0, 0))
+
+    def say(self, text: str) -> None:
+        self.take(StatusText(6, text, 0, 0))
+
+    def idle(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.beat()
+
+    def fly_to_drop(self) -> None:
+        self.place(HOME, 0.0)
+        self.beat()
+        self.at(1)
+        self.landed(modes.IN_AIR)
+        for seq in (2, 3):
+            self.at(seq)
+            self.beat()
+        self.place(DROP, 12.0)
+
+    def fly_home(self) -> None:
+        for seq in range(CLIMB_SEQ, LAND_SEQ + 1):
+            self.at(seq)
+            self.beat()
+        self.place(HOME, 0.0)
+        self.landed(modes.ON_GROUND)
+        self.beat(armed=False)
+
+    def kinds(self) -> list[EventKind]:
+        return [e.kind for e in self.seen]
+
+    def phase(self) -> Phase:
+        return phase(self.state, self.flight, LinkState.ONLINE, ())
+
+
+def test_a_whole_flight_tells_each_step_once() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.say("Gripper load releasing")
+    watch.say("Gripper Released")
+    watch.at(DELAY_SEQ)
+    watch.say("Gripper load released")
+    watch.idle(6.0)
+    watch.fly_home()
+    assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.COMPLETED]
+    released = watch.seen[1]
+    assert (released.parcel_id, released.position) == ("P", watch.seen[1].position)
+    assert released.evidence == ("Gripper load releasing",)
+    assert watch.flight.finished
+
+
+def test_phases_along_the_way() -> None:
+    watch = Watch()
+    watch.place(HOME, 0.0)
+    watch.beat()
+    watch.landed(modes.ON_GROUND)
+    assert watch.phase() is Phase.ARMED
+    watch.landed(modes.IN_AIR)
+    found = []
+    for seq in range(1, LAND_SEQ + 1):
+        watch.at(seq)
+        found.append(watch.phase().value)
+    assert found == [
+        "en_route", "en_route", "at_stop", "at_stop", "at_stop", "at_stop",
+        "returning", "returning", "landing",
+    ]  # fmt: skip
+    watch.beat(modes.BRAKE)
+    assert watch.phase() is Phase.HOLDING
+    watch.beat(modes.AUTO, status=modes.STATE_CRITICAL)
+    assert watch.phase() is Phase.FAILSAFE
+
+
+def test_a_gripper_whose_words_were_lost_counts_by_the_missions_progress() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.at(DELAY_SEQ)
+    watch.beat()
+    watch.idle(1.0)
+    assert EventKind.RELEASED not in watch.kinds()
+    watch.idle(10.0)
+    assert watch.kinds()[-1] is EventKind.RELEASED
+    assert "release is item 4" in watch.seen[-1].evidence[0]
+
+
+def test_a_missions_own_words_prove_nothing() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.say("Gripper Released")
+    assert EventKind.RELEASED not in watch.kinds()
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_payload_place_without_its_word_is_a_failed_release(words: bool) -> None:
+    watch = Watch(DropDevice.PAYLOAD_PLACE)
+    watch.fly_to_drop()
+    watch.at(RELEASE_SEQ)
+    watch.beat()
+    watch.say("PayloadPlace: Releasing the gripper" if words else "PayloadPlace: Reached maximum")
+    watch.at(DELAY_SEQ)
+    watch.beat()
+    watch.idle(10.0)
+    watch.fly_home()
+    kind = EventKind.RELEASED if words else EventKind.RELEASE_FAILED
+    assert watch.kinds() == [EventKind.STARTED, kind, EventKind.COMPLETED]
+    if not words:
+        assert "PayloadPlace: Reached maximum" in watch.seen[1].evidence
+
+
+def test_a_winch_has_released_when_its_wait_is_over() -> None:
+    watch = Watch(DropDevice.WINCH)
+    watch.fly_to_drop()
+    watch.say("Winch: lowering  5.0m to  5.0m")
+    watch.at(DELAY_SEQ)
+    watch.beat()
+    watch.idle(3.0)
+    assert EventKind.RELEASED not in watch.kinds()
+    watch.at(watch.plan.releases[0].done_seq)
+    watch.beat()
+    watch.beat()
+    assert watch.kinds()[-1] is EventKind.RELEASED
+
+
+def test_returning_before_the_release_is_no_release() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.flight.expect(modes.AUTO_RTL)
+    # the new item is told before the heartbeat that shows the mode
+    watch.at(CLIMB_SEQ)
+    watch.beat(modes.AUTO_RTL)
+    watch.idle(30.0)
+    watch.at(LAND_SEQ)
+    watch.place(HOME, 0.0)
+    watch.landed(modes.ON_GROUND)
+    watch.beat(modes.AUTO, armed=False)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.ABORTED]
+    assert "returned before the release of P" in watch.seen[-1].detail
+
+
+def test_returning_after_the_release_still_completes() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.say("Gripper load releasing")
+    watch.flight.expect(modes.AUTO_RTL)
+    watch.beat(modes.AUTO_RTL)
+    watch.fly_home()
+    assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.COMPLETED]
+
+
+def test_a_gripper_that_opens_on_the_way_is_an_alarm() -> None:
+    watch = Watch()
+    watch.place(HOME, 0.0)
+    watch.beat()
+    watch.at(2)
+    watch.landed(modes.IN_AIR)
+    watch.say("Gripper load releasing")
+    assert watch.kinds() == [EventKind.STARTED, EventKind.ALARM]
+
+
+def test_a_mode_that_is_not_ours_is_a_failsafe_with_its_words_once() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.take(StatusText(4, "GCS Failsafe", 0, 0))
+    watch.beat(modes.AUTO_RTL, status=modes.STATE_CRITICAL)
+    watch.beat(status=modes.STATE_CRITICAL)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.FAILSAFE]
+    assert "AUTO_RTL" in watch.seen[1].detail
+    assert watch.seen[1].evidence == ("GCS Failsafe",)
+
+
+def test_a_list_that_shrinks_in_flight_is_a_lost_mission() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.at(3, total=1)
+    watch.at(3, total=1)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.MISSION_LOST]
+
+
+def test_landing_away_from_home_is_aborted_and_says_where() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.flight.expect(modes.LAND)
+    watch.beat(modes.LAND)
+    watch.landed(modes.ON_GROUND)
+    watch.beat(armed=False)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.ABORTED]
+    assert "landed 200 m from home" in watch.seen[-1].detail
+    assert "landed at item 3 of 9" in watch.seen[-1].detail
+
+
+def test_a_reboot_in_the_air_is_part_of_the_ending() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.take(SystemTime(0, 500))
+    watch.landed(modes.ON_GROUND)
+    watch.beat(armed=False)
+    assert "rebooted" in watch.seen[-1].detail
+
+
+def test_an_acknowledged_start_without_take_off_is_nothing() -> None:
+    watch = Watch()
+    watch.place(HOME, 0.0)
+    watch.landed(modes.ON_GROUND)
+    watch.beat()
+    watch.at(1)
+    watch.idle(10.0)
+    assert watch.kinds() == []
+
+
+messages = st.one_of(
+    st.builds(
+        lambda mode, armed, status: Heartbeat(mode, 2, 3, 128 if armed else 0, status, 3),
+        st.sampled_from([3, 3, 3, 27, 6, 9, 17]),
+        st.booleans(),
+        st.sampled_from([4, 4, 5]),
+    ),
+    st.builds(lambda seq: MissionCurrent(seq, 9, 3, 1), st.integers(0, 10)),
+    st.builds(lambda state: ExtendedSysState(0, state), st.integers(0, 4)),
+    st.builds(
+        lambda text: StatusText(6, text, 0, 0),
+        st.sampled_from(["Gripper load releasing", "Gripper load released", "Winch: lowering"]),
+    ),
+)
+
+
+@given(st.lists(messages, max_size=120), st.sampled_from(list(DropDevice)))
+def test_whatever_comes_a_parcel_is_released_at_most_once_and_a_flight_ends_once(
+    stream: list[Message], device: DropDevice
+) -> None:
+    watch = Watch(device)
+    watch.place(HOME, 0.0)
+    for message in stream:
+        watch.take(message)
+    kinds = watch.kinds()
+    assert kinds.count(EventKind.STARTED) <= 1
+    assert kinds.count(EventKind.RELEASED) + kinds.count(EventKind.RELEASE_FAILED) <= 1
+    assert kinds.count(EventKind.COMPLETED) + kinds.count(EventKind.ABORTED) <= 1
+    assert kinds.count(EventKind.MISSION_LOST) <= 1
+    if EventKind.RELEASED in kinds:
+        assert kinds.index(EventKind.STARTED) < kinds.index(EventKind.RELEASED)
+
+
+@given(st.lists(st.integers(0, 10), max_size=30))
+def test_progress_while_returning_never_proves_a_release(seqs: list[int]) -> None:
+    watch = Watch()
+    watch.place(HOME, 0.0)
+    watch.beat()
+    watch.landed(modes.IN_AIR)
+    watch.beat(modes.AUTO_RTL)
+    for seq in seqs:
+        watch.at(seq)
+        watch.idle(10.0)
+    assert EventKind.RELEASED not in watch.kinds()
