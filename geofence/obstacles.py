@@ -21,6 +21,9 @@ from geofence.zoneset import ZoneSet
 GRAZE_M = 0.001
 """The obstacle that may not be met is this much smaller than the one whose corners are turned."""
 
+SNAP_M = 1e-4
+"""Grid on which neighbouring keep-ins are joined."""
+
 MITRE_LIMIT = 5.0
 """A sharp corner is cut off this many margins away from the zone's."""
 

@@ -22,8 +22,9 @@ from geofence.contact import HEIGHT_TOLERANCE_M, depth_m, find_contacts
 from geofence.errors import PathError
 from geofence.frames import Array, LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
-from geofence.keepin import LIMIT_ROUNDING_M, KeepIn, demanded
-from geofence.obstacles import GRAZE_M, Plane, complement, enclosing_rings, inflated
+from geofence.keepin import LIMIT_ROUNDING_M, KeepIn, demanded, edges_of
+from geofence.kernel import deepest
+from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
 from geofence.visibility import Obstacle, shortest_path
@@ -68,7 +69,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:
-    """Why there is none. `depth_m`: how deep an end's margin lies in the worst zone, else 0."""
+    """Why there is none.
+
+    `depth_m` is how deep in metres the margin of an end, or of the straight line where zones close
+    the way, reaches into the worst of `zone_ids`. `reason` says it all.
+    """
 
     reason: str
     zone_ids: tuple[str, ...]
@@ -265,7 +270,7 @@ class _Router:
 
     def _kept(self, plane: Plane, group: tuple[Zone, ...]) -> shapely.Geometry:
         holding = [zone for zone in group if not self._holding(zone).unknown]
-        return shapely.union_all([plane.kept(zone) for zone in holding])
+        return shapely.union_all([plane.kept(zone) for zone in holding], grid_size=SNAP_M)
 
     def _enclosed(
         self, ends: Array, obstacles: dict[int, Obstacle], walls: list[Obstacle]
@@ -277,18 +282,21 @@ class _Router:
         owners.extend(zip(self._groups, walls, strict=True))
         rings = enclosing_rings(ends, [item for _, item in owners])
         parting = [
-            zone
+            (zones, item)
             for zones, item in owners
-            for zone in zones
             if not rings or any(shapely.dwithin(item.hard, ring, 0.01) for ring in rings)
         ]
-        names = ", ".join(_name(zone) for zone in parting[:5])
-        names += f" and {len(parting) - 5} more" if len(parting) > 5 else ""
+        depth = max(
+            (deepest(ends.reshape(4), edges_of(item.hard)) for _, item in parting), default=0.0
+        )
+        named = [zone for zones, _ in parting for zone in zones]
+        names = ", ".join(_name(zone) for zone in named[:5])
+        names += f" and {len(named) - 5} more" if len(named) > 5 else ""
         return NoRoute(
             f"no way from start to goal with a margin of {self._request.margin_m:.1f} m: "
-            f"closed in by {names}",
-            tuple(dict.fromkeys(zone.zone_id for zone in parting)),
-            0.0,
+            f"closed in by {names}, where the straight line is {max(depth, 0.0):.1f} m deep",
+            tuple(dict.fromkeys(zone.zone_id for zone in named)),
+            max(depth, 0.0),
         )
 
 

@@ -168,8 +168,9 @@ def test_enclosed_goal_names_what_encloses_it() -> None:
     found = find(zones)
     assert isinstance(found, NoRoute)
     assert found.zone_ids == ("ring",)
-    assert found.depth_m == 0.0
-    assert "closed in by ring" in found.reason
+    # the straight line crosses a wall 200 m thick and its two margins: 130 m to the nearest way out
+    assert found.depth_m == pytest.approx(130.0, rel=0.02)
+    assert "closed in by ring, where the straight line is 13" in found.reason
     # a court of four walls
     walls = [
         zone("n", box(offset(GOAL, 0.0, 600.0), 700.0, 100.0)),
@@ -225,6 +226,22 @@ def test_keep_in_is_kept() -> None:
     assert outside.zone_ids == ("K",)
     assert "the goal is not inside keep-in zone K" in outside.reason
     assert outside.depth_m == pytest.approx(730.0, rel=0.01)
+
+
+def test_keep_ins_side_by_side_are_one() -> None:
+    """The seam is noded on one side only, where rounding leaves a crack in lines that meet."""
+
+    def place(x: float, y: float) -> LatLon:
+        return LatLon(60.1 + y, 24.8 + x)
+
+    seam = [place(0.1123, y) for y in (0.0, 0.0333, 0.0777, 0.1391, 0.2)]
+    west = PolygonArea((place(0.0, 0.0), *seam, place(0.0, 0.2)))
+    east = PolygonArea((seam[0], place(0.4, 0.0), place(0.4, 0.2), seam[-1]))
+    field = [zone("W", west, ZoneKind.KEEP_IN), zone("E", east, ZoneKind.KEEP_IN)]
+    found = find([*field, zone()])
+    assert isinstance(found, Route)
+    assert found.length_m < 4_300.0
+    assert is_allowed(found, [*field, zone()])
 
 
 def test_keep_in_that_does_not_hold_the_heights() -> None:
