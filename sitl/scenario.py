@@ -205,6 +205,8 @@ def _copter(table: _Table) -> CopterSpec:
             drop_device=table.text("drop_device", "gripper"),
             battery_mah=table.number("battery_mah", 16000.0),
             battery_start_pct=table.number("battery_start_pct", 100.0),
+            swap_below_pct=table.number("swap_below_pct", 70.0),
+            swap_after_s=table.number("swap_after_s", 20.0),
         )
     )
 
