@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -114,14 +113,11 @@ def test_route_round_meilahti(finland) -> None:
     request = RouteRequest(
         start, goal, VehicleClass.MULTIROTOR, 50.0, 65.0, NOON, NOON + timedelta(minutes=5), 30.0
     )
-    began = time.perf_counter()
     found = find_route(request, finland, FLAT)
-    took = time.perf_counter() - began
     assert isinstance(found, Route)
     assert len(found.points) > 2
     assert found.length_m < 1.5 * geodesic_m(start, goal)
     assert fly(finland, *found.points, height=65.0).allowed
-    assert took < 2.0
 
 
 def test_no_route_into_the_airport(finland) -> None:
