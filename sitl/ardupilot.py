@@ -41,6 +41,8 @@ _FRAME: Mapping[str, float] = {
     "INS_ACC2SCAL_X": 1.001, "INS_ACC2SCAL_Y": 1.001, "INS_ACC2SCAL_Z": 1.001,
     "MOT_BAT_VOLT_MIN": 9.6, "MOT_BAT_VOLT_MAX": 12.8, "MOT_THST_EXPO": 0.65,
     "MOT_THST_HOVER": 0.39, "RC3_MIN": 1000, "RC3_MAX": 2000, "RC3_TRIM": 1500,
+    # the simulated airframe needs more than the default 30 degrees to pass 10 m/s
+    "ANGLE_MAX": 4500,
 }  # fmt: skip
 
 _LEAN: Mapping[str, float] = {

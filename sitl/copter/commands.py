@@ -108,18 +108,17 @@ def _switch(number: int) -> Callable[[Copter, Order], int]:
 
 
 def _pause(c: Copter, o: Order) -> int:
-    if int(o.p1) == 0:
-        if c.mode_number == modes.AUTO and c.auto.pause():
-            return ACCEPTED
-        c.say(6, "Failed to pause")
-        return FAILED
-    if int(o.p1) == 1:
-        if c.mode_number == modes.AUTO:
-            c.flight.nav.paused = False
-            return ACCEPTED
-        c.say(6, "Failed to resume")
-        return FAILED
-    return DENIED
+    if int(o.p1) not in (0, 1):
+        return DENIED
+    pausing = int(o.p1) == 0
+    if c.mode_number == modes.GUIDED:
+        c.flight.nav.paused = pausing
+        return ACCEPTED
+    if c.mode_number == modes.AUTO and (not pausing or c.auto.pause()):
+        c.flight.nav.paused = pausing
+        return ACCEPTED
+    c.say(6, "Failed to pause" if pausing else "Failed to resume")
+    return FAILED
 
 
 def _reposition(c: Copter, o: Order) -> int:

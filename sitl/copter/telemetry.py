@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.copter.frame import deg_e7
+from sitl.copter.modes import AUTO
 
 if TYPE_CHECKING:
     from sitl.copter.vehicle import Copter
@@ -93,7 +94,7 @@ def mission_current(c: Copter, seq: int | None = None) -> Any:
     count = c.mission.count()
     if count < 2:
         state = mav.MISSION_STATE_NO_MISSION
-    elif c.auto.paused:
+    elif c.auto.paused and c.mode_number == AUTO:
         state = mav.MISSION_STATE_PAUSED
     else:
         state = (
@@ -103,7 +104,7 @@ def mission_current(c: Copter, seq: int | None = None) -> Any:
         )[c.mission.state]
     number = c.mission.nav_index if seq is None else seq
     return mav.MAVLink_mission_current_message(
-        number, max(count - 1, 0), state, int(c.mode_number == 3)
+        number, max(count - 1, 0), state, int(c.mode_number == AUTO)
     )
 
 
