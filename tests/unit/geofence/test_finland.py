@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from geofence.check import FlightPath, PathLeg, Surroundings, check
 from geofence.formats.geojson import read_zones, write_zones
-from geofence.frames import LatLon, geodesic_m
+from geofence.frames import LatLon, geodesic_m, offset
 from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
@@ -129,3 +130,23 @@ def test_no_route_into_the_airport(finland) -> None:
     assert "EFHK-R" in found.zone_ids
     assert found.depth_m > 100.0
     assert "goal" in found.reason
+
+
+def test_the_index_finds_what_each_zone_alone_would(finland) -> None:
+    """Random legs over the whole country: all zones at once against zone by zone."""
+    random_ = random.Random(5)
+    alone = [(zone.zone_id, ZoneSet([zone])) for zone in finland]
+    hits = 0
+    for _ in range(12):
+        near = random_.choice(finland.zones).area.shell[0]
+        start = offset(near, random_.uniform(0.0, 360.0), random_.uniform(0.0, 15_000.0))
+        end = offset(start, random_.uniform(0.0, 360.0), random_.uniform(100.0, 40_000.0))
+        verdict = fly(finland, start, end, height=500.0, corridor=200.0)
+        expected = {
+            zone_id
+            for zone_id, one in alone
+            if ids(fly(one, start, end, height=500.0, corridor=200.0))
+        }
+        assert ids(verdict) == expected
+        hits += len(expected)
+    assert hits >= 8
