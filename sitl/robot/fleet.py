@@ -55,9 +55,9 @@ class Robot:
         """The connection breaks once; the robot drives on and connects again."""
         self.radio.cut()
 
-    def lose_incoming(self, count: int) -> None:
-        """Lose the next messages to the robot, as QoS 0 may."""
-        self.radio.to_lose = count
+    def lose_incoming(self, topic: str, count: int) -> None:
+        """Lose the next messages of topic order or instantActions, as QoS 0 may."""
+        self.radio.to_lose[topic] = count
 
     def set_mode(self, mode: str) -> None:
         """Turn the key: MANUAL and the like clear the order silently."""

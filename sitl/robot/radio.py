@@ -51,7 +51,7 @@ class Radio:
         self._news = asyncio.Event()
         self._client: aiomqtt.Client | None = None
         self.online = asyncio.Event()
-        self.to_lose = 0
+        self.to_lose: dict[str, int] = {}
 
     def wake(self) -> None:
         """Something is to be said."""
@@ -122,10 +122,11 @@ class Radio:
             payload = message.payload
             if not self.power.is_set() or not isinstance(payload, bytes | bytearray):
                 continue
-            if self.to_lose > 0:
-                self.to_lose -= 1
+            topic = message.topic.value.rsplit("/", 1)[1]
+            if self.to_lose.get(topic, 0) > 0:
+                self.to_lose[topic] -= 1
                 continue
-            self.core.receive(message.topic.value.rsplit("/", 1)[1], bytes(payload))
+            self.core.receive(topic, bytes(payload))
             if self.core.changed or self.core.factsheet_wanted:
                 self._news.set()
 
