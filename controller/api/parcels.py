@@ -92,12 +92,7 @@ async def explain(parcel_id: ParcelId, ctx: Ctx) -> dict[str, Any]:
         raise not_found("parcel", parcel_id, "GET /v1/parcels")
     told = ctx.desk.explain(parcel_id)
     if told is None:
-        raise ApiError(
-            404,
-            "not-considered",
-            f"parcel {parcel_id!r} was not considered for any vehicle yet",
-            next_step="ask again after its ready time",
-        )
+        return views.unexplained(parcel_id)
     return views.explanation(told)
 
 

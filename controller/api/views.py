@@ -302,3 +302,15 @@ def explanation(value: Any) -> dict[str, Any]:
     """Why a parcel went, or did not go, to each vehicle."""
     body = plain(value)
     return body if isinstance(body, dict) else {"sentence": str(body)}
+
+
+def unexplained(parcel_id: str) -> dict[str, Any]:
+    """The same for a parcel that no vehicle was considered for yet."""
+    return {
+        "parcel_id": parcel_id,
+        "at": None,
+        "chosen": "",
+        "sentence": "Not considered for any vehicle yet: it waits for its ready time or for dispatch",
+        "candidates": [],
+        "refusals": [],
+    }

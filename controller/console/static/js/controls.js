@@ -54,24 +54,29 @@ export function Confirm({ label, hint, question, onDone, disabled = false }) {
   useEffect(() => {
     if (asked && yes.current) yes.current.focus();
   }, [asked]);
-  if (!asked) {
-    return html`<button type="button" class="command" disabled=${disabled} onClick=${() => setAsked(true)}>
+  return html`<button
+      type="button"
+      class="command"
+      disabled=${disabled}
+      aria-expanded=${asked}
+      onClick=${() => setAsked(!asked)}
+    >
       <span class="label">${label}</span><small>${hint || "asks first"}</small>
-    </button>`;
-  }
-  return html`<div
-    class="question"
-    role="group"
-    aria-label=${label}
-    onKeyDown=${(e) => e.key === "Escape" && setAsked(false)}
-  >
-    <p>${question}</p>
-    <button type="button" class="command small" ref=${yes} onClick=${() => {
-      setAsked(false);
-      onDone();
-    }}>Confirm</button>
-    <button type="button" class="command small plain" onClick=${() => setAsked(false)}>Do not</button>
-  </div>`;
+    </button>
+    ${asked &&
+    html`<div
+      class="question"
+      role="group"
+      aria-label=${label}
+      onKeyDown=${(e) => e.key === "Escape" && setAsked(false)}
+    >
+      <p>${question}</p>
+      <button type="button" class="command small" ref=${yes} onClick=${() => {
+        setAsked(false);
+        onDone();
+      }}>Confirm</button>
+      <button type="button" class="command small plain" onClick=${() => setAsked(false)}>Do not</button>
+    </div>`}`;
 }
 
 export function OneClick({ label, hint, onDone, disabled = false }) {

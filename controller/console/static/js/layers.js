@@ -17,7 +17,7 @@ export function styleFor(look) {
             type: "fill",
             source: "zones",
             filter: ["==", ["get", "kind"], kind],
-            paint: { "fill-pattern": `hatch-${kind}`, "fill-opacity": 0.8 },
+            paint: { "fill-pattern": `hatch-${kind}`, "fill-opacity": 0.55 },
           },
         ]),
     {
@@ -28,7 +28,7 @@ export function styleFor(look) {
       paint: { "line-color": colour, "line-width": 1.5, ...(dash ? { "line-dasharray": dash } : {}) },
     },
   ];
-  const halo = { "text-halo-color": look.ground, "text-halo-width": 1.6 };
+  const halo = { "text-halo-color": look.ground, "text-halo-width": 2 };
   return {
     version: 8,
     sources,
