@@ -7,6 +7,7 @@ vehicles' leases and opens the links; `App.run` serves until cancelled.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -28,7 +29,11 @@ from controller.dispatch.model import DispatchSettings
 from controller.domain.alarms import Alarm
 from controller.domain.model import AssignmentState, Event, ParcelState, Site
 from controller.enrol import (
+    COMMAND_WALL_S,
+    OFFLINE_WALL_S,
+    STALE_WALL_S,
     Enrolment,
+    at_least,
     enrol,
     make_adapters,
     make_clock,
@@ -59,6 +64,9 @@ log = structlog.get_logger(__name__)
 PUBLISH_PERIOD_S = 0.25
 LEAST_WATCH_WALL_S = 0.1
 """However fast the clock runs, the watch looks no more often than this in wall time."""
+LEAST_DISPATCH_WALL_S = 1.0
+SWITCH_S = 0.001
+"""How long a thread that computes may keep the interpreter from the links (5 ms by default)."""
 MAX_TELEMETRY_AGE_S = 45.0
 """A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
 ROBOT_STALE_S = 35.0
@@ -92,6 +100,7 @@ class App:
         self._adapters = adapters
         self._enrolment = enrolment
         self._group: asyncio.TaskGroup | None = None
+        self._up_since_s = clock.monotonic_s()
         self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
         terrain = config.terrain
         surroundings = Surroundings(terrain.ground_amsl_m, terrain.geoid_m)
@@ -133,7 +142,7 @@ class App:
                     session,
                     epoch=epochs[vehicle_id],
                     clock=clock,
-                    command_timeout_s=delivery.command_timeout_s,
+                    command_timeout_s=at_least(delivery.command_timeout_s, COMMAND_WALL_S, config),
                 ),
                 ledger=self.ledger,
                 gate=gate,
@@ -189,7 +198,9 @@ class App:
     async def run(self) -> None:
         """Serve the vehicles, the parcels and whoever watches, until cancelled."""
         config = self.config
-        watch_s = max(config.safety.period_s, LEAST_WATCH_WALL_S * config.clock.speedup)
+        watch_s = at_least(config.safety.period_s, LEAST_WATCH_WALL_S, config)
+        dispatch_s = at_least(config.dispatch.period_s, LEAST_DISPATCH_WALL_S, config)
+        sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -200,7 +211,7 @@ class App:
             for vehicle_id, process in self.processes.items():
                 group.create_task(process.owner.hear(process.hear), name=f"hear {vehicle_id}")
                 group.create_task(process.run(), name=f"deliver {vehicle_id}")
-            group.create_task(self.matching.run(config.dispatch.period_s), name="dispatch")
+            group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
@@ -251,7 +262,11 @@ class App:
         task = self.ledger.assignments.get(vehicle_id)
         telemetry = owner.telemetry
         links = link_conditions(
-            telemetry, owner.age_s(), self._limits(vehicle_id), expected=task is not None
+            telemetry,
+            owner.age_s(),
+            self._limits(vehicle_id),
+            expected=task is not None,
+            up_s=self.clock.monotonic_s() - self._up_since_s,
         )
         return Watched(
             capability=owner.capability,
@@ -276,7 +291,11 @@ class App:
     def _limits(self, vehicle_id: str) -> LinkLimits:
         if self._enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:
             return LinkLimits(ROBOT_STALE_S, ROBOT_OFFLINE_S)
-        return LinkLimits(self.config.safety.stale_s, self.config.safety.offline_s)
+        safety = self.config.safety
+        return LinkLimits(
+            at_least(safety.stale_s, STALE_WALL_S, self.config),
+            at_least(safety.offline_s, OFFLINE_WALL_S, self.config),
+        )
 
     async def _hold(self, vehicle_id: str, cause: str) -> None:
         if self._group is not None:

@@ -22,12 +22,18 @@ from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph, read_streets
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
-from vehicles.mavlink.fleet import MavlinkFleet, MavlinkVehicle
+from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
 
 LOOPBACK = "loopback"
 """As a drone's link or a robot's manufacturer: a vehicle in memory, for trying things out."""
+
+
+GCS_WALL_S = 3.0
+STALE_WALL_S = 0.75
+OFFLINE_WALL_S = 2.0
+COMMAND_WALL_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,9 @@ def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
 def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[VehicleAdapter]:
     """One adapter a protocol that the configuration uses. Raises ConfigurationError."""
     adapters: list[VehicleAdapter] = []
-    drones = [_mavlink(d, enrolment) for d in config.drones if d.link != LOOPBACK]
+    drones = [_mavlink(d, enrolment, config) for d in config.drones if d.link != LOOPBACK]
     if drones:
-        adapters.append(MavlinkFleet(drones, clock))
+        adapters.append(MavlinkFleet(drones, clock, _mavlink_settings(config)))
     robots = [
         Vda5050Vehicle(
             r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
@@ -148,12 +154,34 @@ def random_id(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
+def at_least(figure_s: float, wall_s: float, config: Config) -> float:
+    """A time of the clock that is never shorter than `wall_s` of the wall.
+
+    A clock that runs twenty times faster does not make this machine any faster: what waits for
+    the other side's program must leave it as long as it takes.
+    """
+    return max(figure_s, wall_s * config.clock.speedup)
+
+
+def _mavlink_settings(config: Config) -> MavlinkSettings:
+    plain = MavlinkSettings()
+    return MavlinkSettings(
+        tick_s=at_least(plain.tick_s, 0.02, config),
+        stale_after_s=at_least(plain.stale_after_s, STALE_WALL_S, config),
+        offline_after_s=at_least(plain.offline_after_s, OFFLINE_WALL_S, config),
+        mode_timeout_s=at_least(plain.mode_timeout_s, 1.5, config),
+        arm_timeout_s=at_least(plain.arm_timeout_s, 1.5, config),
+        takeoff_timeout_s=at_least(plain.takeoff_timeout_s, 3.0, config),
+        adopt_timeout_s=at_least(plain.adopt_timeout_s, 3.0, config),
+    )
+
+
 def _pad_amsl_m(drone: DroneConfig, enrolment: Enrolment) -> float:
     base_m = enrolment.bases[drone.id].ground_amsl_m
     return base_m if drone.pad_amsl_m is None else drone.pad_amsl_m
 
 
-def _mavlink(drone: DroneConfig, enrolment: Enrolment) -> MavlinkVehicle:
+def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
     return MavlinkVehicle(
         vehicle_id=drone.id,
         link=drone.link,
@@ -161,7 +189,7 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment) -> MavlinkVehicle:
         capability=capability_of(drone),
         home=enrolment.homes[drone.id],
         home_amsl_m=_pad_amsl_m(drone, enrolment),
-        gcs_timeout_s=drone.gcs_timeout_s,
+        gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
     )
 

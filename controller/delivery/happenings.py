@@ -29,7 +29,6 @@ from vehicles.port import EventKind, MissionProgress, Telemetry, VehicleEvent
 log = structlog.get_logger(__name__)
 
 _ALARMS = {
-    EventKind.FAILSAFE: (Severity.WARNING, "is in a failsafe", "Watch it come to rest"),
     EventKind.ALARM: (Severity.CAUTION, "tells", "Look at the vehicle before it is sent again"),
     EventKind.REBOOTED: (Severity.CAUTION, "rebooted", "Look at its log"),
     EventKind.MISSION_LOST: (

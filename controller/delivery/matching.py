@@ -40,6 +40,10 @@ SETTLE_S = 0.5
 """Wait after a wake-up so that what comes together is decided together, in clock seconds."""
 
 
+REST_SHARE = 2.0
+"""After a decision, rest this many times as long as it took, in wall time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolled:
     """What the configuration says of a vehicle."""
@@ -97,14 +101,17 @@ class Matching:
             except TimeoutError:
                 pass
             self._wake.clear()
+            began = time.perf_counter()
             await self.decide()
+            # the thread shares the interpreter with the links: they come first
+            await asyncio.sleep(REST_SHARE * (time.perf_counter() - began))
 
     async def decide(self) -> int:
         """One decision; the number of assignments made."""
         if self._ledger.hold is not None:
             return 0
         world = self._world()
-        if not world.parcels or not any(v.telemetry.received_at for v in world.vehicles):
+        if not world.parcels or not self._worth_while(world):
             return 0
         began = time.perf_counter()
         decision = await asyncio.to_thread(
@@ -112,6 +119,14 @@ class Matching:
         )
         self._figures.dispatch_s.observe(time.perf_counter() - began)
         return await self._apply(decision, world)
+
+    def _worth_while(self, world: World) -> bool:
+        """Whether a decision can change anything: someone is free, or a parcel is new."""
+        if not any(v.telemetry.received_at for v in world.vehicles):
+            return False
+        free = any(not v.assigned and v.telemetry.startable for v in world.vehicles)
+        known = self._ledger.explanations
+        return free or any(p.parcel.parcel_id not in known for p in world.parcels)
 
     def _world(self) -> World:
         now = self._clock.now()

@@ -49,6 +49,9 @@ from vehicles.port import (
 
 log = structlog.get_logger(__name__)
 
+DOUBT_TOLD_S = 30.0
+"""Doubt that lasts longer than a vehicle takes to read is told."""
+
 OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
 """Phases in which a drone's place in its mission shows what it has released."""
 
@@ -379,7 +382,9 @@ class VehicleProcess:
         self._in_doubt = self._adopted = False
 
     def _maybe_flown(self, task: AssignmentRecord, start: CommandRecord) -> bool:
-        """Whether a start in doubt was sent so long ago that it may have been flown to its end."""
+        """Whether a start in doubt may have been flown to its end while nobody listened."""
+        if not (self._adopted or self._gap):
+            return False
         if start.state not in {CommandState.SENT, CommandState.UNCERTAIN} or start.sent_at is None:
             return False
         read_at = self._doubt_since or self._clock.now()
@@ -439,6 +444,8 @@ class VehicleProcess:
         """What a person should know of this assignment."""
         task = self._task()
         if task is None or not self._in_doubt or self._doubt_since is None:
+            return ()
+        if (self._clock.now() - self._doubt_since).total_seconds() < DOUBT_TOLD_S:
             return ()
         return (
             Condition(

@@ -43,12 +43,15 @@ def at_work(telemetry: Telemetry) -> bool:
 
 
 def link_conditions(
-    telemetry: Telemetry, age_s: float, limits: LinkLimits, *, expected: bool
+    telemetry: Telemetry, age_s: float, limits: LinkLimits, *, expected: bool, up_s: float
 ) -> Iterator[Condition]:
-    """What is wrong with the link. `expected`: an assignment is open, so silence matters."""
+    """What is wrong with the link. `expected`: an assignment is open, so silence matters.
+
+    `up_s`: how long the controller has listened; right after its start nobody was heard yet.
+    """
     vehicle_id = telemetry.vehicle_id
     if telemetry.received_at is None:
-        if expected:
+        if expected and up_s >= limits.offline_s:
             yield Condition(
                 f"link:{vehicle_id}",
                 Severity.CAUTION,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,5 @@ def expected(parcel: dict[str, Any]) -> dict[str, Any]:
 def epochs_only_rise(events: list[dict[str, Any]]) -> bool:
     told = [e["data"]["epochs"] for e in events if e["kind"] == "controller.started"]
     return len(told) == 7 and all(
-        later[v] > earlier[v]
-        for earlier, later in zip(told, told[1:], strict=False)
-        for v in earlier
+        later[v] > earlier[v] for earlier, later in pairwise(told) for v in earlier
     )
