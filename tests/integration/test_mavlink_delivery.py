@@ -71,7 +71,7 @@ async def test_hold_resume_and_return_are_seen_in_the_vehicles_state() -> None:
         assert (await one.session.execute(Verb.HOLD)).outcome is Outcome.REFUSED
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
-        await one.until(lambda: one.session.telemetry.item >= 3, "on the way")
+        await one.until(lambda: one.session.telemetry.item >= 5, "on the way")
         assert (await one.session.execute(Verb.HOLD)).done
         assert one.session.telemetry.phase is Phase.HOLDING
         assert (await one.session.execute(Verb.RESUME)).done
@@ -91,7 +91,7 @@ async def test_a_vehicle_that_landed_elsewhere_is_not_ready() -> None:
         mission = delivery(out_m=300.0)
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
-        await one.until(lambda: one.session.telemetry.item >= 4, "half way")
+        await one.until(lambda: one.session.telemetry.item >= 6, "half way")
         assert (await one.session.execute(Verb.LAND)).done
         await one.ended()
         assert "m from home" in one.first(EventKind.ABORTED).detail
@@ -106,7 +106,7 @@ async def test_silence_in_flight_is_a_lost_link_and_the_return_path_is_flown() -
         mission = delivery(out_m=300.0)
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
-        await one.until(lambda: one.session.telemetry.item >= 3, "on the way")
+        await one.until(lambda: one.session.telemetry.item >= 5, "on the way")
         copters.mute("D-0", 14.0)
         await one.ended()
         kinds = one.kinds()
@@ -125,7 +125,7 @@ async def test_a_link_lost_over_the_drop_is_settled_by_what_the_mission_shows_af
         mission = delivery()
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
-        await one.until(lambda: one.session.telemetry.item == 5, "descending")
+        await one.until(lambda: one.session.telemetry.item == 7, "descending")
         await one.until(
             lambda: (one.session.telemetry.alt_home_m or 99.0) < 13.2, "nearly at the drop"
         )

@@ -82,7 +82,7 @@ async def test_hold_resume_adopt_and_return_by_the_missions_own_path(lab: Lab) -
         mission = delivery(out_m=300.0)
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
-        await one.until(lambda: one.session.telemetry.item >= 3, "on the way")
+        await one.until(lambda: one.session.telemetry.item >= 5, "on the way")
         assert (await one.session.execute(Verb.HOLD)).done
         assert one.session.telemetry.phase is Phase.HOLDING
         resumed = await one.session.execute(Verb.RESUME)

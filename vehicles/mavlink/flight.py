@@ -55,6 +55,7 @@ class Flight:
     settings: MavlinkSettings
     started: bool = False
     finished: bool = False
+    completed: bool = False
     released: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     expected: set[int] = field(default_factory=lambda: {modes.AUTO})
@@ -79,7 +80,7 @@ class Flight:
         due = self._due(state)
         if due is not None and any(words in text.text for words in _TEXTS[due.device]):
             self._evidence.setdefault(due.parcel_id, []).append(text.text)
-            if due.device is not DropDevice.WINCH:
+            if self.started and due.device is not DropDevice.WINCH:
                 return [self._release(due, state, now)]
             return []
         if "Gripper load releas" in text.text and not self._just_released(state):
@@ -254,6 +255,7 @@ class Flight:
             f"disarmed in {modes.name(state.mode)} at item {state.seq}",
             *state.recent_texts(now_s, 20.0)[-4:],
         )
+        self.completed = not faults
         kind = EventKind.ABORTED if faults else EventKind.COMPLETED
         return [self._event(kind, state, now, detail="; ".join(faults), evidence=evidence)]
 

@@ -7,6 +7,11 @@ Storage rules (ArduPilot AP_Mission.cpp, mavlink_int_to_mission_cmd and mission_
 15 bytes an item; positions in 1e-7 degrees, heights truncated to centimetres, a waypoint keeps
 only a whole-second delay, commands without a place keep neither place nor frame, LAND invents
 param4, payload place keeps its descent in centimetres. Item 0 is home and the vehicle's own.
+
+An item list has no name on board, and two parcels for one address make equal lists. So the first
+32 bits of the mission's content hash ride behind the take-off as two JUMP_TAG items, which
+ArduPilot stores, gives back and passes without effect (AP_Mission.cpp, start_command): what is
+read back is this mission and no other.
 """
 
 from __future__ import annotations
@@ -83,6 +88,8 @@ def translate(mission: AirMission) -> Plan:
             if item.device is DropDevice.WINCH:
                 wind_in_m = item.winch_m
         raw.append((index, _translate(index, item, mission)))
+        if index == 0:
+            raw += [(0, tag) for tag in _tags(mission)]
     items = tuple(item._replace(seq=seq) for seq, (_, item) in enumerate(raw))
     kinds = [item.kind for item in mission.items]
     if not kinds or kinds[0] is not ItemKind.TAKEOFF or kinds[-1] is not ItemKind.LAND:
@@ -142,6 +149,12 @@ def _home(mission: AirMission) -> MissionItemInt:
         frame=mav.MAV_FRAME_GLOBAL,
         **_at(mission.home, mission.home_amsl_m),
     )
+
+
+def _tags(mission: AirMission) -> tuple[MissionItemInt, ...]:
+    digits = mission.content_hash
+    words = (int(digits[0:4], 16), int(digits[4:8], 16))
+    return tuple(_bare(mav.MAV_CMD_JUMP_TAG, param1=float(word)) for word in words)
 
 
 def _winch(length_m: float) -> MissionItemInt:
@@ -253,6 +266,8 @@ def _parameters(item: MissionItemInt) -> list[tuple[str, float]]:
 
 def differences(plan: Plan, held: tuple[MissionItemInt, ...]) -> tuple[str, ...]:
     """Named differences between a plan and what the vehicle holds; empty where it is the same.
+
+    An item that differs in its JUMP_TAG alone is another mission of the same shape.
 
     Item 0 is the vehicle's home and is judged elsewhere, by place and height.
     """

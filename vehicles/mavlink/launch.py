@@ -114,6 +114,15 @@ class Launcher:
 
     def _progress(self, mission: AirMission, plan: Plan, *, running: bool) -> MissionProgress:
         session, state = self._session, self._session.state
+        known_flight = self._watched(mission, running=running)
+        if known_flight is not None:
+            return MissionProgress(
+                holds=True,
+                running=running,
+                released=frozenset(known_flight.released),
+                completed=known_flight.completed,
+                detail=f"watched: {modes.name(state.mode)} at item {state.seq} of {plan.land_seq}",
+            )
         session.mission_hash, session.held_count = mission.content_hash, plan.count
         seq = state.seq or 0
         in_order = state.mode != modes.AUTO_RTL
@@ -144,6 +153,13 @@ class Launcher:
             completed=ended,
             detail=detail,
         )
+
+    def _watched(self, mission: AirMission, *, running: bool) -> Flight | None:
+        """The watch that this session already keeps, or kept to its end, over this mission."""
+        flight = self._session.flight if running else self._session.last_flight
+        if flight is None or flight.mission.content_hash != mission.content_hash:
+            return None
+        return flight
 
     def _plan(self, mission: AirMission) -> Plan:
         if mission.vehicle_id != self._session.vehicle_id:

@@ -61,6 +61,8 @@ class MavlinkSession:
         self.state = VehicleState(vehicle.vehicle_id)
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component)
         self.flight: Flight | None = None
+        self.last_flight: Flight | None = None
+        """The one that ended last: what it proved is still true while the vehicle rests."""
         self.mission_hash: str | None = None
         self.held_count = 0
         self.own_uploads_s: list[float] = []
@@ -240,7 +242,7 @@ class MavlinkSession:
         for event in heard + flight.observe(self.state, now_s, now):
             self._tell(event)
         if flight.finished:
-            self.flight = None
+            self.flight, self.last_flight = None, flight
             # the vehicle may hold it still, but nothing flies twice on one proof
             self.mission_hash = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.frames import LatLon
@@ -75,6 +75,7 @@ def test_every_device_asks_for_its_own_parameters() -> None:
     assert not {"WINCH_TYPE", "GRIP_ENABLE"} & names(None)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RULES), st.floats(-1000, 10_000, width=32))
 def test_a_repaired_value_holds(rule: object, value: float) -> None:
     assert rule.holds(rule.repaired(value))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geofence.frames import LatLon
@@ -66,12 +67,14 @@ def stored(item: MissionItemInt) -> MissionItemInt:
 
 
 @pytest.mark.parametrize("device", list(DropDevice))
+@settings(deadline=None)
 @given(alt_m=st.floats(2.0, 500.0))
 def test_what_ardupilot_stores_compares_equal(device: DropDevice, alt_m: float) -> None:
     plan = translate(mission(device, alt_m))
     assert differences(plan, tuple(stored(i) for i in plan.items)) == ()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_item_is_named(data: st.DataObject) -> None:
     plan = translate(mission())
@@ -91,15 +94,23 @@ def test_any_changed_item_is_named(data: st.DataObject) -> None:
 
 def test_a_mixture_of_two_missions_is_told_apart() -> None:
     plan, other = translate(mission(alt_m=40.0)), translate(mission(alt_m=30.0))
-    hybrid = tuple(stored(i) for i in (*plan.items[:4], *other.items[4:]))
+    hybrid = tuple(stored(i) for i in (*plan.items[:6], *other.items[6:]))
     found = differences(plan, hybrid)
-    assert [f.split(":")[0] for f in found] == ["item 8", "item 9"]
+    assert [f.split(":")[0] for f in found] == ["item 10", "item 11"]
     assert "altitude_cm 3000 instead of 4000" in found[0]
+
+
+def test_two_parcels_for_one_address_are_two_missions() -> None:
+    plan = translate(mission())
+    items = tuple(replace(i, parcel_id="p2") if i.parcel_id else i for i in mission().items)
+    held = translate(replace(mission(), items=items)).items
+    assert differences(plan, tuple(map(stored, plan.items))) == ()
+    assert [d.split(":")[0] for d in differences(plan, held)] == ["item 2", "item 3"]
 
 
 def test_a_short_list_is_a_difference() -> None:
     plan = translate(mission())
-    assert "holds 3 items, not 11" in differences(plan, plan.items[:3])[0]
+    assert "holds 3 items, not 13" in differences(plan, plan.items[:3])[0]
 
 
 def test_home_belongs_to_the_vehicle() -> None:
@@ -110,24 +121,38 @@ def test_home_belongs_to_the_vehicle() -> None:
 
 def test_sequence_numbers_and_what_they_mean() -> None:
     plan = translate(mission())
-    assert [i.command for i in plan.items] == [16, 22, 178, 16, 16, 211, 93, 188, 16, 16, 21]
-    assert plan.mission_index == (-1, *range(10))
+    assert [i.command for i in plan.items] == [
+        16,
+        22,
+        600,
+        600,
+        178,
+        16,
+        16,
+        211,
+        93,
+        188,
+        16,
+        16,
+        21,
+    ]
+    assert plan.mission_index == (-1, 0, 0, 0, *range(1, 10))
     (release,) = plan.releases
-    assert (release.parcel_id, release.seq, release.done_seq) == ("p1", 5, 8)
-    assert (plan.return_path_seq, plan.land_seq) == (7, 10)
+    assert (release.parcel_id, release.seq, release.done_seq) == ("p1", 7, 10)
+    assert (plan.return_path_seq, plan.land_seq) == (9, 12)
 
 
 def test_a_winch_winds_in_after_its_wait() -> None:
     plan = translate(mission(DropDevice.WINCH))
     winches = [(i.seq, i.param3) for i in plan.items if i.command == 42600]
-    assert winches == [(5, 5.0), (7, -5.0)]
-    assert plan.items[6].command == 93
-    assert plan.releases[0].done_seq == 9
-    assert plan.mission_index[7] == 5
+    assert winches == [(7, 5.0), (9, -5.0)]
+    assert plan.items[8].command == 93
+    assert plan.releases[0].done_seq == 11
+    assert plan.mission_index[9] == 5
 
 
 def test_a_delay_has_no_clock_time() -> None:
-    item = translate(mission()).items[6]
+    item = translate(mission()).items[8]
     assert (item.param1, item.param2, item.param3, item.param4) == (5.0, -1.0, -1.0, -1.0)
 
 
@@ -151,6 +176,6 @@ def test_a_mission_without_landing_is_refused() -> None:
 
 
 def test_frames_of_the_same_kind_compare_equal() -> None:
-    item = translate(mission()).items[3]
+    item = translate(mission()).items[5]
     assert canonical(item) == canonical(item._replace(frame=6))
     assert canonical(item) != canonical(item._replace(frame=0))

@@ -17,8 +17,8 @@ from vehicles.mavlink.messages import (
     Heartbeat,
     HomePosition,
     StatusText,
-    SystemTime,
     SysStatus,
+    SystemTime,
 )
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import PREARM_BIT, VehicleState, link_state, not_ready

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
@@ -58,6 +58,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
+@settings(deadline=None)
 @given(messages(), st.booleans())
 def test_every_message_that_is_read_decodes_as_pymavlink_decodes_it(
     message: Any, old: bool
@@ -70,6 +71,7 @@ def test_every_message_that_is_read_decodes_as_pymavlink_decodes_it(
         assert same(value, getattr(theirs, name)), name
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.lists(messages(), min_size=1, max_size=4), st.data())
 def test_frames_survive_garbage_before_them_and_any_split(
     garbage: bytes, sent: list[Any], data: st.DataObject
@@ -86,6 +88,7 @@ def test_frames_survive_garbage_before_them_and_any_split(
     assert scanner.dropped == len(noise)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=8))
 def test_any_bytes_are_survived_and_little_is_kept(chunks: list[bytes]) -> None:
     scanner = Scanner()
@@ -143,6 +146,7 @@ def test_text_ends_at_its_first_nul() -> None:
     assert frame.message.text == "PreArm: no"
 
 
+@settings(deadline=None)
 @given(st.lists(messages(), min_size=1, max_size=3))
 def test_what_is_encoded_is_mavlink_2_from_this_station(sent: list[Any]) -> None:
     encoder, reader = Encoder(), peer()
