@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from sitl.copter.drops import HOOK_SLACK_M
 from sitl.copter.spec import CopterSpec
 from sitl.world import LabClock, TruthSample
 
@@ -27,7 +28,7 @@ PROGRAM = "arducopter"
 BIN_VARIABLE = "WAYPOST_ARDUPILOT_BIN"
 _START_TIMEOUT_S = 30.0
 _SAMPLE_US = 200_000
-_FIRST_INSTANCE = 20
+_FIRST_INSTANCE, _INSTANCES = 20, 1300
 
 _FRAME: Mapping[str, float] = {
     # a calibrated quadcopter: without these the program refuses to arm
@@ -84,8 +85,6 @@ def find_ardupilot(explicit: Path | None = None) -> Path | None:
 def parameter_file(spec: CopterSpec) -> str:
     """The text of a ``--defaults`` file for one copter."""
     values = {**_FRAME, **_LEAN, "SERIAL1_PROTOCOL": 2, **spec.params()}
-    if spec.drop_device == "winch":
-        values["RELAY1_PIN"] = -1
     return "".join(f"{name} {value:g}\n" for name, value in values.items())
 
 
@@ -104,6 +103,8 @@ class _Probe:
         self._landed = True
         self._alt_m = spec.home_alt_amsl_m
         self._last: tuple[float, float, float] | None = None
+        self._line_m = 0.0
+        self._hooked = True
 
     async def run(self, port: int) -> None:
         """Read until cancelled."""
@@ -119,6 +120,7 @@ class _Probe:
                         (mav.MAVLINK_MSG_ID_SIMSTATE, _SAMPLE_US),
                         (mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT, _SAMPLE_US),
                         (mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE, 2 * _SAMPLE_US),
+                        (mav.MAVLINK_MSG_ID_WINCH_STATUS, _SAMPLE_US),
                     ):
                         writer.write(self._interval(message_id, interval_us))
         finally:
@@ -153,11 +155,27 @@ class _Probe:
             if landed and not self._landed:
                 self._emit("landed", "AUTO")
             self._landed = landed
+        elif kind == "WINCH_STATUS":
+            self._follow_line(message.line_length)
         elif kind == "STATUSTEXT":
             if "Gripper load released" in message.text:
                 self._emit("released", "gripper")
             elif "SIM Hit ground at" in message.text and _impact_mps(message.text) > 3.0:
                 self._emit("crashed", message.text)
+
+    def _follow_line(self, length_m: float) -> None:
+        """The hook lets go where the light copter's does: line out to near the ground."""
+        lowering = length_m > self._line_m + 0.01
+        stopped = abs(length_m - self._line_m) < 0.01
+        height_m = self._alt_m - self._spec.home_alt_amsl_m
+        self._line_m = length_m
+        if not self._armed:
+            self._hooked = True
+        elif self._hooked and length_m > 1.0 and (lowering or stopped):
+            slack_m = HOOK_SLACK_M if stopped else 0.5
+            if length_m >= height_m - slack_m:
+                self._hooked = False
+                self._emit("released", "winch")
 
     def _emit(self, event: str = "", detail: str = "") -> None:
         if self._last is None:
@@ -223,8 +241,10 @@ class ArduPilotFleet:
 
     async def __aenter__(self) -> Self:
         try:
-            for index, spec in enumerate(self._specs):
-                await self._start(_FIRST_INSTANCE + index, spec)
+            instance = _FIRST_INSTANCE + os.getpid() % _INSTANCES
+            for spec in self._specs:
+                instance = _free_instance(instance + 1)
+                await self._start(instance, spec)
         except BaseException:
             await self._close()
             raise
@@ -308,6 +328,26 @@ def _impact_mps(text: str) -> float:
     with contextlib.suppress(ValueError, IndexError):
         return float(words[words.index("at") + 1])
     return 0.0
+
+
+def _free_instance(first: int) -> int:
+    """An instance number whose fixed ports (RC input and the further serial ports) are free."""
+    for instance in range(first, first + _INSTANCES):
+        base = 10 * instance
+        fixed = [(socket.SOCK_DGRAM, 5501 + base)]
+        fixed += [(socket.SOCK_STREAM, 5760 + base + n) for n in range(6)]
+        if all(_bindable(kind, port) for kind, port in fixed):
+            return instance
+    raise LabError("no free block of ports for another ArduPilot instance")
+
+
+def _bindable(kind: socket.SocketKind, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _free_port() -> int:

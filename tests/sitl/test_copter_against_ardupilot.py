@@ -206,9 +206,9 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground_to(kind: str, **params: float) -> AsyncIterator[Ground]:
+async def ground_to(kind: str, device: str = "gripper", **params: float) -> AsyncIterator[Ground]:
     truth: list[TruthSample] = []
-    spec = CopterSpec("c1", 1, *HOME, param_overrides=params)
+    spec = CopterSpec("c1", 1, *HOME, drop_device=device, param_overrides=params)
     clock = LabClock.starting_now(speedup=SPEEDUP, start=datetime(2026, 6, 1, 9, tzinfo=UTC))
     if kind == "light":
         fleet: Any = CopterFleet([spec], tcp=True, clock=clock, on_truth=truth.append, boot_s=5.0)
@@ -531,3 +531,49 @@ async def airborne_slowly(ground: Ground, items: list[Item]) -> int:
     assert await ground.command(176, 1, 3) == 0
     assert await ground.command(400, 1) == 0
     return since
+
+
+WINCH_DROP = [
+    item(22, alt=8),
+    waypoint(60.1703, 24.94, 8),
+    item(42600, 1, 1, 6, 1),
+    item(93, 9, -1, -1, -1, frame=0),
+    item(42600, 1, 1, -6, 1),
+    item(93, 8, -1, -1, -1, frame=0),
+    item(20),
+]
+PLACE_DROP = [item(22, alt=8), item(94, 12, at=(60.1703, 24.94), alt=0), item(20)]
+
+
+@pytest.mark.timeout(90)
+async def test_winch_lowers_and_raises(kind):
+    async with ground_to(kind, device="winch", AUTO_OPTIONS=3) as ground:
+        since = await airborne_slowly(ground, WINCH_DROP)
+        await ground.until(lambda: "Mission: 7 RTL" in ground.texts(since), "return", 30.0)
+        texts = [text for text in ground.texts(since) if text.startswith(("Mission", "Winch"))]
+        assert texts == [
+            "Mission: 1 Takeoff", "Mission: 2 WP",
+            "Mission: 3 Winch", "Winch: lowering  6.0m to  6.0m", "Mission: 4 Delay",
+            "Mission: 5 Winch", texts[6], "Mission: 6 Delay", "Mission: 7 RTL",
+        ]  # fmt: skip
+        assert texts[6].startswith("Winch: raising  6.0m to ")
+        released = [sample for sample in ground.truth if sample.event == "released"]
+        assert [sample.detail for sample in released] == ["winch"]
+        assert released[0].lat_deg == pytest.approx(60.1703, abs=2e-5)
+
+
+@pytest.mark.timeout(90)
+async def test_payload_is_placed_on_the_ground(kind):
+    async with ground_to(kind, device="payload_place", AUTO_OPTIONS=3) as ground:
+        since = await airborne_slowly(ground, PLACE_DROP)
+        await ground.until(lambda: "Mission: 3 RTL" in ground.texts(since), "return", 30.0)
+        texts = [text[:24] for text in ground.texts(since) if text.startswith(("Pay", "Grip"))]
+        assert texts[:4] == [
+            "PayloadPlace: payload re", "PayloadPlace: Releasing ",
+            "Gripper load releasing", "Gripper load released",
+        ]  # fmt: skip
+        await ground.expect("MISSION_ITEM_REACHED", since, seq=2)
+        released = [sample for sample in ground.truth if sample.event == "released"]
+        assert len(released) == 1
+        assert released[0].alt_amsl_m == pytest.approx(HOME[2], abs=1.0)
+        assert ground.armed
