@@ -54,10 +54,25 @@ class Scenario:
     hubs: tuple[HubArea, ...]
     copters: tuple[CopterSpec, ...]
     robots: tuple[RobotSpec, ...]
+    no_way: frozenset[str] | None = None
+    """The parcels that its author knows no vehicle can carry; None: not told."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a robot, and a copter at every hub: else more parcels have no way."""
+        return bool(self.robots) and all(
+            any(_near(hub, copter) for copter in self.copters) for hub in self.hubs
+        )
 
     def limited(self, drones: int | None, robots: int | None) -> Scenario:
         """The scenario with no more than the first so many vehicles of each kind."""
         return replace(self, copters=self.copters[:drones], robots=self.robots[:robots])
+
+
+def _near(hub: HubArea, copter: CopterSpec) -> bool:
+    north_m = (copter.home_lat_deg - hub.lat_deg) * 111_400.0
+    east_m = (copter.home_lon_deg - hub.lon_deg) * 111_400.0 * math.cos(math.radians(hub.lat_deg))
+    return math.hypot(north_m, east_m) <= hub.radius_m
 
 
 def load(folder: Path) -> Scenario:
@@ -71,6 +86,7 @@ def load(folder: Path) -> Scenario:
         raise ScenarioError(str(file), "file", f"is not TOML: {error}") from error
     top = _Table(str(file), "", body)
     terrain, mqtt, truth = top.table("terrain"), top.table("mqtt"), top.table("truth")
+    parcels = top.table("parcels")
     scenario = Scenario(
         ground_amsl_m=terrain.number("ground_amsl_m"),
         geoid_m=terrain.number("geoid_m") if terrain.has("geoid_m") else None,
@@ -80,8 +96,9 @@ def load(folder: Path) -> Scenario:
         hubs=tuple(_hub(table) for table in top.tables("hubs")),
         copters=tuple(_copter(table) for table in top.tables("copters")),
         robots=tuple(_robot(table) for table in top.tables("robots")),
+        no_way=frozenset(parcels.texts("no_way")) if parcels.has("no_way") else None,
     )
-    for table in (top, terrain, mqtt, truth):
+    for table in (top, terrain, mqtt, truth, parcels):
         table.done()
     if not scenario.copters and not scenario.robots:
         raise top.error("copters", "neither copters nor robots: add [[copters]] or [[robots]]")
@@ -138,6 +155,12 @@ class _Table:
         value = self._get(key, default)
         if not isinstance(value, str) or not value:
             raise self.error(key, f"must be a text that is not empty, not {value!r}")
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        value = self._get(key, None)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(key, f"must be a list of texts, not {value!r}")
         return value
 
     def table(self, key: str) -> _Table:

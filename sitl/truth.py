@@ -60,7 +60,9 @@ class TruthLog:
 
 def header_of(scenario: Scenario) -> dict[str, object]:
     """What a judge must know of the world besides the samples."""
+    no_way = scenario.no_way if scenario.complete else None
     return {
+        "no_way": None if no_way is None else sorted(no_way),
         "ground_amsl_m": scenario.ground_amsl_m,
         "geoid_m": scenario.geoid_m,
         "hubs": [

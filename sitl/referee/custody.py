@@ -99,9 +99,12 @@ def judge_parcels(
     classes: Mapping[str, str],
     expected: Sequence[Expected],
     submitted: frozenset[str] | None,
+    no_way: frozenset[str] | None = None,
 ) -> tuple[list[Finding], list[Release]]:
     """Every parcel lost, told falsely, let go twice, elsewhere or without reason."""
     found = list(_ends(expected, submitted))
+    if no_way is not None:
+        found += _refusals(expected, no_way)
     by_id = {e.parcel_id: e for e in expected}
     drops = [h for h in happenings if h.event in {"dropped", "released"}]
     drone_drops = [h for h in drops if classes[h.vehicle_id] == "multirotor"]
@@ -136,6 +139,18 @@ def _ends(expected: Sequence[Expected], submitted: frozenset[str] | None) -> lis
             for name in sorted(submitted - told)
         ]
     return found
+
+
+def _refusals(expected: Sequence[Expected], no_way: frozenset[str]) -> list[Finding]:
+    return [
+        Finding(
+            "refused_wrongly",
+            f"{e.parcel_id} is told refused, though the scenario leaves it a way",
+            parcel_id=e.parcel_id,
+        )
+        for e in expected
+        if e.outcome == "refused" and e.parcel_id not in no_way
+    ]
 
 
 def _match(drops: Sequence[Happening], expected: Sequence[Expected]) -> list[Release]:

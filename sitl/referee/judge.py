@@ -69,7 +69,7 @@ def judge(
     classes = {track.vehicle_id: track.vehicle_class for track in tracks}
     found = judge_zones(tracks, zones, permits)
     apart, nearest = judge_separation(tracks, truth.hubs)
-    parcels, releases = judge_parcels(truth.happenings, classes, expected, submitted)
+    parcels, releases = judge_parcels(truth.happenings, classes, expected, submitted, truth.no_way)
     findings = (*_crashes(truth), *found, *apart, *parcels, *_unseen(tracks))
     return Report(findings, truth, len(zones), tuple(releases), nearest)
 

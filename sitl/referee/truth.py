@@ -3,8 +3,8 @@
 Owns reading it into tracks and events. Must not judge.
 
 The first line is the header: {"header": {"ground_amsl_m", "geoid_m", "hubs": [{"id", "lat_deg",
-"lon_deg", "radius_m"}], "vehicles": {"drone-01": "multirotor", "robot-01": "robot"}}}. Every other
-line is a sample with the keys of `sitl.world.TruthSample`, `t` in ISO 8601.
+"lon_deg", "radius_m"}], "vehicles": {"drone-01": "multirotor", "robot-01": "robot"}, "no_way":
+["P7"]}}. Every other line is a sample with the keys of `sitl.world.TruthSample`, `t` in ISO 8601.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class Truth:
     tracks: Mapping[str, Track]
     happenings: tuple[Happening, ...]
     samples: int
+    no_way: frozenset[str] | None
+    """The parcels that the scenario's author knows no vehicle can carry; None: not told."""
     cut_off: bool
     """Whether the last line was cut off: the lab was killed while it wrote."""
 
@@ -108,6 +110,7 @@ def read_truth(path: Path) -> Truth:
         tracks={name: _track(name, classes[name], own) for name, own in rows.items()},
         happenings=tuple(happenings),
         samples=len(lines) - 1,
+        no_way=_no_way(path, header),
         cut_off=cut_off,
     )
 
@@ -175,6 +178,16 @@ def _hubs(path: Path, header: Mapping[str, Any]) -> tuple[Hub, ...]:
         )
         hubs.append(Hub(text(path.name, "header.hubs.id", hub.get("id")), lon, lat, radius))
     return tuple(hubs)
+
+
+def _no_way(path: Path, header: Mapping[str, Any]) -> frozenset[str] | None:
+    value = header.get("no_way")
+    if value is None:
+        return None
+    return frozenset(
+        text(path.name, "header.no_way", item)
+        for item in listing(path.name, "header.no_way", value)
+    )
 
 
 def _optional(path: Path, header: Mapping[str, Any], key: str) -> float | None:

@@ -56,6 +56,7 @@ class Lab:
     parcels: list[dict[str, object]] = field(default_factory=list)
     permits: dict[str, list[str]] = field(default_factory=dict)
     submitted: list[str] | None = None
+    no_way: list[str] | None = None
     vehicles: dict[str, str] = field(
         default_factory=lambda: {"drone-1": "multirotor", "drone-2": "multirotor", "bot": "robot"}
     )
@@ -141,6 +142,7 @@ class Lab:
             "geoid_m": 18.0,
             "hubs": [{"id": "hub", "lat_deg": lat, "lon_deg": lon, "radius_m": 60.0}],
             "vehicles": self.vehicles,
+            "no_way": self.no_way,
         }
         seen = {line["vehicle_id"] for line in self.lines}
         for vehicle in self.vehicles:
@@ -420,6 +422,15 @@ def test_parcel_that_is_not_told_of_is_lost(lab: Lab) -> None:
     lab.expect("P1", (-700, 300), "", "refused")
     (finding,) = lab.judge().findings
     assert (finding.rule, finding.parcel_id) == ("lost", "P2")
+
+
+def test_refusal_of_what_has_a_way(lab: Lab) -> None:
+    lab.expect("P1", (500, 300), "", "refused")
+    lab.expect("P2", (500, 300), "", "refused")
+    assert lab.rules() == []
+    lab.no_way = ["P1"]
+    (finding,) = lab.judge().findings
+    assert (finding.rule, finding.parcel_id) == ("refused_wrongly", "P2")
 
 
 def test_crash_and_flight_unseen(lab: Lab) -> None:

@@ -76,6 +76,7 @@ def test_defaults_and_limits(tmp_path: Path) -> None:
         ("wind = 3\n" + TOP + COPTER, "wind"),
         ("copters = 3\n" + TOP, "copters"),
         ("hubs = []\nterrain = 3\n" + COPTER, "terrain"),
+        ("[parcels]\nno_way = [3]\n" + TOP + COPTER, "parcels.no_way"),
         ("no toml", "file"),
     ],
 )
@@ -155,3 +156,10 @@ def test_header_names_every_vehicle_and_hub() -> None:
     assert len(vehicles) == 18
     assert set(vehicles.values()) == {"multirotor", "robot"}
     assert header["hubs"]
+
+
+def test_refusals_are_judged_only_where_the_fleet_is_whole() -> None:
+    whole = load(SHIPPED)
+    assert header_of(whole)["no_way"] == ["HEL-005", "HEL-006"]
+    assert header_of(whole.limited(None, 0))["no_way"] is None
+    assert header_of(whole.limited(6, None))["no_way"] is None
