@@ -329,7 +329,8 @@ class _Run:
             return
         reading = read(order, state)
         if reading is Reading.OTHER:
-            if before is not None and before.prepared.order_id == order.order_id:
+            mine = before is not None and before.prepared.order_id == order.order_id
+            if before is not None and mine and before.stage is not Stage.PREPARED:
                 self._track(None)
             return
         picked, released = parcels(order, state)

@@ -23,7 +23,7 @@ class EngineSettings:
     stale_after_s: float = 35.0
     resend_first_s: float = 2.0
     resend_max_s: float = 10.0
-    accept_timeout_s: float = 60.0
+    accept_timeout_s: float = 45.0
     action_timeout_s: float = 20.0
     stranger_grace_s: float = 60.0
 

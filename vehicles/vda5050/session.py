@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 import structlog
 
@@ -91,10 +91,27 @@ class Vda5050Settings:
     """Times of the sessions in seconds of the controller's clock, and of order and engine."""
 
     tick_s: float = 1.0
-    adopt_timeout_s: float = 60.0
+    adopt_timeout_s: float = 45.0
     at_base_m: float = 60.0
     engine: EngineSettings = field(default_factory=EngineSettings)
     order: OrderSettings = field(default_factory=OrderSettings)
+
+    @classmethod
+    def for_speedup(cls, speedup: float) -> Self:
+        """Settings for a clock that runs `speedup` times as fast as the wall.
+
+        Networks and processes do not run faster with it, so no timeout is shorter than a few
+        seconds of the wall; at 1 these are the defaults.
+        """
+        plain = EngineSettings()
+        return cls(
+            adopt_timeout_s=max(45.0, 8.0 * speedup),
+            engine=EngineSettings(
+                stale_after_s=max(plain.stale_after_s, 5.0 * speedup),
+                accept_timeout_s=max(plain.accept_timeout_s, 8.0 * speedup),
+                action_timeout_s=max(plain.action_timeout_s, 5.0 * speedup),
+            ),
+        )
 
 
 class Vda5050Session:
@@ -323,8 +340,9 @@ class Vda5050Session:
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Ask for the robot's state and go on with the mission if that is what it shows.
 
-        What was picked and released is in the answer and is not told again as events. An answer
-        without `holds` ends any resending of this mission. Raises VehicleTimeoutError where the
+        What was picked and released is in the answer and is not told again as events. A mission
+        that is loaded and was never sent is held, not running. An answer without `holds` ends any
+        resending of this mission. Raises VehicleTimeoutError where the
         robot says nothing in time: then nobody knows, and the parcel must stay where it is.
         """
         if not isinstance(mission, GroundMission):
@@ -338,9 +356,10 @@ class Vda5050Session:
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
+        loaded = mine and track is not None and track.stage is Stage.PREPARED
         shown = f"order {state.order_id!r}" if state.order_id else "no order"
         return MissionProgress(
-            holds=reading in {Reading.RUNNING, Reading.DONE},
+            holds=reading in {Reading.RUNNING, Reading.DONE} or loaded,
             running=reading is Reading.RUNNING,
             picked=track.picked if track and mine else frozenset(),
             released=track.released if track and mine else frozenset(),

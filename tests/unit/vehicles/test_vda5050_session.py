@@ -224,6 +224,33 @@ async def test_adopt_reads_a_state_that_is_newer_than_the_question(wire: Wire) -
     assert wire.session.telemetry.mission_hash == round_of().content_hash
 
 
+async def test_adopt_holds_what_is_loaded_and_drops_what_the_robot_does_not_show(
+    wire: Wire,
+) -> None:
+    wire.up()
+    mission = round_of()
+
+    async def adopt(header_id: int):
+        task = asyncio.create_task(wire.session.adopt(mission))
+        await wire.clock.settle()
+        asked = wire.actions("stateRequest")[-1]
+        answer = ActionState(action_id=asked, action_status="FINISHED")
+        wire.hear(state(header_id, action_states=(answer,)))
+        return await task
+
+    await wire.session.load(mission)
+    loaded = await adopt(2)
+    assert (loaded.holds, loaded.running) == (True, False)
+    start = asyncio.create_task(wire.session.start(mission))
+    await wire.clock.settle()
+    sent = await adopt(3)
+    assert not sent.holds
+    assert (await start).outcome is Outcome.REFUSED
+    orders = [t for t, _, _ in wire.sent if t == "order"]
+    await wire.passes(20)
+    assert [t for t, _, _ in wire.sent if t == "order"] == orders
+
+
 async def test_nonsense_alarms_once_a_minute_and_topic(wire: Wire) -> None:
     wire.up()
     for _ in range(1000):
@@ -309,3 +336,11 @@ async def test_transport_backs_off_and_queues_nothing_while_down() -> None:
 
 def test_a_password_is_not_printed() -> None:
     assert "secret" not in repr(Broker("h", password="secret"))
+
+
+def test_no_timeout_is_shorter_than_the_wall_allows() -> None:
+    assert Vda5050Settings.for_speedup(1.0) == Vda5050Settings()
+    fast = Vda5050Settings.for_speedup(20.0)
+    assert fast.engine.stale_after_s / 20.0 >= 5.0
+    assert fast.engine.accept_timeout_s / 20.0 >= 8.0
+    assert fast.adopt_timeout_s / 20.0 >= 8.0
