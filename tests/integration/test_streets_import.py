@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,9 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert main([str(tmp_path / "none.osm"), str(tmp_path / "out.geojson")]) == 1
     assert "no such file" in capsys.readouterr().err
     assert not (tmp_path / "out.geojson").exists()
+
+
+def test_missing_reader_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "osmium", None)
+    with pytest.raises(StreetFileError, match=r"waypost\[osm\]"):
+        list(read_ways(tmp_path / "town.osm.pbf"))
