@@ -315,6 +315,8 @@ def faults_of(delivered: Delivered) -> list[str]:
             )
         if parcel["state"] == "refused" and not any(parcel["reasons"]):
             faults.append(f"parcel {parcel['id']} was refused without a reason")
+        elif parcel["state"] == "refused" and parcel["attempts"]:
+            faults.append(f"parcel {parcel['id']} was given up: {'; '.join(parcel['reasons'][:1])}")
         if parcel["state"] == "delivered" and parcel["proof"] is None:
             faults.append(f"parcel {parcel['id']} is delivered without proof")
     if not delivered.verdict.get("ok"):

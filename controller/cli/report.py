@@ -208,8 +208,7 @@ def _parcel_row(parcel: Mapping[str, Any], explanation: Mapping[str, Any] | None
     to = parcel["destination"]
     where = to["address"] or to["site"] or f"{to['lat_deg']:.5f}, {to['lon_deg']:.5f}"
     proof = parcel["proof"]
-    sentence = str(explanation.get("sentence", "")) if explanation else ""
-    why = "; ".join(parcel["reasons"]) or sentence
+    why = reason_of(parcel, explanation)
     mark = STATE_MARKS.get(parcel["state"], "?")
     cells = (
         f'<th scope="row">{escape(parcel["id"])}</th>',
@@ -225,6 +224,27 @@ def _parcel_row(parcel: Mapping[str, Any], explanation: Mapping[str, Any] | None
         f"<td>{escape(why)}</td>",
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def reason_of(parcel: Mapping[str, Any], explanation: Mapping[str, Any] | None) -> str:
+    """Why a parcel came to its end; vehicles with one and the same reason are named together."""
+    if parcel["state"] != "refused":
+        sentence = str(explanation.get("sentence", "")) if explanation else ""
+        return "; ".join(parcel["reasons"]) or sentence
+    by_text: dict[str, list[str]] = {}
+    for reason in parcel["reasons"]:
+        vehicle, mark, text = str(reason).partition(": ")
+        by_text.setdefault(text if mark else vehicle, []).extend([vehicle] if mark else [])
+    return "; ".join(
+        f"{named(vehicles)}: {text}" if vehicles else text for text, vehicles in by_text.items()
+    )
+
+
+def named(vehicles: Sequence[str]) -> str:
+    """Vehicle ids in short: up to three by name, more by the first, the last and their number."""
+    if len(vehicles) <= 3:
+        return ", ".join(vehicles)
+    return f"{vehicles[0]} to {vehicles[-1]} ({len(vehicles)})"
 
 
 def _clock(iso: str | None) -> str:

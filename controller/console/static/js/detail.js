@@ -5,7 +5,7 @@ import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
 import { html } from "./html.js";
 import {
-  ENDED, OUTCOMES, PARCEL_STATES, ageOf, duration, figure, isIdle, isStale, percent, place,
+  ENDED, OUTCOMES, PARCEL_STATES, ageOf, figure, groupedReasons, isIdle, isStale, percent, place,
   timeLeft, timeOfDay, vehicleStatus,
 } from "./words.js";
 
@@ -149,7 +149,7 @@ function ParcelDetail({ store, state, now, select, parcel }) {
     </header>
     <p class="sentence">To ${place(parcel.destination)}${left.text && html`; <b class=${left.late ? "late" : ""}>${left.text}</b>`}.</p>
     ${parcel.reasons.length > 0 &&
-    html`<section><h3>Why it is so</h3><ul class="reasons">${parcel.reasons.map((r) => html`<li>${r}</li>`)}</ul></section>`}
+    html`<section><h3>Why it is so</h3><ul class="reasons">${groupedReasons(parcel.reasons).map((r) => html`<li>${r}</li>`)}</ul></section>`}
     <${Facts}
       rows=${[
         ["Vehicle", parcel.vehicle_id ? link(select, "vehicle", parcel.vehicle_id) : "none yet"],

@@ -108,3 +108,21 @@ export function timeLeft(parcel, nowMs) {
   const share = Math.min(1, Math.max(0, left / Math.max(1, (due - ready) / 1000)));
   return { text: left >= 0 ? `${duration(left)} left` : `${duration(left)} late`, share, late: left < 0 };
 }
+
+// Reasons of the form "vehicle: why", with vehicles of one and the same reason told together.
+export function groupedReasons(reasons) {
+  const byText = new Map();
+  for (const reason of reasons) {
+    const cut = reason.indexOf(": ");
+    const text = cut < 0 ? reason : reason.slice(cut + 2);
+    const named = byText.get(text) || [];
+    if (cut >= 0) named.push(reason.slice(0, cut));
+    byText.set(text, named);
+  }
+  return [...byText].map(([text, named]) => {
+    if (!named.length) return text;
+    const who =
+      named.length <= 3 ? named.join(", ") : `${named[0]} to ${named[named.length - 1]} (${named.length})`;
+    return `${who}: ${text}`;
+  });
+}
