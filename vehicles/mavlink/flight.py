@@ -54,6 +54,8 @@ class Flight:
     plan: Plan
     settings: MavlinkSettings
     started: bool = False
+    unattended: bool = False
+    """Nobody waits for its take-off: a disarm on the ground before it is an event, too."""
     finished: bool = False
     completed: bool = False
     released: set[str] = field(default_factory=set)
@@ -105,7 +107,7 @@ class Flight:
             self.started = True
             events.append(self._event(EventKind.STARTED, state, now))
         if not self.started:
-            return events
+            return events + self._never_lifted(state, now)
         events += self._mishaps(state, now_s, now)
         events += self._releases(state, now_s, now)
         events += self._ending(state, now_s, now)
@@ -259,6 +261,12 @@ class Flight:
         kind = EventKind.ABORTED if faults else EventKind.COMPLETED
         return [self._event(kind, state, now, detail="; ".join(faults), evidence=evidence)]
 
+    def _never_lifted(self, state: VehicleState, now: datetime) -> list[VehicleEvent]:
+        if not self.unattended or state.armed is not False:
+            return []
+        self.finished = True
+        return [self._event(EventKind.ABORTED, state, now, detail="disarmed before take-off")]
+
     def _faults(self, state: VehicleState) -> list[str]:
         """Why a flight that is over was not the one that was planned."""
         faults: list[str] = []
@@ -275,12 +283,13 @@ class Flight:
         if open_parcels:
             how = "returned before" if self.jumped else "ended before"
             faults.append(f"{how} the release of {', '.join(open_parcels)}")
-        if reached < self.plan.land_seq and (state.seq or 0) < self.plan.land_seq:
-            faults.append(f"landed at item {reached} of {self.plan.land_seq}")
         if state.position is not None:
             off_m = geodesic_m(state.position, self.mission.home)
             if off_m > _HOME_RADIUS_M:
                 faults.append(f"landed {off_m:.0f} m from home")
+        # with everything released and the pad under it, an ending that the link hid is an ending
+        if faults and max(reached, state.seq or 0) < self.plan.land_seq:
+            faults.append(f"landed at item {reached} of {self.plan.land_seq}")
         if self._lost:
             faults.append("the mission on board was changed on the way")
         return faults

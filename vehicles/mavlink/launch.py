@@ -137,6 +137,7 @@ class Launcher:
             flight = Flight(session.vehicle_id, mission, plan, session.settings)
             flight.released |= released
             flight.started = state.airborne
+            flight.unattended = True
             if state.mode is not None:
                 flight.expect(state.mode)
             flight.jumped = not in_order
@@ -184,12 +185,9 @@ class Launcher:
         reason = ""
         for _ in range(session.settings.load_attempts):
             boots, writes = session.state.boots, session.foreign_writes
-            session.own_uploads_s.append(session.clock.monotonic_s())
-            upload = await driver.run(
-                MissionUpload(
-                    plan.messages(driver.system, driver.component), driver.system, driver.component
-                )
-            )
+            messages = plan.messages(driver.system, driver.component)
+            with session.uploading():
+                upload = await driver.run(MissionUpload(messages, driver.system, driver.component))
             if not upload.accepted:
                 raise _refuse(upload.reason)
             read = await self._download()
@@ -310,6 +308,8 @@ class Launcher:
         )
         said = "; ".join([answer, *self._said(since_s)])
         if not safe:
+            if session.flight is not None:
+                session.flight.unattended = True
             raise _doubt(f"{what} and not shown as disarmed: {said}")
         session.flight = None
         await session.driver.command(commands.set_mode(modes.LOITER))

@@ -8,7 +8,8 @@ Must not touch a socket.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
@@ -42,7 +43,7 @@ from vehicles.port import (
 MAX_EVENTS = 4096
 ALARM_AGAIN_S = 30.0
 _FLIGHT_PLAN_TEXT = "Flight plan received"
-_OWN_UPLOAD_S = 15.0
+_OWN_TEXT_LATE_S = 3.0
 
 
 class MavlinkSession:
@@ -65,9 +66,9 @@ class MavlinkSession:
         """The one that ended last: what it proved is still true while the vehicle rests."""
         self.mission_hash: str | None = None
         self.held_count = 0
-        self.own_uploads_s: list[float] = []
         self.foreign_writes = 0
         self.work = asyncio.Lock()
+        self._own_upload_until_s = -1.0
         self._encoder = Encoder()
         self._transmit = transmit
         self._events: asyncio.Queue[VehicleEvent] | None = None
@@ -109,12 +110,13 @@ class MavlinkSession:
     def telemetry(self) -> Telemetry:
         """The newest state, at once."""
         state = self.state
-        flying = state.armed is not False
+        reasons = self.not_ready if state.armed is False else ()
+        link = self.link
         return Telemetry(
             vehicle_id=self.vehicle_id,
             received_at=state.received_at,
-            link=self.link,
-            phase=self.phase,
+            link=link,
+            phase=phase(state, self.flight, link, reasons),
             position=state.position,
             alt_amsl_m=state.alt_amsl_m,
             alt_home_m=state.alt_home_m,
@@ -128,7 +130,7 @@ class MavlinkSession:
             item_count=0 if state.total is None else state.total + 1,
             home=state.home,
             home_amsl_m=state.home_amsl_m,
-            not_ready=() if flying else self.not_ready,
+            not_ready=reasons,
         )
 
     def events(self) -> AsyncIterator[VehicleEvent]:
@@ -216,6 +218,15 @@ class MavlinkSession:
         self._alarms[detail] = now_s
         self.emit(EventKind.ALARM, detail)
 
+    @contextlib.contextmanager
+    def uploading(self) -> Iterator[None]:
+        """While it is open, and shortly after, a written mission is our own."""
+        self._own_upload_until_s = float("inf")
+        try:
+            yield
+        finally:
+            self._own_upload_until_s = self.clock.monotonic_s() + _OWN_TEXT_LATE_S
+
     def watch(self, flight: Flight) -> None:
         """From now on this is the mission that the vehicle flies."""
         self.flight = flight
@@ -255,9 +266,7 @@ class MavlinkSession:
 
     def _flight_plan_written(self, now_s: float) -> None:
         """ArduPilot tells every station when anybody has written the mission."""
-        self.own_uploads_s = [at for at in self.own_uploads_s if now_s - at <= _OWN_UPLOAD_S]
-        if self.own_uploads_s:
-            self.own_uploads_s.pop(0)
+        if now_s <= self._own_upload_until_s:
             return
         self.foreign_writes += 1
         self.mission_hash = None

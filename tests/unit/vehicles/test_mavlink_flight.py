@@ -273,6 +273,29 @@ def test_landing_away_from_home_is_aborted_and_says_where() -> None:
     assert "landed at item 5 of 11" in watch.seen[-1].detail
 
 
+def test_an_ending_that_the_link_hid_completes_where_nothing_is_open() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.say("Gripper load releasing")
+    watch.idle(60.0)
+    watch.at(1)
+    watch.place(HOME, 0.0)
+    watch.landed(modes.ON_GROUND)
+    watch.beat(armed=False)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.COMPLETED]
+
+
+@pytest.mark.parametrize("unattended", [False, True])
+def test_a_disarm_before_take_off_is_told_where_nobody_waits(unattended: bool) -> None:
+    watch = Watch()
+    watch.flight.unattended = unattended
+    watch.place(HOME, 0.0)
+    watch.beat()
+    watch.at(1)
+    watch.beat(armed=False)
+    assert watch.kinds() == ([EventKind.ABORTED] if unattended else [])
+
+
 def test_a_reboot_in_the_air_is_part_of_the_ending() -> None:
     watch = Watch()
     watch.fly_to_drop()
