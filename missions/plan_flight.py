@@ -271,7 +271,8 @@ def _items(
     yield AirItem(ItemKind.DELAY, delay_s=rules.settle_s, label="settle")
     yield _release(request, release_m)
     yield AirItem(ItemKind.DELAY, delay_s=_after_release_s(request), label="clear")
-    yield AirItem(ItemKind.RETURN_PATH, label="return path")
+    # with its place at the foot of the climb, so that a return called for over the drop rises first
+    yield AirItem(ItemKind.RETURN_PATH, drop, release_m, label="return path")
     yield AirItem(ItemKind.WAYPOINT, drop, cruise_m, label="up from the drop")
     for number, point in zip(range(len(between), 0, -1), reversed(between), strict=True):
         yield AirItem(ItemKind.WAYPOINT, point, cruise_m, label=f"back {number}")

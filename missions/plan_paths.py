@@ -14,12 +14,14 @@ from typing import TypeVar
 from geofence.check import Disc, FlightPath, PathLeg
 from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
 from geofence.zones import VehicleClass
-from missions.model import AirMission
+from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
 
 K = TypeVar("K", bound=Hashable)
 _End = tuple[int, int, float]
 _Track = tuple[_End, _End]
+
+_CENTIMETRE_M = 0.01
 
 FAN_SPACING_M = 10.0
 """Between neighbouring straight returns; half of it is added to their corridor."""
@@ -178,9 +180,11 @@ def _fan(
             )
 
 
-def uncovered_ways_out(legs: tuple[FlownLeg, ...]) -> tuple[FlownLeg, ...]:
-    """Level legs and drop columns before RETURN_PATH that no leg behind it flies in reverse.
+def uncovered_ways_out(mission: AirMission, legs: tuple[FlownLeg, ...]) -> tuple[FlownLeg, ...]:
+    """Legs before RETURN_PATH from which the way back would leave the legs behind it.
 
+    A level leg needs its reverse behind the mark. A climb or descent needs a column behind it that
+    reaches as low: the landing's at home, and over the drop the one from the mark's own place up.
     Positions count as equal to 1e-7 degrees and heights to a centimetre, as vehicles store them.
     """
     back = {
@@ -188,18 +192,33 @@ def uncovered_ways_out(legs: tuple[FlownLeg, ...]) -> tuple[FlownLeg, ...]:
         for leg in legs
         if leg.returning and not leg.vertical
     }
-    columns = {_point(point) for leg in legs if leg.returning for point in (leg.start, leg.end)}
-    missing = []
-    for leg in legs:
-        if leg.returning:
-            continue
-        if leg.vertical:
-            covered = _point(leg.start) in columns
-        else:
-            covered = _key(leg.start, leg.start_alt_home_m, leg.end, leg.end_alt_home_m) in back
-        if not covered:
-            missing.append(leg)
-    return tuple(missing)
+    columns = {_point(legs[-1].start): min(legs[-1].start_alt_home_m, legs[-1].end_alt_home_m)}
+    rising = {_point(leg.start) for leg in legs if leg.returning and leg.vertical}
+    for item in mission.items:
+        if item.kind is ItemKind.RETURN_PATH and item.position is not None:
+            point = _point(item.position)
+            if point in rising:
+                columns[point] = min(item.alt_home_m, columns.get(point, item.alt_home_m))
+    return tuple(
+        leg
+        for leg in legs
+        if not leg.returning
+        and not (_in_column(leg, columns) if leg.vertical else _leg_key(leg) in back)
+    )
+
+
+def _in_column(leg: FlownLeg, columns: dict[tuple[int, int], float]) -> bool:
+    """Whether a column covers a vertical leg. A payload place may go below it: it lands there."""
+    foot_m = columns.get(_point(leg.start))
+    if foot_m is None:
+        return False
+    low_m = min(leg.start_alt_home_m, leg.end_alt_home_m)
+    high_m = max(leg.start_alt_home_m, leg.end_alt_home_m)
+    return low_m >= foot_m - _CENTIMETRE_M or high_m <= foot_m + _CENTIMETRE_M
+
+
+def _leg_key(leg: FlownLeg) -> tuple[tuple[int, int], int, tuple[int, int], int]:
+    return _key(leg.start, leg.start_alt_home_m, leg.end, leg.end_alt_home_m)
 
 
 def _point(position: LatLon) -> tuple[int, int]:

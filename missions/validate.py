@@ -4,9 +4,10 @@ Owns the last word before a mission is loaded. Must not plan: a mission from any
 the same. The zone predicates themselves belong to geofence.check.
 
 The way home. A drone that fails is sent to the mission's own RETURN_PATH or straight home.
-With RETURN_PATH, ArduPilot joins the nearest leg behind the mark (AP_Mission,
-jump_to_closest_mission_leg) and flies on to that leg's end. Where every leg out is a leg back
-in reverse, the join lies on a leg that is checked anyhow; that is verified leg by leg. Any other
+With RETURN_PATH, ArduPilot joins the nearest leg behind the mark, measured in three dimensions
+from the mark's own place on, and flies straight to that leg's end (AP_Mission.cpp,
+jump_to_closest_mission_leg, distance_to_mission_leg). Where every leg out is a leg back in
+reverse, the join lies on a leg that is checked anyhow; that is verified leg by leg. Any other
 way out needs the whole triangle swept by straight returns to be clear, at the higher of the
 leg's height and RTL_ALT.
 """
@@ -98,7 +99,7 @@ def _everything_flown(
         mission, legs, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
     )
     has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
-    uncovered = uncovered_ways_out(legs) if has_return else legs
+    uncovered = uncovered_ways_out(mission, legs) if has_return else legs
     if not uncovered:
         return own
     returns = straight_returns(

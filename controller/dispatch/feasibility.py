@@ -74,7 +74,7 @@ def absence(vehicle: VehicleFacts, world: World) -> No | None:
     if vehicle.integration != "utilized":
         return No("integration", f"it is {vehicle.integration}, not in use", permanent=False)
     if vehicle.assigned:
-        return No("busy", f"it is on assignment {vehicle.assigned}", permanent=False)
+        return No("busy", f"it is busy: {vehicle.assigned}", permanent=False)
     if telemetry.link is not LinkState.ONLINE or telemetry.received_at is None:
         return No("link", f"its link is {telemetry.link.value}", permanent=False)
     age_s = (world.now - telemetry.received_at).total_seconds()

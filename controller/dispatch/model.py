@@ -70,7 +70,7 @@ class VehicleFacts:
     integration: str = "utilized"
     """"utilized": it may be given work; anything else: it may not."""
     assigned: str = ""
-    """Its open assignment's id; empty: none."""
+    """What keeps it: its open assignment's id, or words; empty: nothing."""
     cruise_alt_home_m: float = 60.0
 
 

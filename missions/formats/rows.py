@@ -83,7 +83,9 @@ def _row(item: AirItem, home: LatLon) -> Row:
         case ItemKind.SPEED:
             return Row(Cmd.CHANGE_SPEED, params=(_GROUND_SPEED, item.speed_mps, -1.0, 0.0))
         case ItemKind.RETURN_PATH:
-            return Row(Cmd.RETURN_PATH)
+            if item.position is None:
+                return Row(Cmd.RETURN_PATH)
+            return _placed(Cmd.RETURN_PATH, item.position, item.alt_home_m)
         case ItemKind.RELEASE:
             return _release(item, home)
 
@@ -139,7 +141,8 @@ def _item(where: str, row: Row, parcels: Iterator[str]) -> AirItem | None:
     if not all(math.isfinite(number) for number in numbers):
         raise MissionFileError(where, "holds a number that is not finite")
     position = None
-    if row.command in _PLACED:
+    marked = row.command == Cmd.RETURN_PATH and (row.lat_deg != 0.0 or row.lon_deg != 0.0)
+    if row.command in _PLACED or marked:
         if row.frame not in _RELATIVE_FRAMES:
             raise MissionFileError(
                 where, f"frame {row.frame}: heights must be above home (frame 3 or 6)"
@@ -158,7 +161,7 @@ def _item(where: str, row: Row, parcels: Iterator[str]) -> AirItem | None:
         case Cmd.CHANGE_SPEED:
             return AirItem(ItemKind.SPEED, speed_mps=second)
         case Cmd.RETURN_PATH:
-            return AirItem(ItemKind.RETURN_PATH)
+            return AirItem(ItemKind.RETURN_PATH, position, row.alt_m if position else 0.0)
         case _:
             return _release_item(where, row, position, (second, third), _next_parcel(row, parcels))
 

@@ -27,7 +27,7 @@ def planned(destination=DROP, zones=EMPTY, **changes) -> AirMission:
 def detour(*, return_path: bool, back_same: bool = True) -> AirMission:
     """Out by a corner to the north-west; back the same way, or straight."""
     cruise = 60.0
-    up = [AirItem(ItemKind.RETURN_PATH)] if return_path else []
+    up = [AirItem(ItemKind.RETURN_PATH, DROP, 20.0)] if return_path else []
     back = [AirItem(ItemKind.WAYPOINT, CORNER, cruise)] if back_same else []
     items = (
         AirItem(ItemKind.TAKEOFF, HOME, cruise),
@@ -88,12 +88,32 @@ def test_a_return_path_that_is_another_way_does_not_cover_the_way_out():
     legs = flown_legs(
         mission, loads={}, speed_mps=12.0, model=checks().model, rules=DEFAULT_FLIGHT_RULES
     )
-    assert [leg.label for leg in uncovered_ways_out(legs)] == [
+    assert [leg.label for leg in uncovered_ways_out(mission, legs)] == [
         "leg 1 on the way out",
         "leg 2 on the way out",
     ]
     inside = ZoneSet((circle("Z-1", at(600.0, 250.0), 15.0),))
     assert not validate_flight(mission, checks(), inside, FLAT).go
+
+
+def test_a_return_path_without_its_place_leaves_the_descent_uncovered():
+    mission = planned()
+    legs = flown_legs(
+        mission, loads={}, speed_mps=12.0, model=checks().model, rules=DEFAULT_FLIGHT_RULES
+    )
+    assert uncovered_ways_out(mission, legs) == ()
+    bare = replace(
+        mission,
+        items=tuple(
+            AirItem(ItemKind.RETURN_PATH) if i.kind is ItemKind.RETURN_PATH else i
+            for i in mission.items
+        ),
+    )
+    assert {leg.label for leg in uncovered_ways_out(bare, legs)} == {
+        "descent at the drop",
+        "hover",
+        "release",
+    }
 
 
 def test_a_return_at_rtl_height_meets_a_zone_above_the_leg():
