@@ -218,15 +218,21 @@ def test_sliver_between_two_corners_is_seen() -> None:
 def test_schedule_is_asked_for_the_time_of_passage() -> None:
     """Four kilometres in 40 minutes: over the zone from minute 14.7 to 25.3."""
 
-    def from_to(start: str, end: str):
+    def from_to(start: str, end: str, minutes=40.0):
         window = Window(start=time.fromisoformat(start), end=time.fromisoformat(end))
-        return run([zone(schedule=Schedule((window,)))], leg(minutes=40.0))
+        return run([zone(schedule=Schedule((window,)))], leg(minutes=minutes))
 
     assert not from_to("12:24", "12:50").allowed
     assert from_to("12:28", "12:50").allowed
     assert not from_to("11:00", "12:15").allowed
     assert from_to("11:00", "12:12").allowed
     assert from_to("11:00", "12:12").clearance_m == 0.0
+    # 10 s and 5 % of the leg are kept on both sides
+    assert not from_to("12:26", "12:50").allowed
+    assert not from_to("11:00", "12:13").allowed
+    assert not from_to("12:00:48", "12:50", minutes=1.0).allowed
+    assert from_to("12:00:52", "12:50", minutes=1.0).allowed
+    assert not from_to("11:00", "12:00:12", minutes=1.0).allowed
 
 
 def test_disc_is_asked_for_all_of_its_time() -> None:
@@ -391,5 +397,9 @@ def test_keep_in_circles_and_changes_of_the_guard() -> None:
     assert not run(shift).allowed
     both = leg(offset(CENTER, 270.0, 400.0), offset(CENTER, 90.0, 400.0))
     assert run(shift, both).allowed
+    # one that ends under way does not count beside one that holds throughout
+    lasting = Zone("B", "", ZoneKind.KEEP_IN, second.area)
+    assert not run([shift[0], lasting]).allowed
+    assert run([shift[0], lasting], leg(CENTER, offset(CENTER, 90.0, 1_000.0))).allowed
     # one that holds throughout is enough
     assert run([*shift, zone("C", box(CENTER, 4_000.0), ZoneKind.KEEP_IN)]).allowed

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from geofence import route
 from geofence.check import FlightPath, PathLeg, Surroundings, check
 from geofence.errors import PathError
 from geofence.frames import Altitude, Datum, LatLon, geodesic_m, offset
@@ -263,6 +264,23 @@ def test_long_leg_is_split_where_its_bow_would_touch() -> None:
     assert isinstance(found, Route)
     assert is_allowed(found, zones)
     assert found.length_m < geodesic_m(START, goal) + 5.0
+
+
+@pytest.mark.parametrize(("short_m", "found_one"), [(6.0, True), (400.0, False)])
+def test_what_the_check_does_not_confirm_is_tried_again_or_refused(
+    monkeypatch, short_m, found_one
+) -> None:
+    """A planner that errs on the unsafe side, a little or much, never gets its way."""
+    honest = route.reach_m
+    monkeypatch.setattr(route, "reach_m", lambda *args: honest(*args) - short_m)
+    zones = [zone(area=box(MIDDLE, 900.0))]
+    found = find(zones)
+    if found_one:
+        assert isinstance(found, Route)
+        assert is_allowed(found, zones)
+    else:
+        assert isinstance(found, NoRoute)
+        assert "does not confirm" in found.reason
 
 
 def test_antimeridian() -> None:
