@@ -18,7 +18,7 @@ import numpy as np
 from geofence.contact import CLEARANCE_HORIZON_M, Contacts, depth_m, find_contacts
 from geofence.frames import LatLon
 from geofence.heights import Band, Surroundings, resolve
-from geofence.keepin import check_keep_in
+from geofence.keep_in import check_keep_in
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.track import Pieces, pieces_of
 from geofence.zones import Zone, ZoneKind

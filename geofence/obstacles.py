@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from geofence.frames import WGS84, Array, LatLon, metres_per_degree
-from geofence.keepin import outline, turn_beside
+from geofence.keep_in import outline, turn_beside
 from geofence.kernel import distances, inside, make_rows
 from geofence.visibility import Obstacle, obstacle
 from geofence.zones import CircleArea, Zone

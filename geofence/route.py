@@ -22,7 +22,7 @@ from geofence.contact import HEIGHT_TOLERANCE_M, depth_m, find_contacts
 from geofence.errors import PathError
 from geofence.frames import Array, LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
-from geofence.keepin import LIMIT_ROUNDING_M, KeepIn, demanded, edges_of
+from geofence.keep_in import LIMIT_ROUNDING_M, KeepInUnions, demanded, edges_of
 from geofence.kernel import deepest
 from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
@@ -117,7 +117,9 @@ class _Router:
                 return _route(confirmed)
             slack = 10.0 * slack + 0.01 * request.margin_m
         return NoRoute(
-            "a way was found, but the check does not confirm its margins: give more margin", (), 0.0
+            "the check does not confirm the ways found: move start or goal by a metre or two",
+            (),
+            0.0,
         )
 
     def _applies(self, zone: Zone) -> bool:
@@ -189,7 +191,7 @@ class _Router:
 
     def _refused_by_keep_in(self, pieces: Pieces, number: int, end: Disc) -> NoRoute | None:
         for group in self._groups:
-            breaches = KeepIn(pieces, self._holding).breaches(number, group)
+            breaches = KeepInUnions(pieces, self._holding).breaches(number, group)
             if not breaches:
                 continue
             ids = tuple(zone.zone_id for zone in group)
@@ -224,7 +226,7 @@ class _Router:
         contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
         failing = {int(i) for i in pieces.owner[contacts.piece[contacts.hit]]}
         for group in self._groups:
-            keep_in = KeepIn(pieces, self._holding)
+            keep_in = KeepInUnions(pieces, self._holding)
             failing |= {i for i in range(len(legs)) if keep_in.breaches(i, group)}
         return failing
 

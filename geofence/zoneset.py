@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 
 from geofence.errors import ZoneError
-from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum, LatLon
+from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum
 from geofence.kernel import Ints
 from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
 
@@ -50,11 +50,13 @@ class ZoneSet:
             self._by_id[zone.zone_id] = number
             _check_limits(zone)
             _check_schedule(zone)
-        self.version: str = _version(self.zones)
-        rings = [_ring_edges(zone) for zone in self.zones]
-        self.edge_count: Ints = np.array([len(edges) for edges in rings], dtype=np.intp)
+        rings = [_rings(zone) for zone in self.zones]
+        _check_polygons(self.zones, rings)
+        edges = [_edges(each) for each in rings]
+        self.version: str = _version(self.zones, edges)
+        self.edge_count: Ints = np.array([len(each) for each in edges], dtype=np.intp)
         self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
-        self.edges: Array = np.concatenate(rings) if rings else np.empty((0, 4))
+        self.edges: Array = np.concatenate(edges) if edges else np.empty((0, 4))
         self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
         self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
@@ -138,27 +140,49 @@ def _check_schedule(zone: Zone) -> None:
             raise ZoneError(zone.zone_id, f"schedule.{name}", "it has no offset from UTC")
 
 
-def _ring_edges(zone: Zone) -> Array:
-    """Edges (n, 4) in degrees of every ring; checks that the rings make a polygon."""
+def _rings(zone: Zone) -> list[Array]:
+    """Closed rings (n + 1, 2) in degrees, shell first; none for a circle."""
     area = zone.area
     if isinstance(area, CircleArea):
-        return np.empty((0, 4))
-    rings = [np.array([(p.lon_deg, p.lat_deg) for p in ring]) for ring in (area.shell, *area.holes)]
-    if any(len(ring) < 3 for ring in rings):
+        return []
+    rings = [(*ring, ring[0]) for ring in (area.shell, *area.holes) if ring]
+    if len(rings) <= len(area.holes) or min(len(ring) for ring in rings) < 4:
         raise ZoneError(zone.zone_id, "geometry", "a ring needs at least three corners")
-    shell = rings[0]
-    steps = np.abs(np.diff(shell[:, 0], append=shell[0, 0]))
-    if steps.max() >= MAX_ZONE_WIDTH_DEG or np.ptp(shell[:, 0]) > MAX_ZONE_WIDTH_DEG:
-        raise ZoneError(
-            zone.zone_id,
-            "geometry",
-            "it is wider than 180 degrees of longitude: where it crosses the antimeridian, cut it "
-            "there into two zones (RFC 7946, section 3.1.9)",
-        )
-    polygon = shapely.Polygon(shell, rings[1:])
-    if not polygon.is_valid:
-        raise ZoneError(zone.zone_id, "geometry", shapely.is_valid_reason(polygon))
-    return np.concatenate([np.hstack((ring, np.roll(ring, -1, axis=0))) for ring in rings])
+    return [np.array([(p.lon_deg, p.lat_deg) for p in ring]) for ring in rings]
+
+
+def _edges(rings: list[Array]) -> Array:
+    if not rings:
+        return np.empty((0, 4))
+    return np.concatenate([np.hstack((ring[:-1], ring[1:])) for ring in rings])
+
+
+def _check_polygons(zones: tuple[Zone, ...], rings: list[list[Array]]) -> None:
+    """Raises ZoneError for rings that make no polygon; all at once, for speed."""
+    for zone, (shell, *_) in ((z, r) for z, r in zip(zones, rings, strict=True) if r):
+        if np.ptp(shell[:, 0]) >= MAX_ZONE_WIDTH_DEG:
+            raise ZoneError(
+                zone.zone_id,
+                "geometry",
+                "it is wider than 180 degrees of longitude: where it crosses the antimeridian, "
+                "cut it there into two zones (RFC 7946, section 3.1.9)",
+            )
+    plain = [number for number, each in enumerate(rings) if len(each) == 1]
+    polygons = {
+        number: shapely.Polygon(each[0], each[1:])
+        for number, each in enumerate(rings)
+        if len(each) > 1
+    }
+    if plain:
+        shells = [rings[number][0] for number in plain]
+        index = np.repeat(np.arange(len(shells)), [len(shell) for shell in shells])
+        found = shapely.polygons(shapely.linearrings(np.concatenate(shells), indices=index))
+        polygons.update(zip(plain, found, strict=True))
+    order = sorted(polygons)
+    valid = shapely.is_valid([polygons[number] for number in order])
+    for number in np.array(order, dtype=np.intp)[~valid]:
+        reason = shapely.is_valid_reason(polygons[int(number)])
+        raise ZoneError(zones[number].zone_id, "geometry", reason)
 
 
 def _circle_row(area: Area) -> tuple[float, float, float]:
@@ -190,11 +214,11 @@ def _bounds(zone: Zone) -> tuple[float, float, float, float]:
     return lon - wide, lat - high, lon + wide, lat + high
 
 
-def _version(zones: tuple[Zone, ...]) -> str:
+def _version(zones: tuple[Zone, ...], edges: list[Array]) -> str:
     digest = hashlib.sha256()
-    for text in sorted(json.dumps(_content(zone), sort_keys=True) for zone in zones):
-        digest.update(text.encode())
-        digest.update(b"\n")
+    for number in sorted(range(len(zones)), key=lambda i: zones[i].zone_id):
+        digest.update(json.dumps(_content(zones[number]), sort_keys=True).encode())
+        digest.update(edges[number].astype("<f8").tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -204,7 +228,7 @@ def _content(zone: Zone) -> dict[str, Any]:
         "id": zone.zone_id,
         "name": zone.name,
         "kind": str(zone.kind),
-        "area": _area_content(zone.area),
+        "circle": _circle_content(zone.area),
         "floor": _limit_content(zone.floor),
         "ceiling": _limit_content(zone.ceiling),
         "windows": sorted(
@@ -225,11 +249,8 @@ def _limit_content(limit: Altitude | None) -> tuple[float, str] | None:
     return None if limit is None else (limit.value_m, str(limit.datum))
 
 
-def _area_content(area: Area) -> list[Any]:
+def _circle_content(area: Area) -> list[float] | None:
+    """A circle; a polygon is told by its edges."""
     if isinstance(area, CircleArea):
         return [area.center.lat_deg, area.center.lon_deg, area.radius_m]
-    return [_ring_content(ring) for ring in (area.shell, *area.holes)]
-
-
-def _ring_content(ring: tuple[LatLon, ...]) -> list[tuple[float, float]]:
-    return [(p.lat_deg, p.lon_deg) for p in ring]
+    return None

@@ -63,7 +63,7 @@ def check_keep_in(
     binding = [zone for zone in zones.keep_ins if zone.binds(path.vehicle_class)]
     if not binding:
         return KeptIn()
-    checker = KeepIn(pieces, band)
+    checker = KeepInUnions(pieces, band)
     violations: list[Violation] = []
     owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
     for number, owner in enumerate(owners):
@@ -88,7 +88,7 @@ def demanded(binding: Sequence[Zone], owner: PathLeg | Disc) -> list[tuple[Zone,
     return [(zone,) for zone in active]
 
 
-class KeepIn:
+class KeepInUnions:
     """Unions and distances of one check; remembers the least distance to a border."""
 
     def __init__(self, pieces: Pieces, band: Callable[[Zone], Band]) -> None:
