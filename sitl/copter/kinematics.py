@@ -179,11 +179,15 @@ class WaypointNav:
         self._leg: Leg | None = None
         self._stopping = False
         self._pending: tuple[Vec3, Vec3 | None] | None = None
+        self._then: Vec3 | None = None
+        self._carried_on = False
 
     @property
     def reached(self) -> bool:
         """Whether the destination is reached."""
-        return self._pending is None and self._leg is not None and self._leg.finished
+        if self._pending is not None or self._leg is None:
+            return False
+        return self._carried_on or self._leg.finished
 
     @property
     def active(self) -> bool:
@@ -201,13 +205,17 @@ class WaypointNav:
         """Forget the destination; the next leg starts where the body can stop."""
         self.limits, self.radius_m = limits, radius_m
         self.corner_accel = corner_accel or 2.0 * limits.accel_xy
-        self.paused = False
-        self._leg = self._pending = None
+        self.paused = self._carried_on = False
+        self._leg = self._pending = self._then = None
 
     def fly_to(self, end: Vec3, then: Vec3 | None = None) -> None:
         """Set a destination, and the one after it if it may be passed without stopping."""
-        if self._leg is not None and self._leg.finished and self._pending is None:
-            self._begin(self._leg.end, end, then, entry=self._leg.speed)
+        leg, pending = self._leg, self._pending
+        carried_on, self._carried_on = self._carried_on, False
+        if carried_on and leg is not None and leg.end == end:
+            self._then = then
+        elif leg is not None and leg.finished and pending is None:
+            self._begin(leg.end, end, then, entry=leg.speed)
         else:
             self._leg, self._pending = None, (end, then)
 
@@ -222,6 +230,11 @@ class WaypointNav:
         if self._leg is None:
             body.brake(dt_s, self.limits.accel_xy, self.limits.accel_z)
             return
+        if self._leg.finished and self._then is not None:
+            # passed without stopping and nobody set a new destination (the mission was cut):
+            # the leg that was loaded as the next one is flown to its end
+            self._begin(self._leg.end, self._then, None, entry=self._leg.speed)
+            self._carried_on = True
         position, (body.vn, body.ve, body.vu) = self._leg.advance(dt_s, paused=self.paused)
         body.place(position)
         if math.hypot(self._leg.end[0] - self._leg.start[0], self._leg.end[1] - self._leg.start[1]):
@@ -231,6 +244,7 @@ class WaypointNav:
 
     def _begin(self, start: Vec3, end: Vec3, then: Vec3 | None, *, entry: float) -> None:
         into, _ = unit(start, end)
+        self._then = then
         exit_speed = 0.0
         if then is not None:
             out, length = unit(end, then)

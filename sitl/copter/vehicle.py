@@ -30,7 +30,7 @@ from sitl.copter.spec import CopterSpec
 from sitl.copter.stores import FenceStore, RallyStore
 from sitl.copter.telemetry import Streams
 
-MAX_STEP_S, PARKED_STEP_S = 0.1, 0.5
+MAX_STEP_S = 0.1
 HEARTBEAT_S = 1.0
 PREARM_REPEAT_S = 30.0
 ON_PAD_M = 5.0
@@ -129,8 +129,7 @@ class Copter:
     def advance(self, now_s: float) -> None:
         """Let simulated time run up to ``now_s``."""
         while self.now_s < now_s:
-            parked = not self.armed and self.flight.on_ground
-            self._step(min(now_s - self.now_s, PARKED_STEP_S if parked else MAX_STEP_S))
+            self._step(min(now_s - self.now_s, MAX_STEP_S))
 
     def take_output(self) -> list[bytes]:
         """Frames to send, oldest first."""

@@ -577,3 +577,17 @@ async def test_payload_is_placed_on_the_ground(kind):
         assert len(released) == 1
         assert released[0].alt_amsl_m == pytest.approx(HOME[2], abs=1.0)
         assert ground.armed
+
+
+@pytest.mark.timeout(90)
+async def test_mission_cut_in_flight_is_flown_on_and_then_hovers(kind):
+    async with ground_to(kind, AUTO_OPTIONS=3) as ground:
+        since = await airborne(ground, FAR)
+        ground.count(2)
+        await ground.until(lambda: "Reached command #2" in ground.texts(since), "waypoint", 20.0)
+        await ground.until(lambda: ground.speed() < 0.3, "hover", 20.0)
+        assert "Auto mission changed but failed to restart command" in ground.texts(since)
+        # past the last waypoint that is left, to the end of the leg that was loaded after it
+        end = ground.last("GLOBAL_POSITION_INT")
+        assert end.lat / 1e7 == pytest.approx(60.178, abs=3e-5)
+        assert (ground.mode, ground.armed) == (3, True)
