@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.domain.alarms import Condition, Severity
+from controller.safety import monitors
+from controller.safety.board import AlarmBoard
+from controller.safety.monitors import EnergyLimits
+from controller.safety.watch import Watch, Watched
+from geofence.check import Surroundings
+from geofence.frames import Altitude, Datum, LatLon, offset
+from geofence.zones import CircleArea, VehicleClass, Zone, ZoneKind
+from geofence.zoneset import ZoneSet
+from missions.model import DropDevice
+from tests.support.clock import ManualClock
+from vehicles.port import Capability, LinkState, Phase, Telemetry
+
+HOME = LatLon(60.2, 24.9)
+CENTER = offset(HOME, 90.0, 1000.0)
+ZONES = ZoneSet(
+    [
+        Zone(
+            "z-1",
+            "Stadium",
+            ZoneKind.NO_FLY,
+            CircleArea(CENTER, 200.0),
+            ceiling=Altitude(150.0, Datum.AMSL),
+            classes=frozenset({VehicleClass.MULTIROTOR}),
+        )
+    ]
+)
+DRONE = Capability(VehicleClass.MULTIROTOR, 2.5, 1, 12.0, 300.0, (0.4, 0.3, 0.3), DropDevice.WINCH)
+ROBOT = Capability(VehicleClass.ROBOT, 20.0, 3, 1.6, 1200.0, (0.6, 0.5, 0.5))
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.held: list[tuple[str, str]] = []
+        self.fleet: dict[str, Watched] = {}
+        self.numbers = iter(range(1000))
+        self.board = AlarmBoard(self.clock, lambda p: f"{p}-{next(self.numbers)}", lambda _: None)
+        self.watch = Watch(
+            board=self.board,
+            clock=self.clock,
+            surroundings=Surroundings(10.0, 18.0),
+            limits=EnergyLimits(low_pct=20.0, reserve_pct=10.0),
+            track_limit_m={"multirotor": 50.0, "robot": 50.0},
+            fleet=lambda: list(self.fleet.values()),
+            zones=lambda: ZONES,
+            hold=self._hold,
+        )
+
+    async def _hold(self, vehicle_id: str, cause: str) -> None:
+        self.held.append((vehicle_id, cause))
+
+    def put(
+        self,
+        position: LatLon,
+        *,
+        vehicle_id: str = "D-1",
+        capability: Capability = DRONE,
+        working: bool = True,
+        track: tuple[LatLon, ...] = (),
+        extra: tuple[Condition, ...] = (),
+        **telemetry: Any,
+    ) -> None:
+        told = Telemetry(
+            vehicle_id,
+            self.clock.now(),
+            LinkState.ONLINE,
+            Phase.EN_ROUTE,
+            position=position,
+            alt_amsl_m=60.0,
+            alt_home_m=50.0,
+            battery_pct=90.0,
+            armed=True,
+        )
+        self.fleet[vehicle_id] = Watched(
+            capability, replace(told, **telemetry), HOME, working, track, extra
+        )
+
+    async def look(self) -> list[str]:
+        await self.watch.look()
+        return [a.cause for a in self.board.alarms()]
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+async def test_a_vehicle_that_enters_a_zone_is_held_once_and_the_alarm_ends_outside(
+    rig: Rig,
+) -> None:
+    rig.put(offset(HOME, 90.0, 700.0))
+    assert await rig.look() == []
+    rig.put(offset(HOME, 90.0, 850.0))
+    causes = await rig.look()
+    assert len(causes) == 1
+    assert "D-1 is inside Stadium" in causes[0]
+    rig.put(offset(HOME, 90.0, 900.0))
+    await rig.look()
+    assert len(rig.held) == 1
+    assert rig.held[0][0] == "D-1"
+    rig.put(offset(HOME, 90.0, 1300.0))
+    await rig.look()
+    rig.put(offset(HOME, 90.0, 1350.0))
+    assert await rig.look() == []
+
+
+async def test_a_zone_crossed_between_two_looks_is_seen(rig: Rig) -> None:
+    rig.put(offset(HOME, 90.0, 700.0))
+    await rig.look()
+    rig.put(offset(HOME, 90.0, 1300.0))
+    assert "Stadium" in (await rig.look())[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alt_amsl_m": 200.0},
+        {"working": False},
+        {"capability": ROBOT},
+        {"position": None},
+    ],
+    ids=["above it", "at rest", "a class it does not bind", "no position"],
+)
+async def test_no_alarm_where_the_zone_does_not_bind(rig: Rig, changes: dict[str, Any]) -> None:
+    rig.put(**{"position": CENTER, **changes})
+    assert await rig.look() == []
+    assert rig.held == []
+
+
+async def test_an_impossible_position_is_that_vehicles_alarm_alone(rig: Rig) -> None:
+    rig.put(LatLon(89.0, 0.0), vehicle_id="D-2")
+    rig.put(CENTER)
+    causes = await rig.look()
+    assert any("D-2 tells an impossible position" in c for c in causes)
+    assert any("D-1 is inside Stadium" in c for c in causes)
+
+
+async def test_conditions_of_others_stand_on_the_same_board(rig: Rig) -> None:
+    rig.put(HOME, working=False, extra=(Condition("k", Severity.CAUTION, "old", "look", "D-1"),))
+    assert await rig.look() == ["old"]
+    rig.put(HOME, working=False)
+    assert await rig.look() == []
+
+
+async def test_a_vehicle_off_its_way_is_told(rig: Rig) -> None:
+    track = (HOME, offset(HOME, 0.0, 800.0))
+    rig.put(offset(offset(HOME, 0.0, 400.0), 270.0, 80.0), track=track)
+    assert await rig.look() == ["D-1 is 80 m off its checked way"]
+    rig.put(offset(offset(HOME, 0.0, 450.0), 270.0, 20.0), track=track)
+    assert await rig.look() == []
+
+
+async def test_a_failsafe_is_told_while_it_lasts(rig: Rig) -> None:
+    rig.put(HOME, phase=Phase.FAILSAFE, mode="RTL")
+    assert await rig.look() == ["D-1 is in a failsafe (RTL)"]
+
+
+def telemetry(battery_pct: float | None, away_m: float) -> Telemetry:
+    return Telemetry(
+        "D-1", position=offset(HOME, 0.0, away_m), alt_home_m=50.0, battery_pct=battery_pct
+    )
+
+
+@pytest.mark.parametrize(
+    ("battery_pct", "away_m", "severity"),
+    [
+        (None, 3000.0, None),
+        (90.0, 3000.0, None),
+        (19.0, 100.0, Severity.CAUTION),
+        (25.0, 6000.0, Severity.WARNING),
+    ],
+)
+def test_the_battery_is_measured_by_the_way_home(
+    battery_pct: float | None, away_m: float, severity: Severity | None
+) -> None:
+    limits = EnergyLimits(low_pct=20.0, reserve_pct=10.0)
+    found = list(monitors.energy_conditions(DRONE, telemetry(battery_pct, away_m), HOME, limits))
+    assert [c.severity for c in found] == ([severity] if severity else [])
+
+
+def test_the_way_home_takes_more_from_farther_away() -> None:
+    near = monitors.energy_home_wh(DRONE, telemetry(50.0, 500.0), HOME)
+    far = monitors.energy_home_wh(DRONE, telemetry(50.0, 5000.0), HOME)
+    assert near is not None
+    assert far is not None
+    assert 0.0 < near < far
+    assert monitors.energy_home_wh(DRONE, Telemetry("D-1"), HOME) is None
+
+
+def test_height_is_taken_from_home_where_the_vehicle_tells_no_other() -> None:
+    told = Telemetry(
+        "D-1",
+        ManualClock().now(),
+        position=HOME,
+        alt_home_m=40.0,
+        home_amsl_m=12.0,
+    )
+    fix = monitors.fix_of(told, VehicleClass.MULTIROTOR, 5.0)
+    assert fix is not None
+    assert fix.alt_amsl_m == 52.0
+    assert monitors.fix_of(replace(told, home_amsl_m=None), VehicleClass.MULTIROTOR, 5.0) is None
+    ground = monitors.fix_of(told, VehicleClass.ROBOT, 5.0)
+    assert ground is not None
+    assert ground.alt_amsl_m == 5.0
