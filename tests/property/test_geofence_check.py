@@ -369,3 +369,33 @@ def test_a_small_zone_beside_a_long_leg(lat, lon, length_m, heading_deg, at, off
     # bow left over, and its part that depends on the autopilot's origin
     if distance > 0.06 + 0.025 * bow_m(start, end):
         assert allowed, "false forbidden beyond the stated tolerance"
+
+
+@FEWER
+@given(
+    LATITUDES, LONGITUDES, st.sampled_from([60.0, 900.0, 5_000.0, 60_000.0]),
+    st.floats(0.0, 360.0), st.floats(0.0, 360.0), st.floats(0.0, 1.0), st.floats(-0.5, 0.5),
+    st.sampled_from([0.0, 30.0]), st.booleans(),
+)  # fmt: skip
+def test_round_keep_in_is_never_overstepped(
+    lat, lon, radius_m, from_deg, to_deg, share, off_m, corridor_m, twice
+) -> None:
+    """Legs that end within half a metre of the border, from anywhere inside."""
+    far = radius_m - corridor_m + off_m
+    points = [WGS84.fwd(lon, lat, from_deg, far), WGS84.fwd(lon, lat, to_deg, share * far)]
+    start, end = (LatLon(p[1], (p[0] + 180.0) % 360.0 - 180.0) for p in points)
+    t = np.linspace(0.0, 1.0, 2001)
+    dlon = (end.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
+    lons = start.lon_deg + t * dlon
+    lats = start.lat_deg + t * (end.lat_deg - start.lat_deg)
+    _, _, range_m = WGS84.inv(np.full_like(t, lon), np.full_like(t, lat), lons, lats)
+    kinds = [Zone("C", "", ZoneKind.KEEP_IN, CircleArea(LatLon(lat, lon), radius_m))]
+    if twice:
+        tiny = CircleArea(LatLon(lat, lon), min(radius_m, 50.0))
+        kinds.append(Zone("D", "", ZoneKind.KEEP_IN, tiny))
+    path = FlightPath(VehicleClass.ROBOT, (make_leg(start, end, corridor_m),))
+    allowed = check(path, ZoneSet(kinds), NOWHERE).allowed
+    if range_m.max() > radius_m - corridor_m:
+        assert not allowed, "false allowed"
+    if range_m.max() < radius_m - corridor_m - 0.08 - stated_tolerance(start, end, corridor_m):
+        assert allowed, "false forbidden beyond the stated tolerance"
