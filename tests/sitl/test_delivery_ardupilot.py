@@ -99,6 +99,24 @@ async def test_hold_resume_adopt_and_return_by_the_missions_own_path(lab: Lab) -
 
 
 @pytest.mark.parametrize("lab", LABS)
+async def test_a_return_out_of_a_hold_is_seen_and_is_no_release(lab: Lab) -> None:
+    """Real ArduCopter shows AUTO_RTL only for a moment, and AUTO on the return path after it."""
+    async with lab() as (watched, _, _):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(out_m=200.0)
+        assert (await one.session.load(mission)).done
+        assert (await one.session.start(mission)).done
+        await one.until(lambda: one.session.telemetry.item >= 6, "on the way")
+        assert (await one.session.execute(Verb.HOLD)).done
+        returned = await one.session.execute(Verb.RETURN)
+        assert returned.done, returned
+        await one.ended()
+        assert one.kinds() == [EventKind.STARTED, EventKind.ABORTED]
+        assert [t for t in one.truth if t.event == "released"] == []
+
+
+@pytest.mark.parametrize("lab", LABS)
 async def test_what_somebody_else_wrote_is_never_started(lab: Lab) -> None:
     """A half-finished upload leaves a mixture that the vehicle itself would fly."""
     from vehicles.mavlink.items import translate

@@ -41,6 +41,7 @@ _TEXTS: Mapping[DropDevice, tuple[str, ...]] = {
     DropDevice.PAYLOAD_PLACE: _PLACE_TEXTS,
     DropDevice.WINCH: _WINCH_TEXTS,
 }
+_JUMP_TEXT = "Return path started"
 _WARNING = 4
 _HOME_RADIUS_M = 30.0
 
@@ -62,9 +63,12 @@ class Flight:
     failed: set[str] = field(default_factory=set)
     expected: set[int] = field(default_factory=lambda: {modes.AUTO})
     jumped: bool = False
-    """It left the order of the items for the return path."""
+    """It left the order of the items, or may have: progress proves no release any more."""
+    resuming: bool = False
+    """A change to AUTO is ours: it goes on where it held."""
     proven_seq: int = 0
     """Highest item reached in AUTO, in order."""
+    _last_mode: int | None = None
     _seen_seq: int = 0
     _seen_heartbeat: int = 0
     _airborne: bool = False
@@ -79,6 +83,8 @@ class Flight:
         """A text from the vehicle: the release devices speak only so."""
         if self.finished or not state.armed:
             return []
+        if text.text.startswith(_JUMP_TEXT):
+            self.jumped = True
         due = self._due(state)
         if due is not None and any(words in text.text for words in _TEXTS[due.device]):
             self._evidence.setdefault(due.parcel_id, []).append(text.text)
@@ -136,8 +142,7 @@ class Flight:
             self._boots = state.boots
         elif state.boots != self._boots:
             self._rebooted = True
-        if state.mode == modes.AUTO_RTL:
-            self.jumped = True
+        self._follow_mode(state.mode)
         if self.jumped or state.seq is None or state.mode != modes.AUTO:
             self._seen_heartbeat = state.heartbeats
             return
@@ -146,6 +151,20 @@ class Flight:
         if state.seq > self._seen_seq:
             self._seen_seq = state.seq
             self._seen_heartbeat = state.heartbeats
+
+    def _follow_mode(self, mode: int | None) -> None:
+        """Notice a jump to the return path by the modes that it goes through.
+
+        Out of AUTO, AUTO_RTL lasts to the end; out of a hold it is shown only for a moment and
+        AUTO after it (mode_auto.cpp clears auto_RTL when the resumed mission clears its return
+        path flag), so an AUTO that nobody asked for is a jump, too.
+        """
+        came_back = mode == modes.AUTO and self._last_mode not in {None, modes.AUTO}
+        if mode == modes.AUTO_RTL or (came_back and not self.resuming):
+            self.jumped = True
+        if came_back:
+            self.resuming = False
+        self._last_mode = mode
 
     def _due(self, state: VehicleState) -> Release | None:
         """The release that may be happening now."""
@@ -215,10 +234,7 @@ class Flight:
     def _mishaps(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         events: list[VehicleEvent] = []
         causes: list[str] = []
-        critical = state.armed is True and state.system_status in {
-            modes.STATE_CRITICAL,
-            modes.STATE_EMERGENCY,
-        }
+        critical = state.armed is True and state.system_status in modes.FAILSAFE_STATES
         if critical and not self._failsafe:
             causes.append("the vehicle reports a failsafe (system status critical)")
         self._failsafe = critical

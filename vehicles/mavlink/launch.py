@@ -125,8 +125,9 @@ class Launcher:
             )
         session.mission_hash, session.held_count = mission.content_hash, plan.count
         seq = state.seq or 0
-        in_order = state.mode != modes.AUTO_RTL
-        ended = not running and seq >= plan.land_seq and state.mode == modes.AUTO
+        # a failsafe on the way, or any mode but AUTO, may have led past the release
+        in_order = state.mode == modes.AUTO and not state.failsafe_told
+        ended = not running and in_order and seq >= plan.land_seq
         known = (running and state.airborne and in_order) or ended
         released = frozenset(
             r.parcel_id

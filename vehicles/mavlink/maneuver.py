@@ -6,6 +6,7 @@ heartbeat. Must not arm, load or start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vehicles.mavlink import commands, modes
@@ -66,16 +67,35 @@ class Maneuvers:
             return CommandResult(
                 Outcome.REFUSED, f"it is in {modes.name(session.state.mode)}, not holding"
             )
-        return await self._change(commands.set_mode(modes.AUTO), modes.AUTO)
+        session.flight.resuming = True
+        result = await self._change(commands.set_mode(modes.AUTO), modes.AUTO)
+        if result.outcome is Outcome.REFUSED:
+            session.flight.resuming = False
+        return result
 
     async def _return(self) -> CommandResult:
         """By the mission's checked return path; a plain RTL only where the mission has none."""
-        flight = self._session.flight
-        if flight is not None and flight.plan.return_path_seq is not None:
-            return await self._change(commands.return_path(), modes.AUTO_RTL)
-        return await self._change(commands.set_mode(modes.RTL), modes.RTL)
+        flight, state = self._session.flight, self._session.state
+        if flight is None or flight.plan.return_path_seq is None:
+            return await self._change(commands.set_mode(modes.RTL), modes.RTL)
+        path_seq = flight.plan.return_path_seq
+        sent_s = self._session.clock.monotonic_s()
+        before, flight.jumped = flight.jumped, True
 
-    async def _change(self, command: Command, *wanted: int) -> CommandResult:
+        def on_path() -> bool:
+            # out of a hold AUTO_RTL may pass between two heartbeats: AUTO on the path is it, too
+            fresh = state.seq_s >= sent_s and (state.seq or 0) > path_seq
+            return state.mode == modes.AUTO_RTL or (state.mode == modes.AUTO and fresh)
+
+        result = await self._change(commands.return_path(), *modes.ON_MISSION, seen=on_path)
+        if result.outcome is Outcome.REFUSED:
+            flight.jumped = before
+        return result
+
+    async def _change(
+        self, command: Command, *wanted: int, seen: Callable[[], bool] | None = None
+    ) -> CommandResult:
+        """Send, then wait for a later heartbeat in a wanted mode; `seen` asks for more."""
         session = self._session
         state, flight = session.state, session.flight
         before = frozenset(flight.expected) if flight else frozenset()
@@ -87,14 +107,18 @@ class Maneuvers:
             if flight:
                 flight.settle(*before)
             return self._refused(answer, sent_s)
-        seen = await session.driver.until(
-            lambda: state.mode in wanted and (state.heartbeat_s or 0.0) >= sent_s,
+        proven = seen or (lambda: state.mode in wanted)
+        done = await session.driver.until(
+            lambda: (state.heartbeat_s or 0.0) >= sent_s and proven(),
             session.settings.mode_timeout_s,
         )
-        if seen:
+        if done:
             if flight:
-                flight.settle(*wanted, *(modes.ON_MISSION if modes.AUTO_RTL in wanted else ()))
+                flight.settle(*wanted)
             return CommandResult(Outcome.DONE)
+        if flight:
+            # whatever it does now, its progress alone proves nothing any more
+            flight.jumped = True
         return CommandResult(
             Outcome.UNCERTAIN,
             f"{answer.text if answer.result is None else 'accepted'}, but the vehicle shows "

@@ -25,7 +25,7 @@ def phase(
             return Phase.READY
         booting = state.boot_ms is not None and state.boot_ms < BOOT_TIME_MS
         return Phase.BOOTING if booting and not state.prearm_ok else Phase.NOT_READY
-    if state.system_status in {modes.STATE_CRITICAL, modes.STATE_EMERGENCY}:
+    if state.system_status in modes.FAILSAFE_STATES:
         return Phase.FAILSAFE
     if state.mode == modes.LAND:
         return Phase.LANDING

@@ -181,7 +181,10 @@ class MavlinkSession:
     def tick(self) -> None:
         """Time has passed: heartbeat out, link judged, flight watched."""
         now_s = self.clock.monotonic_s()
-        if now_s - self._heartbeat_s >= self.settings.heartbeat_s:
+        # silent until the vehicle's own heartbeat was heard: the first of ours clears the GCS
+        # failsafe, and with it what the vehicle shows of the time before this session
+        heard = self.state.heartbeat_s is not None
+        if heard and now_s - self._heartbeat_s >= self.settings.heartbeat_s:
             # keep the beat: a late tick must not stretch the period towards the GCS timeout
             late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s

@@ -63,6 +63,8 @@ class VehicleState:
     mode: int | None = None
     armed: bool | None = None
     system_status: int = 0
+    failsafe_told: bool = False
+    """It was in a failsafe at some time since this session began, or said so."""
     autopilot: int = _ARDUPILOT
     vehicle_type: int = 2
     prearm_ok: bool | None = None
@@ -152,6 +154,8 @@ class VehicleState:
         self.mode = message.custom_mode
         self.armed = bool(message.base_mode & modes.ARMED_BIT)
         self.system_status = message.system_status
+        if self.armed and message.system_status in modes.FAILSAFE_STATES:
+            self.failsafe_told = True
 
     def _position(self, message: GlobalPositionInt) -> None:
         self._booted(message.time_boot_ms)
@@ -207,6 +211,8 @@ class VehicleState:
                 return None
         whole = Text(now_s, message.severity, text)
         self.texts.append(whole)
+        if "Failsafe" in text:
+            self.failsafe_told = True
         if text.startswith(("PreArm: ", "Arm: ")):
             if len(self.prearm_texts) > 32:
                 self.prearm_texts.clear()

@@ -222,6 +222,46 @@ def test_returning_before_the_release_is_no_release() -> None:
     assert "returned before the release of P" in watch.seen[-1].detail
 
 
+def test_a_return_out_of_a_hold_that_shows_as_auto_is_no_release() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.flight.settle(modes.BRAKE)
+    watch.beat(modes.BRAKE)
+    # the link was silent while a failsafe went through AUTO_RTL
+    watch.at(CLIMB_SEQ)
+    watch.beat(modes.AUTO)
+    watch.idle(20.0)
+    watch.idle(20.0)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.FAILSAFE]
+    assert watch.flight.jumped
+
+
+def test_a_resumed_mission_still_proves_its_progress() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.flight.settle(modes.BRAKE)
+    watch.beat(modes.BRAKE)
+    watch.flight.resuming = True
+    watch.flight.settle(modes.AUTO)
+    watch.beat(modes.AUTO)
+    watch.at(DELAY_SEQ)
+    watch.beat()
+    watch.idle(10.0)
+    watch.idle(10.0)
+    assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED]
+
+
+def test_the_vehicles_word_on_a_jump_counts_before_its_mode() -> None:
+    watch = Watch()
+    watch.fly_to_drop()
+    watch.say("Return path started")
+    watch.at(CLIMB_SEQ)
+    watch.beat()
+    watch.idle(20.0)
+    watch.idle(20.0)
+    assert EventKind.RELEASED not in watch.kinds()
+
+
 def test_returning_after_the_release_still_completes() -> None:
     watch = Watch()
     watch.fly_to_drop()
