@@ -27,6 +27,8 @@ from vehicles.vda5050.models import (
 MAX_MESSAGE_BYTES = 512 * 1024
 """Longest message that is decoded at all: a state with 1,000 nodes left is about 150 kB."""
 
+SPOKEN = "2.1.0"
+
 M = TypeVar("M", bound=Header)
 
 
@@ -53,28 +55,38 @@ class Codec(Protocol):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What a header needs beside the version."""
+    """What a header needs."""
 
     header_id: int
     timestamp: str
+    version: str
     manufacturer: str
     serial_number: str
 
 
 class HeaderCounter:
-    """Headers for one robot: an own count per topic (section 6.4), from 0."""
+    """Headers for one robot: an own count per topic (section 6.4), from 0.
+
+    `version` is what is sent: a robot of 2.0 refuses messages that call themselves 2.1, and what
+    is sent here is the same in both, so a robot is answered in the version that it speaks.
+    """
 
     def __init__(self, manufacturer: str, serial: str, now: Callable[[], datetime]) -> None:
         self._manufacturer = manufacturer
         self._serial = serial
         self._now = now
         self._next: dict[str, int] = {}
+        self.version = SPOKEN
 
     def next(self, topic: str) -> Head:
         """The header of the next message on `topic`."""
         number = self._next.get(topic, 0)
         self._next[topic] = (number + 1) % 2**32
-        return Head(number, timestamp(self._now()), self._manufacturer, self._serial)
+        return Head(number, timestamp(self._now()), self.version, self._manufacturer, self._serial)
+
+    def answer(self, version: str) -> None:
+        """Heard a robot that speaks `version`."""
+        self.version = version if version.startswith("2.0") else SPOKEN
 
 
 def timestamp(at: datetime) -> str:
@@ -84,9 +96,9 @@ def timestamp(at: datetime) -> str:
 
 
 class Codec2:
-    """VDA 5050 2.x: sends 2.1.0, accepts every 2.x."""
+    """VDA 5050 2.x: sends 2.1.0, or 2.0 to a robot of 2.0; accepts every 2.x."""
 
-    version = "2.1.0"
+    version = SPOKEN
     topic_version = "v2"
 
     def __init__(self) -> None:
@@ -113,7 +125,7 @@ class Codec2:
             Order(
                 header_id=head.header_id,
                 timestamp=head.timestamp,
-                version=self.version,
+                version=head.version,
                 manufacturer=head.manufacturer,
                 serial_number=head.serial_number,
                 order_id=body.order_id,
@@ -129,7 +141,7 @@ class Codec2:
             InstantActions(
                 header_id=head.header_id,
                 timestamp=head.timestamp,
-                version=self.version,
+                version=head.version,
                 manufacturer=head.manufacturer,
                 serial_number=head.serial_number,
                 actions=actions,

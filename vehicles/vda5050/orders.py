@@ -47,6 +47,8 @@ class OrderSettings:
     start_deviation_m: float = 60.0
     node_deviation_m: float = 3.0
     load_type: str = "PARCEL"
+    station_type: str = ""
+    """Sent with every pick and drop where set: some robots demand it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,8 @@ class _Writer:
             ActionParameter(key="loadId", value=action.parcel_id),
             ActionParameter(key="loadType", value=self._settings.load_type),
         ]
+        if self._settings.station_type:
+            parameters.append(ActionParameter(key="stationType", value=self._settings.station_type))
         if action.handover_pin_sha256:
             parameters.append(ActionParameter(key=PIN_PARAMETER, value=action.handover_pin_sha256))
         return Action(

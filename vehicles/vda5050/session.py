@@ -221,6 +221,7 @@ class Vda5050Session:
                 f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
                 "robot using this one's topics?",
             )
+        self._headers.answer(message.version)
         return event
 
     def _alarm_nonsense(self, topic: str, reason: str) -> None:

@@ -70,6 +70,8 @@ def _phase(engine: EngineState, state: State, faults: tuple[str, ...]) -> Phase:
     track = engine.track
     working = not state.idle or (track is not None and track.stage in OPEN)
     if not working:
+        if state.paused:
+            return Phase.HOLDING
         return Phase.NOT_READY if faults else Phase.READY
     if state.safety_state.e_stop != "NONE" or state.fatal:
         return Phase.FAILSAFE

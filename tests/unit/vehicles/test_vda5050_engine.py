@@ -477,6 +477,14 @@ def test_telemetry_phases(shown, phase: Phase, item: int) -> None:
     assert told.heading_deg == pytest.approx(115.0, abs=0.01)
 
 
+def test_a_paused_robot_holds_whether_it_has_an_order_or_not() -> None:
+    master = Master()
+    master.feed(GotState(state(2, paused=True)))
+    told = telemetry_of("r1", master.engine, master.now, None, MAP)
+    assert told.phase is Phase.HOLDING
+    assert not told.startable
+
+
 def test_telemetry_before_any_word() -> None:
     told = telemetry_of("r1", EngineState(), 0.0, None, MAP)
     assert told.link is LinkState.UNKNOWN

@@ -117,6 +117,16 @@ def test_headers_count_per_topic() -> None:
     assert headers.next("order").timestamp == "2026-01-02T03:04:05.678Z"
 
 
+def test_a_robot_is_answered_in_the_version_that_it_speaks() -> None:
+    headers = HeaderCounter("ACME", "R-1", lambda: NOW)
+    spoken = []
+    for version in ("2.0.0", "2.1.0", "2.0", "2.2.0"):
+        headers.answer(version)
+        payload = CODEC.instant_actions((), headers.next("instantActions"))
+        spoken.append(json.loads(payload)["version"])
+    assert spoken == ["2.0.0", "2.1.0", "2.0", "2.1.0"]
+
+
 def test_the_newest_entry_of_a_repeated_action_counts() -> None:
     twice = [
         {"actionId": "a", "actionStatus": "FINISHED"},

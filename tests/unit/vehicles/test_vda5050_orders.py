@@ -123,6 +123,13 @@ def test_actions_name_parcel_and_pin() -> None:
     }
 
 
+def test_station_type_is_sent_where_it_is_set() -> None:
+    settings = OrderSettings(load_type="EPAL", station_type="floor")
+    action = build_order(round_of(), MAP, settings).body.nodes[0].actions[0]
+    values = {p.key: p.value for p in action.action_parameters}
+    assert values == {"loadId": "p1", "loadType": "EPAL", "stationType": "floor"}
+
+
 def test_the_same_mission_gives_the_same_order() -> None:
     assert order() == order()
     assert order().order_id == "waypost-m1"
