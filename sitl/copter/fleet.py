@@ -20,8 +20,6 @@ from sitl.world import LabClock, TruthSample
 TICK_S = 0.1
 MIN_WALL_TICK_S = 0.02
 PER_TURN = 25
-MOVING_SAMPLE_S = 0.2
-PARKED_SAMPLE_S = 5.0
 
 
 class _Udp(asyncio.DatagramProtocol):
@@ -47,8 +45,6 @@ class _Station:
         self._udp: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._sampled_s = -PARKED_SAMPLE_S
-        self._was_armed = False
         self.muted_until_s = 0.0
 
     async def connect(self, host: str, port: int) -> None:
@@ -85,7 +81,8 @@ class _Station:
         """Let time pass."""
         self.copter.advance(now_s)
         self.flush()
-        self._log(now_s)
+        for truth in self.copter.take_truth():
+            self._on_truth(self._sample(truth))
 
     def flush(self) -> None:
         """Send what is queued: one datagram a frame."""
@@ -97,17 +94,6 @@ class _Station:
                 self._udp.sendto(frame)
         elif self._writer is not None and not self._writer.is_closing():
             self._writer.write(b"".join(frames))
-
-    def _log(self, now_s: float) -> None:
-        copter = self.copter
-        *events, here = copter.take_truth()
-        for event in events:
-            self._on_truth(self._sample(event))
-        interval = PARKED_SAMPLE_S if here.on_ground else MOVING_SAMPLE_S
-        changed = here.armed != self._was_armed
-        if events or changed or now_s - self._sampled_s >= interval - 1e-6:
-            self._sampled_s, self._was_armed = now_s, here.armed
-            self._on_truth(self._sample(here))
 
     def _sample(self, truth: Truth) -> TruthSample:
         return TruthSample(
@@ -136,8 +122,8 @@ class CopterFleet:
 
     With ``controller`` (host, port) every copter sends to it over UDP from a port of its own;
     with ``tcp`` each listens on a free port of 127.0.0.1, told in ``ports`` by vehicle id.
-    ``on_truth`` is called in the event loop, at most five times a simulated second for a
-    moving copter; ``boot_s`` is simulated seconds from entering to pre-arm OK.
+    ``on_truth`` is called in the event loop: five samples a simulated second of a flying
+    copter whatever the speed-up; ``boot_s`` is simulated seconds from entering to pre-arm OK.
 
     Raises:
         ValueError: neither or both of ``controller`` and ``tcp``, or a vehicle id twice.

@@ -32,6 +32,7 @@ from sitl.copter.telemetry import Streams
 
 MAX_STEP_S = 0.1
 HEARTBEAT_S = 1.0
+MOVING_SAMPLE_S, PARKED_SAMPLE_S = 0.2, 5.0
 PREARM_REPEAT_S = 30.0
 ON_PAD_M = 5.0
 _BOOT_TEXT = b"\n\nInit ArduCopter V4.6.2 (light)\n\nFree RAM: 131072\n"
@@ -69,6 +70,7 @@ class Copter:
         self.now_s = now_s
         self._unix_at_zero_s = unix_at_zero_s
         self._truths: list[Truth] = []
+        self._sampled_s, self._sampled_armed = -math.inf, False
         self._out: list[bytes] = []
         self._pad = NorthEastFrame(spec.home_lat_deg, spec.home_lon_deg)
         self.params = Params(spec.params())
@@ -137,9 +139,9 @@ class Copter:
         return out if self.alive else []
 
     def take_truth(self) -> list[Truth]:
-        """Events since the last call, then the present position."""
+        """The track and the events since the last call: five samples a second in the air."""
         truths, self._truths = self._truths, []
-        return [*truths, self._truth()]
+        return truths
 
     def reboot(self) -> None:
         """The autopilot restarts: mission, fence, rally and parameters stay; in the air it falls.
@@ -385,9 +387,17 @@ class Copter:
 
     def _step(self, dt_s: float) -> None:
         self.now_s += dt_s
-        if not self.alive:
+        if self.alive:
+            self._live(dt_s)
+        else:
             self._fall(dt_s)
-            return
+        interval_s = PARKED_SAMPLE_S if self.flight.on_ground else MOVING_SAMPLE_S
+        due = self.now_s - self._sampled_s >= interval_s - 1e-6
+        if due or self.armed != self._sampled_armed:
+            self._sampled_s, self._sampled_armed = self.now_s, self.armed
+            self._truths.append(self._truth())
+
+    def _live(self, dt_s: float) -> None:
         if self._reboot_due:
             self.reboot()
         if not self.armed:
