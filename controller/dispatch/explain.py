@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from controller.dispatch.cost import breakdown
 from controller.dispatch.feasibility import No
@@ -20,13 +20,17 @@ MOST_CAUSES = 3
 """Causes named in one sentence."""
 
 
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M} UTC"
+
+
 def vehicle_sentences(explanation: Explanation) -> tuple[str, ...]:
     """A sentence for every vehicle: the chosen one, the other candidates, the refused."""
     lines = []
     for candidate in explanation.candidates:
         verb = "was chosen" if candidate.vehicle_id == explanation.chosen else "was not chosen"
         lines.append(
-            f"{candidate.vehicle_id} {verb}: there at {candidate.arrive_at:%H:%M}, "
+            f"{candidate.vehicle_id} {verb}: there at {_clock(candidate.arrive_at)}, "
             f"cost {candidate.cost:.1f}"
         )
     lines.extend(
@@ -155,17 +159,16 @@ def _chosen_words(table: Table, turn: Placed, offer: Offer, candidates: list[Can
     others = [c for c in candidates if c.vehicle_id != offer.vehicle_id]
     rest = "no other vehicle could"
     if others:
-        rest = f"next best is {others[0].vehicle_id}, there at {others[0].arrive_at:%H:%M}"
-    return (
-        f"{offer.vehicle_id} carries {parcel.parcel_id}: there at {arrive_at:%H:%M}, {due}; {rest}"
-    )
+        rest = f"next best is {others[0].vehicle_id}, there at {_clock(others[0].arrive_at)}"
+    there = f"there at {_clock(arrive_at)}, {due}"
+    return f"{offer.vehicle_id} carries {parcel.parcel_id}: {there}; {rest}"
 
 
 def _later_words(parcel_id: str, turn: Placed, candidates: list[Candidate]) -> str:
     best = candidates[0]
     return (
         f"{parcel_id} waits for a drone, expected in about {turn.later_s / 60.0:.0f} min: better "
-        f"than {best.vehicle_id}, there at {best.arrive_at:%H:%M}"
+        f"than {best.vehicle_id}, there at {_clock(best.arrive_at)}"
     )
 
 

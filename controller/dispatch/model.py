@@ -50,6 +50,9 @@ class DispatchSettings:
     detour_per_km: float = 0.5
     preparation_s: float = 60.0
     """From decision to start: planning, loading, read-back, arming."""
+    max_defer_s: float = 1200.0
+    """How long after it is ready a parcel may be left waiting for a drone that is out, where a
+    robot could go now: a drone may stay away for ever."""
     plan_hold_s: float = 300.0
     """How long a cached plan stands where zones have times."""
 

@@ -27,8 +27,13 @@ from controller.dispatch.rounds import Array, Jobs, Robot, Round, insertions
 from controller.dispatch.stops import Stops
 from controller.domain.model import Handling
 from geofence.zones import VehicleClass
+from vehicles.port import LinkState, Phase
 
 BUSY = "busy"
+AT_WORK = frozenset(
+    {Phase.READY, Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RETURNING, Phase.LANDING}
+)
+"""Phases of a drone that will be free again by itself."""
 _DEFAULT_CYCLE_S = 600.0
 
 
@@ -84,7 +89,7 @@ def _judge_drone(
     no = misfit(drone, facts)
     if no is None and gone is not None:
         known = plans.known_flight(world, drone, facts)
-        if isinstance(known, FlightPlan) and gone.code == BUSY:
+        if isinstance(known, FlightPlan) and gone.code == BUSY and _comes_back(drone, world):
             table.later[key] = known
         no = (flight_no(known) if known is not None else None) or gone
         no = no if no.permanent else gone
@@ -98,6 +103,15 @@ def _judge_drone(
                 table.flights[key] = plan
     if no is not None:
         table.noes[key] = no
+
+
+def _comes_back(drone: VehicleFacts, world: World) -> bool:
+    """Whether a busy drone shows that it is on its way through its work."""
+    telemetry = drone.telemetry
+    if telemetry.link is not LinkState.ONLINE or telemetry.received_at is None:
+        return False
+    age_s = (world.now - telemetry.received_at).total_seconds()
+    return age_s <= world.settings.max_telemetry_age_s and telemetry.phase in AT_WORK
 
 
 def _look_for_lasting(table: Table, plans: Plans) -> None:
@@ -161,6 +175,9 @@ def _problem(table: Table, stops: Stops) -> Problem:
                 cost[row, column] = value
                 arrive[row, column] = settings.preparation_s + now.release_s
                 detour[row, column] = now.detour_m
+    for column, facts in enumerate(table.parcels):
+        if (world.now - facts.parcel.ready_at).total_seconds() > settings.max_defer_s:
+            later_count[column] = 0.0
     jobs = _jobs(table)
     rounds, robot_jobs, allowed, far = _robots(table, stops, jobs)
     return Problem(

@@ -18,7 +18,7 @@ from tests.unit.controller.dispatch_worlds import numbered, random_world
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS)
 def test_a_decision_keeps_the_rules(seed):
     world = random_world(seed)
@@ -44,7 +44,7 @@ def test_a_decision_keeps_the_rules(seed):
         assert offer.reserve_pct >= 25.0 - 1e-6
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_every_vehicle_is_in_every_explanation_exactly_once(seed):
     world = random_world(seed)
@@ -65,7 +65,7 @@ def test_every_vehicle_is_in_every_explanation_exactly_once(seed):
         assert all(r.permanent for r in reasons)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_the_same_seed_gives_the_same_answer_in_any_order(seed, rng):
     world = random_world(seed)

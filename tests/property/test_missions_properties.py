@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import timedelta
 
+import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -168,3 +170,54 @@ def test_planned_ways_are_symmetric_and_end_at_home(seed):
     out = [(HOME, 60.0), *(w for w in ways[0] if w[1] == 60.0)]
     assert out == list(reversed(ways[1]))
     assert mission.items[-1].position == HOME
+
+
+def _metres(point, alt_m: float) -> np.ndarray:
+    east = (point.lon_deg - HOME.lon_deg) * 111_320.0 * math.cos(math.radians(HOME.lat_deg))
+    return np.array([east, (point.lat_deg - HOME.lat_deg) * 111_320.0, alt_m])
+
+
+def _rejoin(here: np.ndarray, way: list[np.ndarray]) -> tuple[float, int]:
+    """Distance to the return path and the point flown to, as ArduPilot finds them.
+
+    AP_Mission.cpp, distance_to_mission_leg: the first point by itself, then each leg by projection
+    limited to the leg, a later one only where it is strictly nearer.
+    """
+    best, index = float(np.linalg.norm(way[0] - here)), 0
+    before = way[0]
+    for number, point in enumerate(way[1:], 1):
+        along = point - before
+        if not along.any():
+            continue
+        share = float(np.dot(here - before, along) / np.dot(along, along))
+        foot = before + along * min(1.0, max(0.0, share))
+        before = point
+        away = float(np.linalg.norm(foot - here))
+        if away < best - 1e-9:
+            best, index = away, number
+    return best, index
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.floats(0.0, 1.0))
+def test_a_return_called_for_anywhere_on_the_way_out_stays_on_the_checked_way(seed, share):
+    rng = random.Random(seed)
+    place = at(rng.uniform(-1300, 1300), rng.uniform(-1300, 1300))
+    assume(geodesic_m(HOME, place) > 50.0)
+    device = rng.choice(list(DropDevice))
+    mission = plan_flight(request(place, device=device), ZoneSet(random_zones(rng)), FLAT)
+    assume(isinstance(mission, AirMission))
+    mark = next(i for i, m in enumerate(mission.items) if m.kind is ItemKind.RETURN_PATH)
+    flown = {ItemKind.TAKEOFF, ItemKind.WAYPOINT}
+    out = [_metres(HOME, 0.0)]
+    out += [_metres(m.position, m.alt_home_m) for m in mission.items[:mark] if m.kind in flown]
+    way = [_metres(m.position, m.alt_home_m) for m in mission.items[mark:] if m.position]
+    leg = min(int(share * (len(out) - 1)), len(out) - 2)
+    here = out[leg] + (out[leg + 1] - out[leg]) * rng.random()
+    drift = np.array([rng.uniform(-2.0, 2.0), rng.uniform(-2.0, 2.0), 0.0])
+    away, index = _rejoin(here + drift, way)
+    assert away <= float(np.linalg.norm(drift)) + 0.01
+    target = way[index]
+    for step in np.linspace(0.0, 1.0, 21):
+        on_way = here + drift + (target - here - drift) * step
+        assert _rejoin(on_way, way)[0] <= float(np.linalg.norm(drift)) + 0.01

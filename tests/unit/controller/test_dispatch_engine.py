@@ -194,6 +194,26 @@ def test_a_parcel_waits_for_a_drone_rather_than_for_a_long_round():
     assert "better than R-01" in sentence
 
 
+@pytest.mark.parametrize(
+    ("phase", "link", "waited_min", "waits"),
+    [
+        (Phase.RETURNING, LinkState.ONLINE, 0, True),
+        (Phase.HOLDING, LinkState.ONLINE, 0, False),
+        (Phase.RETURNING, LinkState.OFFLINE, 0, False),
+        (Phase.RETURNING, LinkState.ONLINE, 25, False),
+    ],
+)
+def test_nobody_waits_for_ever_for_a_drone_that_is_out(phase, link, waited_min, waits):
+    engine = Engine()
+    place = at(1000.0, 1000.0)
+    ready_at = NOW - timedelta(minutes=waited_min)
+    asked = world((drone(), robot()), (parcel(1, place, ready_at=ready_at),))
+    engine.dispatch(asked, ids=numbered())
+    out = told(drone(assigned="A-1"), phase=phase, link=link)
+    decision = engine.dispatch(replace(asked, vehicles=(out, robot())), ids=numbered())
+    assert [o.vehicle_id for o in decision.offers] == ([] if waits else ["R-01"])
+
+
 def test_a_round_is_filled_up_to_its_slots_and_no_further():
     parcels = tuple(parcel(i, at(250.0, 250.0 * (i % 3)), weight_kg=3.0) for i in range(6))
     decision = decide((robot(),), parcels)
