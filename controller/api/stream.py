@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
 
 from controller.api import views
 
 if TYPE_CHECKING:
     from controller.api.context import Context
     from controller.delivery.views import Update
+
+Emit = Callable[[bytes], Awaitable[None]]
 
 CLOCK_PERIOD_S = 5.0
 """Wall seconds between `clock` events: they keep the link open and clients' clocks right."""
@@ -59,38 +64,67 @@ def told(ctx: Context, update: Update) -> bytes:
             return event("snapshot", snapshot(ctx))
 
 
-async def live(ctx: Context) -> AsyncIterator[bytes]:
-    """The stream of one client, until it leaves or the server closes."""
+class _OverError(Exception):
+    """The client left, or the server closes."""
+
+
+async def follow(ctx: Context, emit: Emit, left: Awaitable[object]) -> None:
+    """Tell one client everything until it has left or the server closes."""
     ctx.streams += 1
     try:
         async with ctx.desk.updates() as updates:
-            yield event("snapshot", snapshot(ctx))
-            async for chunk in _changes(ctx, updates):
-                yield chunk
+            await emit(event("snapshot", snapshot(ctx)))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_changes(ctx, updates, emit), name="stream-changes")
+                group.create_task(_clock(ctx, emit), name="stream-clock")
+                group.create_task(_over(left), name="stream-left")
+                group.create_task(_over(ctx.closing.wait()), name="stream-closing")
+    except* _OverError:
+        pass
     finally:
         ctx.streams -= 1
 
 
-async def _changes(ctx: Context, updates: AsyncIterator[Update]) -> AsyncIterator[bytes]:
-    async def following() -> Update | None:
-        return await anext(updates, None)
+async def _changes(ctx: Context, updates: AsyncIterator[Update], emit: Emit) -> None:
+    async for update in updates:
+        await emit(told(ctx, update))
+    raise _OverError
 
-    closing = asyncio.create_task(ctx.closing.wait(), name="stream-closing")
-    pending = asyncio.create_task(following(), name="stream-update")
-    try:
-        while not closing.done():
-            done, _ = await asyncio.wait(
-                {pending, closing}, timeout=CLOCK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not done:
-                yield event("clock", ctx.clock_json())
-            elif pending in done:
-                update = pending.result()
-                if update is None:
-                    return
-                pending = asyncio.create_task(following(), name="stream-update")
-                yield told(ctx, update)
-    finally:
-        for task in (closing, pending):
-            task.cancel()
-        await asyncio.gather(closing, pending, return_exceptions=True)
+
+async def _clock(ctx: Context, emit: Emit) -> None:
+    while True:
+        await asyncio.sleep(CLOCK_PERIOD_S)
+        await emit(event("clock", ctx.clock_json()))
+
+
+async def _over(end: Awaitable[object]) -> None:
+    await end
+    raise _OverError
+
+
+class LiveStream(Response):
+    """The stream as a response (Server-sent events: WHATWG HTML, section 9.2)."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._ctx = ctx
+        # the length of a stream is not known
+        self.raw_headers = [h for h in self.raw_headers if h[0] != b"content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the client leaves or the server closes."""
+        del scope
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+
+        async def emit(chunk: bytes) -> None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+        async def left() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        await follow(self._ctx, emit, left())
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

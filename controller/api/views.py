@@ -310,7 +310,7 @@ def unexplained(parcel_id: str) -> dict[str, Any]:
         "parcel_id": parcel_id,
         "at": None,
         "chosen": "",
-        "sentence": "Not considered for any vehicle yet: it waits for its ready time or for dispatch",
+        "sentence": "Not considered yet: it waits for its ready time or for dispatch",
         "candidates": [],
         "refusals": [],
     }

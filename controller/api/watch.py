@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import StreamingResponse
 
 from controller.api import metrics, views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.problems import ApiError, not_found
-from controller.api.stream import live
+from controller.api.stream import LiveStream
 
 router = APIRouter(tags=["watching"])
 
@@ -47,10 +46,10 @@ async def log(
 @router.get(
     "/v1/stream",
     summary="Everything as it happens, as server-sent events",
-    response_class=StreamingResponse,
+    response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}}},
 )
-async def stream(ctx: Ctx) -> StreamingResponse:
+async def stream(ctx: Ctx) -> LiveStream:
     """First `snapshot`, then `parcel`, `vehicle`, `alarm`, `held`, `zones`, `clock`."""
     if ctx.streams >= ctx.max_streams:
         raise ApiError(
@@ -60,8 +59,7 @@ async def stream(ctx: Ctx) -> StreamingResponse:
             next_step="close one and try again",
             headers={"Retry-After": "5"},
         )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(live(ctx), media_type="text/event-stream", headers=headers)
+    return LiveStream(ctx)
 
 
 @router.get("/healthz", summary="Whether the controller serves")

@@ -212,9 +212,9 @@ class _Demo:
             return False
 
     async def _look(self, http: httpx.AsyncClient, run: scenario.Run, ids: set[str]) -> Picture:
-        health, parcels, vehicles = await asyncio.gather(
-            _get(http, "/healthz"), _get(http, "/v1/parcels"), _get(http, "/v1/vehicles")
-        )
+        health = await _get(http, "/healthz")
+        parcels = await _get(http, "/v1/parcels")
+        vehicles = await _get(http, "/v1/vehicles")
         simulated = datetime.fromisoformat(health["now"]) - run.start
         return Picture(
             simulated_s=simulated.total_seconds(),

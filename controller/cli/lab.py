@@ -122,12 +122,10 @@ async def running_lab(arguments: list[str], log: Path) -> AsyncIterator[Lab]:
                 status=EXIT_FAILED,
                 next_step=f"see {log}",
             ) from error
-        drain = asyncio.create_task(_drain(process.stdout), name="lab-output")
-        try:
+        async with asyncio.TaskGroup() as group:
+            drain = group.create_task(_drain(process.stdout), name="lab-output")
             yield Lab(process, ready, log)
-        finally:
             drain.cancel()
-            await asyncio.gather(drain, return_exceptions=True)
     finally:
         await _stop(process)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from controller.api.app import create_app
 from controller.api.context import Context
-from controller.api.stream import live
+from controller.api.stream import follow
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.clock import START, ManualClock
@@ -176,36 +177,58 @@ def parse(chunk: bytes) -> tuple[str, Any]:
     return lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))
 
 
+@asynccontextmanager
+async def listening(context: Context) -> AsyncIterator[Callable[[], Awaitable[tuple[str, Any]]]]:
+    """A client of the stream; call it for the next event."""
+    chunks: asyncio.Queue[bytes] = asyncio.Queue()
+    gone = asyncio.Event()
+
+    async def following() -> tuple[str, Any]:
+        async with asyncio.timeout(5):
+            return parse(await chunks.get())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(context, chunks.put, gone.wait()), name="client")
+        yield following
+        gone.set()
+
+
 async def test_the_stream_tells_a_snapshot_and_then_every_change(desk: FakeDesk) -> None:
     context = make_context(desk)
-    stream = live(context)
-    name, snapshot = parse(await anext(stream))
-    assert name == "snapshot"
-    assert {v["id"] for v in snapshot["vehicles"]} == {"D-01", "D-02", "R-01"}
-    assert context.streams == 1
-    await desk.submit([parcel("P-1", START, SOMEWHERE)], key="k", fingerprint="f")
-    desk.put_state("P-1", ParcelState.IN_TRANSIT, vehicle_id="D-01")
-    told = [parse(await anext(stream)) for _ in range(2)]
-    assert [(n, p["state"]) for n, p in told] == [
-        ("parcel", "submitted"),
-        ("parcel", "in_transit"),
-    ]
-    context.closing.set()
-    with pytest.raises(StopAsyncIteration):
-        await anext(stream)
+    async with listening(context) as following:
+        name, snapshot = await following()
+        assert name == "snapshot"
+        assert {v["id"] for v in snapshot["vehicles"]} == {"D-01", "D-02", "R-01"}
+        assert context.streams == 1
+        await desk.submit([parcel("P-1", START, SOMEWHERE)], key="k", fingerprint="f")
+        desk.put_state("P-1", ParcelState.IN_TRANSIT, vehicle_id="D-01")
+        told = [await following() for _ in range(2)]
+        assert [(n, p["state"]) for n, p in told] == [
+            ("parcel", "submitted"),
+            ("parcel", "in_transit"),
+        ]
+        desk.put_alarm(alarm("A-1", START))
+        assert (await following())[0] == "alarms"
     assert context.streams == 0
 
 
+async def test_a_closing_server_ends_its_streams(desk: FakeDesk) -> None:
+    context = make_context(desk)
+    async with listening(context) as following:
+        await following()
+        context.closing.set()
+        async with asyncio.timeout(5):
+            while context.streams:
+                await asyncio.sleep(0)
+
+
 async def test_a_slow_reader_gets_a_fresh_snapshot(desk: FakeDesk) -> None:
-    stream = live(make_context(desk))
-    await anext(stream)
-    for _ in range(1000):
-        desk.put_vehicle(vehicle_view("D-01", START, SOMEWHERE))
-    names = set()
-    async with asyncio.timeout(5):
-        while "snapshot" not in names:
-            names.add(parse(await anext(stream))[0])
-    await stream.aclose()
+    async with listening(make_context(desk)) as following:
+        await following()
+        for _ in range(1000):
+            desk.put_vehicle(vehicle_view("D-01", START, SOMEWHERE))
+        while (await following())[0] != "snapshot":
+            pass
 
 
 async def test_streams_are_bounded(desk: FakeDesk) -> None:

@@ -5,7 +5,7 @@ import { AlarmBar } from "./alarms.js";
 import { Detail } from "./detail.js";
 import { html } from "./html.js";
 import { LeftPanel } from "./left.js";
-import { MapView } from "./mapview.js";
+import { MapKey, MapView } from "./mapview.js";
 import { makeStore, simulatedNow } from "./store.js";
 import { follow } from "./stream.js";
 import { VehicleTable } from "./tables.js";
@@ -67,6 +67,7 @@ function App() {
               ${name === "map" ? "Map" : "Table"}
             </button>`,
           )}
+          ${view === "map" && html`<${MapKey} />`}
           ${noMap &&
           html`<span class="note"
             >No map here: ${mapFailed || "this browser offers no WebGL"}. The table shows the same.</span

@@ -166,10 +166,13 @@ export function MapView({ state, now, select, hidden, theme, onFail }) {
   return html`<div class="mapbox" hidden=${hidden}>
     <div class="map" ref=${box} role="region" aria-label="Map; the Table view shows the same in words"></div>
     <button type="button" class="reframe" onClick=${() => chart.current?.frame(state)}>Show all</button>
-    <div class="key" aria-hidden="true">
-      <span><i class="shape drone"></i>drone</span><span><i class="shape robot"></i>robot</span>
-      <span><i class="swatch no_fly"></i>no-fly</span><span><i class="swatch restricted"></i>restricted</span>
-      <span><i class="swatch advisory"></i>advisory</span><span><i class="swatch keep_in"></i>keep inside</span>
-    </div>
+  </div>`;
+}
+
+export function MapKey() {
+  return html`<div class="key" aria-hidden="true">
+    <span><i class="shape drone"></i>drone</span><span><i class="shape robot"></i>robot</span>
+    <span><i class="swatch no_fly"></i>no-fly</span><span><i class="swatch restricted"></i>restricted</span>
+    <span><i class="swatch advisory"></i>advisory</span><span><i class="swatch keep_in"></i>keep inside</span>
   </div>`;
 }
