@@ -10,19 +10,22 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from controller.config import Config
 from controller.delivery import recovery
 from controller.delivery.describe import track_of
-from controller.delivery.desk import Desk, Publisher
+from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Matching
 from controller.delivery.process import ProcessSettings, VehicleProcess
+from controller.delivery.publish import Publisher
+from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.zones import ZoneBook
 from controller.dispatch.model import DispatchSettings
@@ -57,7 +60,7 @@ from geofence.frames import LatLon
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, Verb
+from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -74,126 +77,160 @@ ROBOT_OFFLINE_S = 70.0
 TRACK_LIMIT_M = {VehicleClass.MULTIROTOR.value: 50.0, VehicleClass.ROBOT.value: 50.0}
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a controller is made of, opened and read."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    ledger: Ledger
+    adapters: Sequence[VehicleAdapter]
+    epochs: Mapping[str, int]
+    enrolment: Enrolment
+    sites: Mapping[str, Site]
+    zones: ZoneSet
+    streets: StreetGraph | None
+    figures: Figures
+    ids: Callable[[str], str]
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Ground and geoid of the operating area."""
+        return Surroundings(self.config.terrain.ground_amsl_m, self.config.terrain.geoid_m)
+
+    @property
+    def retry(self) -> Retry:
+        """How often a failed parcel is offered again."""
+        return Retry(self.config.delivery.max_attempts, self.config.delivery.retry_backoff_s)
+
+
 class App:
     """A controller. `run` serves it until cancelled."""
 
-    def __init__(
-        self,
-        *,
-        config: Config,
-        clock: Clock,
-        store: Store,
-        adapters: Sequence[VehicleAdapter],
-        epochs: Mapping[str, int],
-        enrolment: Enrolment,
-        sites: Mapping[str, Site],
-        zones: ZoneSet,
-        streets: StreetGraph | None,
-        figures: Figures,
-        ids: Callable[[str], str],
-        ledger: Ledger,
-    ) -> None:
-        self.config = config
-        self.clock = clock
-        self.figures = figures
-        self._store = store
-        self._adapters = adapters
-        self._enrolment = enrolment
+    def __init__(self, setting: Setting) -> None:
+        self.config = setting.config
+        self.clock = setting.clock
+        self.figures = setting.figures
+        self.ledger = setting.ledger
+        self._setting = setting
+        self._enrolment = setting.enrolment
         self._group: asyncio.TaskGroup | None = None
-        self._up_since_s = clock.monotonic_s()
+        self._up_since_s = setting.clock.monotonic_s()
         self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
-        terrain = config.terrain
-        surroundings = Surroundings(terrain.ground_amsl_m, terrain.geoid_m)
-        settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
-        self.ledger = ledger
-        self.board = AlarmBoard(clock, ids, self._on_alarm)
-        self.zones = ZoneBook(zones, self.ledger, clock)
+        self._startable: set[str] = set()
         self._hub = Hub()
-        delivery = config.delivery
-        retry = Retry(delivery.max_attempts, delivery.retry_backoff_s)
-        happenings = Happenings(
+        self._dispatch_settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
+        self.board = AlarmBoard(setting.clock, setting.ids, self._on_alarm)
+        self.zones = ZoneBook(setting.zones, setting.ledger, setting.clock)
+        self._gate = Gate(
+            settings=self._dispatch_settings,
+            surroundings=setting.surroundings,
+            zones=self._zones_now,
+            clock=setting.clock,
+            max_age_s=MAX_TELEMETRY_AGE_S,
+        )
+        happenings = self._make_happenings()
+        self.processes = {
+            vehicle_id: self._make_process(session, happenings)
+            for vehicle_id, session in sessions_of(setting.adapters, setting.enrolment).items()
+        }
+        self.matching = self._make_matching()
+        self.watch = self._make_watch()
+        self.desk = self._make_desk()
+        self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
+        self.ledger.listen(self._on_kept)
+
+    def _make_happenings(self) -> Happenings:
+        delivery = self.config.delivery
+        return Happenings(
             ledger=self.ledger,
             board=self.board,
-            bases=enrolment.bases,
-            homes=enrolment.homes,
+            bases=self._enrolment.bases,
+            homes=self._enrolment.homes,
             tolerances=Tolerances(
                 delivery.drop_tolerance_drone_m,
                 delivery.drop_tolerance_robot_m,
                 delivery.home_tolerance_m,
             ),
-            retry=retry,
+            retry=self._setting.retry,
         )
-        gate = Gate(
-            settings=settings,
-            surroundings=surroundings,
-            zones=lambda: self.zones.zones,
-            clock=clock,
-            max_age_s=MAX_TELEMETRY_AGE_S,
+
+    def _make_process(self, session: VehicleSession, happenings: Happenings) -> VehicleProcess:
+        delivery = self.config.delivery
+        owner = VehicleOwner(
+            session,
+            epoch=self._setting.epochs[session.vehicle_id],
+            clock=self.clock,
+            command_timeout_s=at_least(delivery.command_timeout_s, COMMAND_WALL_S, self.config),
         )
-        process_settings = ProcessSettings(
-            retry=retry,
-            load_tries=delivery.load_tries,
-            start_tries=delivery.start_tries,
-            vehicle_rest_s=delivery.vehicle_rest_s,
-        )
-        self.processes = {
-            vehicle_id: VehicleProcess(
-                VehicleOwner(
-                    session,
-                    epoch=epochs[vehicle_id],
-                    clock=clock,
-                    command_timeout_s=at_least(delivery.command_timeout_s, COMMAND_WALL_S, config),
-                ),
-                ledger=self.ledger,
-                gate=gate,
-                happenings=happenings,
-                board=self.board,
-                clock=clock,
-                figures=figures,
-                settings=process_settings,
-                ids=ids,
-                on_free=self._on_free,
-            )
-            for vehicle_id, session in sessions_of(adapters, enrolment).items()
-        }
-        self.matching = Matching(
+        return VehicleProcess(
+            owner,
             ledger=self.ledger,
-            processes=self.processes,
-            enrolled=enrolment.known,
-            sites=sites,
-            zones=lambda: self.zones.zones,
-            surroundings=surroundings,
-            streets=streets,
-            settings=settings,
-            clock=clock,
-            figures=figures,
-            ids=ids,
-            seed=config.dispatch.seed,
+            gate=self._gate,
+            happenings=happenings,
+            clock=self.clock,
+            figures=self.figures,
+            settings=ProcessSettings(
+                retry=self._setting.retry,
+                load_tries=delivery.load_tries,
+                start_tries=delivery.start_tries,
+                vehicle_rest_s=delivery.vehicle_rest_s,
+            ),
+            ids=self._setting.ids,
+            on_free=self._on_free,
         )
-        self.watch = Watch(
+
+    def _make_matching(self) -> Matching:
+        return Matching(
+            ledger=self.ledger,
             board=self.board,
-            clock=clock,
-            surroundings=surroundings,
-            limits=EnergyLimits(config.safety.low_battery_pct, config.safety.reserve_pct),
+            processes=self.processes,
+            enrolled=self._enrolment.known,
+            sites=self._setting.sites,
+            zones=self._zones_now,
+            surroundings=self._setting.surroundings,
+            streets=self._setting.streets,
+            settings=self._dispatch_settings,
+            clock=self.clock,
+            figures=self.figures,
+            ids=self._setting.ids,
+            seed=self.config.dispatch.seed,
+        )
+
+    def _make_watch(self) -> Watch:
+        safety = self.config.safety
+        return Watch(
+            board=self.board,
+            clock=self.clock,
+            surroundings=self._setting.surroundings,
+            limits=EnergyLimits(safety.low_battery_pct, safety.reserve_pct),
             track_limit_m=TRACK_LIMIT_M,
             fleet=self._watched,
-            zones=lambda: self.zones.zones,
+            zones=self._zones_now,
             hold=self._hold,
         )
-        self.desk = Desk(
-            store=store,
+
+    def _make_desk(self) -> Desk:
+        rezoning = Rezoning(
+            ledger=self.ledger, processes=self.processes, gate=self._gate, board=self.board
+        )
+        return Desk(
+            store=self._setting.store,
             ledger=self.ledger,
             board=self.board,
             hub=self._hub,
             matching=self.matching,
             processes=self.processes,
-            enrolled=enrolment.known,
-            sites=sites,
+            enrolled=self._enrolment.known,
+            sites=self._setting.sites,
             zones=self.zones,
-            clock=clock,
+            rezoning=rezoning,
+            clock=self.clock,
         )
-        self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
-        self.ledger.listen(self._on_kept)
+
+    def _zones_now(self) -> ZoneSet:
+        return self.zones.zones
 
     async def run(self) -> None:
         """Serve the vehicles, the parcels and whoever watches, until cancelled."""
@@ -204,9 +241,9 @@ class App:
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
             self._group = group
-            group.create_task(self._store.run(), name="store")
+            group.create_task(self._setting.store.run(), name="store")
             group.create_task(self.ledger.write_notes(), name="event-log")
-            for number, adapter in enumerate(self._adapters):
+            for number, adapter in enumerate(self._setting.adapters):
                 group.create_task(adapter.run(), name=f"adapter {number}")
             for vehicle_id, process in self.processes.items():
                 group.create_task(process.owner.hear(process.hear), name=f"hear {vehicle_id}")
@@ -261,6 +298,7 @@ class App:
         owner = process.owner
         task = self.ledger.assignments.get(vehicle_id)
         telemetry = owner.telemetry
+        self._notice_ready(vehicle_id, ready=telemetry.startable)
         links = link_conditions(
             telemetry,
             owner.age_s(),
@@ -276,6 +314,14 @@ class App:
             track=self._track(vehicle_id),
             extra=(*links, *process.conditions()),
         )
+
+    def _notice_ready(self, vehicle_id: str, *, ready: bool) -> None:
+        """A vehicle that has become ready is offered work at once."""
+        if not ready:
+            self._startable.discard(vehicle_id)
+        elif vehicle_id not in self._startable:
+            self._startable.add(vehicle_id)
+            self.matching.wake()
 
     def _track(self, vehicle_id: str) -> tuple[LatLon, ...]:
         """The whole way of the mission that the vehicle is on, worked out once a mission."""
@@ -344,19 +390,21 @@ async def build(
         ledger = Ledger(store, clock, make_id)
         recovery.restore(kept, ledger, epochs, clock)
         app = App(
-            config=config,
-            clock=clock,
-            store=store,
-            adapters=made,
-            epochs=epochs,
-            enrolment=enrolment,
-            sites=sites,
-            zones=zones,
-            streets=streets,
-            figures=figures,
-            ids=make_id,
-            ledger=ledger,
+            Setting(
+                config=config,
+                clock=clock,
+                store=store,
+                ledger=ledger,
+                adapters=made,
+                epochs=epochs,
+                enrolment=enrolment,
+                sites=sites,
+                zones=zones,
+                streets=streets,
+                figures=figures,
+                ids=make_id,
+            )
         )
-        recovery.tell_orphans(kept, enrolment.bases, app.board)
+        recovery.tell_orphans(kept, enrolment.bases, sites, app.board)
         app.zones.restore(kept.zones)
         yield app

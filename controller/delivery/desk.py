@@ -7,10 +7,9 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -19,6 +18,7 @@ from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.process import VehicleProcess
+from controller.delivery.rezoning import Rezoning
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -75,6 +75,7 @@ class Desk:
         enrolled: Mapping[str, Enrolled],
         sites: Mapping[str, Site],
         zones: ZoneBook,
+        rezoning: Rezoning,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -86,6 +87,7 @@ class Desk:
         self._enrolled = enrolled
         self._sites = sites
         self._zones = zones
+        self._rezoning = rezoning
         self._clock = clock
         self._submitting = asyncio.Lock()
 
@@ -196,12 +198,17 @@ class Desk:
         return self._zones.zones
 
     async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:
-        """Put another zone set in force; what was planned against the old one is planned anew."""
+        """Put another zone set in force.
+
+        What was planned against the old one is planned anew; what is under way and no longer
+        allowed is told to hold.
+        """
         zone_set = ZoneSet(zones)
         await self._zones.replace(zone_set, by=by)
         self._hub.publish("zones", Update("zones", zone_set.version))
         for process in self._processes.values():
             process.wake()
+        await self._rezoning.judge()
         self._matching.wake()
         return zone_set
 
@@ -309,54 +316,6 @@ class Desk:
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
         )
-
-
-class Publisher:
-    """Turns changes into updates, a few times a second and only where somebody watches."""
-
-    def __init__(
-        self, desk: Desk, hub: Hub, ledger: Ledger, telemetry: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        self._desk = desk
-        self._hub = hub
-        self._telemetry = telemetry
-        self._parcels: set[str] = set()
-        self._shown: dict[str, Any] = {}
-        self._held: HoldState | None = desk.held
-        ledger.listen(self._note)
-
-    async def run(self, wall_period_s: float) -> None:
-        """Publish until cancelled. People watch on wall time, however fast the clock runs."""
-        while True:
-            await asyncio.sleep(wall_period_s)
-            self.publish()
-
-    def publish(self) -> None:
-        """Tell what has changed since the last time."""
-        parcels, self._parcels = self._parcels, set()
-        telemetry = dict(self._telemetry())
-        changed = [v for v, t in telemetry.items() if self._shown.get(v) is not t]
-        self._shown = telemetry
-        held = self._desk.held
-        if not self._hub.watched:
-            self._held = held
-            return
-        for parcel_id in parcels:
-            self._hub.publish(parcel_id, Update("parcel", self._desk.parcel(parcel_id)))
-        for vehicle_id in changed:
-            self._hub.publish(vehicle_id, Update("vehicle", self._desk.vehicle(vehicle_id)))
-        if held != self._held:
-            self._held = held
-            self._hub.publish("held", Update("held", held))
-
-    def alarm(self, alarm: Alarm) -> None:
-        """An alarm was raised, acknowledged or cleared."""
-        self._hub.publish(alarm.alarm_id, Update("alarm", alarm))
-
-    def _note(self, changes: Changes) -> None:
-        self._parcels.update(step.after.parcel.parcel_id for step in changes.parcels)
-        for task in changes.assignments:
-            self._shown.pop(task.after.assignment.vehicle_id, None)
 
 
 def _words(state: ParcelState) -> str:

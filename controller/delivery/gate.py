@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from controller.dispatch.model import DispatchSettings
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
-from geofence.check import Surroundings
+from geofence.check import Surroundings, Violation
+from geofence.errors import GeofenceError
 from geofence.zoneset import ZoneSet
+from missions.errors import MissionsError
 from missions.model import AirMission
 from missions.validate import (
     FlightChecks,
@@ -66,13 +68,31 @@ class Gate:
             return Shut(f"{owner.vehicle_id} is {telemetry.link}: its data is not fresh")
         if telemetry.battery_pct is None:
             return Shut(f"{owner.vehicle_id} has not told its battery level")
-        loads = {ident: parcels[ident].parcel.weight_kg for ident in record.assignment.parcel_ids}
-        verdict = await asyncio.to_thread(
-            self._judge, record, loads, owner.capability, telemetry.battery_pct, zones
-        )
+        loads = self._loads(record, parcels)
+        try:
+            verdict = await asyncio.to_thread(
+                self._judge, record, loads, owner.capability, telemetry.battery_pct, zones
+            )
+        except (GeofenceError, MissionsError) as error:
+            return Shut(f"the mission cannot be checked: {error}")
         if verdict.go:
             return None
         return Shut("; ".join(reason.text for reason in verdict.reasons))
+
+    async def violations(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[Violation, ...]:
+        """What the zones in force have against a mission that is under way."""
+        loads = self._loads(record, parcels)
+        verdict = await asyncio.to_thread(
+            self._judge, record, loads, owner.capability, 100.0, self._zones()
+        )
+        return verdict.verdict.violations if verdict.verdict is not None else ()
+
+    def _loads(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord]
+    ) -> dict[str, float]:
+        return {ident: parcels[ident].parcel.weight_kg for ident in record.assignment.parcel_ids}
 
     def _judge(
         self,

@@ -26,9 +26,11 @@ from controller.dispatch.model import (
     VehicleFacts,
     World,
 )
+from controller.domain.alarms import Condition, Severity
 from controller.domain.model import ParcelState, Site
 from controller.observe import Figures
-from controller.store.errors import ConflictError, StaleStepError
+from controller.safety.board import AlarmBoard
+from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreError
 from geofence.check import Surroundings
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
@@ -60,6 +62,7 @@ class Matching:
         self,
         *,
         ledger: Ledger,
+        board: AlarmBoard,
         processes: Mapping[str, VehicleProcess],
         enrolled: Mapping[str, Enrolled],
         sites: Mapping[str, Site],
@@ -73,6 +76,7 @@ class Matching:
         seed: int,
     ) -> None:
         self._ledger = ledger
+        self._board = board
         self._processes = processes
         self._enrolled = enrolled
         self._sites = sites
@@ -102,9 +106,28 @@ class Matching:
                 pass
             self._wake.clear()
             began = time.perf_counter()
-            await self.decide()
+            await self._decide_once()
             # the thread shares the interpreter with the links: they come first
             await asyncio.sleep(REST_SHARE * (time.perf_counter() - began))
+
+    async def _decide_once(self) -> None:
+        try:
+            await self.decide()
+        except FencedError:
+            raise
+        except StoreError as error:
+            log.warning("dispatch not kept", reason=str(error))
+        except Exception as error:
+            # vehicles in the air need the rest of the controller, whatever dispatch stumbles over
+            log.exception("dispatch failed")
+            self._board.happen(
+                Condition(
+                    "dispatch",
+                    Severity.WARNING,
+                    f"dispatch failed: {type(error).__name__}: {error}",
+                    "Nothing new is assigned while this lasts; see the log",
+                )
+            )
 
     async def decide(self) -> int:
         """One decision; the number of assignments made."""

@@ -33,7 +33,6 @@ from controller.domain.records import (
 )
 from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
-from controller.safety.board import AlarmBoard
 from controller.store.errors import FencedError, StoreError
 from missions.model import AirMission
 from vehicles.port import (
@@ -85,7 +84,6 @@ class VehicleProcess:
         ledger: Ledger,
         gate: Gate,
         happenings: Happenings,
-        board: AlarmBoard,
         clock: Clock,
         figures: Figures,
         settings: ProcessSettings,
@@ -96,7 +94,6 @@ class VehicleProcess:
         self._ledger = ledger
         self._gate = gate
         self._happenings = happenings
-        self._board = board
         self._clock = clock
         self._figures = figures
         self._settings = settings

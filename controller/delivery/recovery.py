@@ -15,7 +15,7 @@ import structlog
 from controller.delivery.ledger import Ledger
 from controller.dispatch.model import Explanation
 from controller.domain.alarms import Condition, Severity
-from controller.domain.model import Event
+from controller.domain.model import Event, ParcelState
 from controller.safety.board import AlarmBoard
 from controller.store.database import Kept
 from vehicles.port import Clock
@@ -42,8 +42,21 @@ def restore(kept: Kept, ledger: Ledger, epochs: Mapping[str, int], clock: Clock)
         log.info("open assignments found", count=len(kept.assignments))
 
 
-def tell_orphans(kept: Kept, known: Mapping[str, object], board: AlarmBoard) -> None:
-    """Alarms for assignments of vehicles that are no longer enrolled."""
+def tell_orphans(
+    kept: Kept, known: Mapping[str, object], sites: Mapping[str, object], board: AlarmBoard
+) -> None:
+    """Alarms for what the configuration no longer knows: vehicles at work, sites with parcels."""
+    for parcel in kept.parcels:
+        site_id = parcel.parcel.origin_site_id
+        if parcel.state is ParcelState.SUBMITTED and site_id not in sites:
+            board.happen(
+                Condition(
+                    f"site:{site_id}",
+                    Severity.CAUTION,
+                    f"parcels wait at {site_id}, which is no longer configured",
+                    "Put the site back into the configuration and restart, or cancel them",
+                )
+            )
     for record in kept.assignments:
         task = record.assignment
         if task.vehicle_id not in known:

@@ -71,7 +71,19 @@ class Watch:
     async def run(self, period_s: float) -> None:
         """Look once a period until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:
+                # a watch that ends must be told, and the next look may succeed
+                log.exception("the watch failed")
+                self._board.happen(
+                    Condition(
+                        "watch",
+                        Severity.WARNING,
+                        f"the watch over vehicles failed: {type(error).__name__}: {error}",
+                        "Watch the map yourself; hold the fleet if this lasts",
+                    )
+                )
             await self._clock.sleep(period_s)
 
     async def look(self) -> None:

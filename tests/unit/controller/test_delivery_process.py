@@ -249,7 +249,6 @@ async def rig_on(
                 tolerances=Tolerances(15.0, 30.0, 60.0),
                 retry=Retry(3, 5.0),
             ),
-            board=board,
             clock=clock,
             figures=Figures(),
             settings=ProcessSettings(Retry(3, 5.0), load_tries=3, start_tries=3),

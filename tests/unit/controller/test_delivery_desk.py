@@ -1,0 +1,271 @@
+"""The desk over a whole controller with vehicles in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.app import App, build
+from controller.clock import ScaledClock
+from controller.config import Config, from_dict
+from controller.delivery.views import (
+    DuplicateParcelError,
+    IdempotencyConflictError,
+    UnknownAlarmError,
+    UnknownParcelError,
+    UnknownSiteError,
+    UnknownVehicleError,
+    Update,
+)
+from controller.domain.alarms import Condition, Severity
+from controller.domain.model import Destination, Parcel, ParcelState
+from controller.enrol import make_clock
+from geofence.frames import LatLon, offset
+from geofence.zones import CircleArea, Zone, ZoneKind
+from tests.support.clock import START
+from vehicles.port import Outcome, Verb
+
+HUB = LatLon(60.2, 24.9)
+
+
+def config(folder: Path, **sections: object) -> Config:
+    return from_dict(
+        {
+            "store": {"url": "sqlite+aiosqlite:///w.db"},
+            "terrain": {"ground_amsl_m": 10.0, "geoid_m": 18.0},
+            "safety": {"stale_s": 600.0, "offline_s": 900.0},
+            "sites": [{"id": "hub", "kind": "hub", "lat_deg": HUB.lat_deg, "lon_deg": HUB.lon_deg}],
+            "drones": [
+                {
+                    "id": f"D-{number}",
+                    "link": "loopback",
+                    "sysid": number,
+                    "base": "hub",
+                    "pad_lat_deg": HUB.lat_deg,
+                    "pad_lon_deg": HUB.lon_deg,
+                }
+                for number in (1, 2)
+            ],
+            **sections,
+        },
+        base=folder,
+    )
+
+
+@asynccontextmanager
+async def running(folder: Path, speedup: float = 50.0) -> AsyncIterator[App]:
+    clock = ScaledClock(START, time.time(), speedup)
+    async with build(config(folder), clock=clock) as app, asyncio.TaskGroup() as group:
+        task = group.create_task(app.run(), name="controller")
+        yield app
+        task.cancel()
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[App]:
+    async with running(tmp_path) as made:
+        yield made
+
+
+def parcel(app: App, ident: str, away_m: float = 900.0, **fields: object) -> Parcel:
+    now = app.clock.now()
+    made = Parcel(
+        ident,
+        1.0,
+        (0.2, 0.2, 0.1),
+        "hub",
+        Destination(offset(HUB, 30.0, away_m), address="Katu 1"),
+        now,
+        now + timedelta(hours=2),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], bool], deadline_s: float = 15.0) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def state(app: App, ident: str = "P-1") -> ParcelState:
+    view = app.desk.parcel(ident)
+    assert view is not None
+    return view.state
+
+
+async def submit(app: App, *idents: str, key: str = "k") -> None:
+    await app.desk.submit([parcel(app, i) for i in idents], key=key, fingerprint=key)
+
+
+async def test_the_same_request_is_answered_again_and_kept_once(app: App) -> None:
+    first = await app.desk.submit([parcel(app, "P-1")], key="k", fingerprint="f")
+    again = await app.desk.submit([parcel(app, "P-9")], key="k", fingerprint="f")
+    assert not first.replayed
+    assert again.replayed
+    assert [v.parcel.parcel_id for v in again.parcels] == ["P-1"]
+    assert [v.parcel.parcel_id for v in app.desk.parcels()] == ["P-1"]
+    with pytest.raises(IdempotencyConflictError, match="'k'"):
+        await app.desk.submit([parcel(app, "P-2")], key="k", fingerprint="other")
+
+
+async def test_one_bad_parcel_keeps_all_out(app: App) -> None:
+    await submit(app, "P-1")
+    bad = parcel(app, "P-3", origin_site_id="nowhere")
+    with pytest.raises(UnknownSiteError, match="parcel 'P-3': site 'nowhere'"):
+        await app.desk.submit([parcel(app, "P-2"), bad], key="b", fingerprint="b")
+    with pytest.raises(DuplicateParcelError, match="P-1"):
+        await submit(app, "P-2", "P-1", key="c")
+    with pytest.raises(DuplicateParcelError, match="P-2"):
+        await submit(app, "P-2", "P-2", key="d")
+    assert app.desk.parcel("P-2") is None
+    await submit(app, "P-2", key="b")
+
+
+async def test_a_parcel_is_delivered_and_every_step_is_told(app: App) -> None:
+    async with app.desk.updates() as updates:
+        await submit(app, "P-1")
+        await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+        view = app.desk.parcel("P-1")
+        assert view is not None
+        assert view.eta is not None
+        assert view.eta > app.clock.now()
+        vehicle = app.desk.vehicle(view.vehicle_id)
+        assert vehicle is not None
+        assert vehicle.parcel_ids == ("P-1",)
+        assert vehicle.sentence == f"{view.vehicle_id} en route to Katu 1, 100 % battery"
+        assert len(vehicle.path) >= 2
+        explanation = app.desk.explain("P-1")
+        assert explanation is not None
+        assert explanation.chosen == view.vehicle_id
+        await until(lambda: state(app) is ParcelState.DELIVERED)
+        topics = await told_until_delivered(updates)
+    assert {"parcel", "vehicle"} <= topics
+    log = await app.desk.log_after(0)
+    kinds = [entry.event.kind for entry in log if entry.event.parcel_id == "P-1"]
+    assert [k for k in kinds if k.startswith("parcel.")] == [
+        f"parcel.{s}"
+        for s in ("submitted", "assigned", "preparing", "in_transit", "released", "delivered")
+    ]
+    assert [e.seq for e in log] == sorted(e.seq for e in log)
+    assert await app.desk.log_after(log[-1].seq - 1, 1) == [log[-1]]
+
+
+async def told_until_delivered(updates: AsyncIterator[Update]) -> set[str]:
+    topics = set()
+    async with asyncio.timeout(10.0):
+        async for update in updates:
+            topics.add(update.topic)
+            view = update.view
+            if update.topic == "parcel" and getattr(view, "state", "") is ParcelState.DELIVERED:
+                break
+    return topics
+
+
+async def test_a_parcel_out_of_reach_is_refused_with_every_vehicles_reason(app: App) -> None:
+    await app.desk.submit([parcel(app, "P-1", 60_000.0)], key="k", fingerprint="f")
+    await until(lambda: state(app) is ParcelState.REFUSED)
+    view = app.desk.parcel("P-1")
+    assert view is not None
+    assert len(view.reasons) >= 2
+    assert all(reason for reason in view.reasons)
+
+
+async def test_a_hold_of_the_whole_fleet_stops_dispatch_until_it_is_cleared(app: App) -> None:
+    results = await app.desk.command_all(Verb.HOLD, by="anna", reason="drill")
+    assert set(results) == {"D-1", "D-2"}
+    held = app.desk.held
+    assert held is not None
+    assert (held.by, held.reason) == ("anna", "drill")
+    await submit(app, "P-1")
+    assert await app.matching.decide() == 0
+    assert state(app) is ParcelState.SUBMITTED
+    await app.desk.unfreeze(by="anna", reason="over")
+    assert app.desk.held is None
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+
+
+async def test_a_hold_outlives_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path) as first:
+        await first.desk.command_all(Verb.HOLD, by="anna", reason="drill")
+    async with running(tmp_path) as second:
+        assert second.desk.held is not None
+        assert second.desk.held.by == "anna"
+
+
+async def test_a_vehicle_in_the_air_is_held_and_resumed(app: App) -> None:
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    view = app.desk.parcel("P-1")
+    assert view is not None
+    assert (await app.desk.command(view.vehicle_id, Verb.HOLD, by="anna")).done
+    vehicle = app.desk.vehicle(view.vehicle_id)
+    assert vehicle is not None
+    assert vehicle.sentence.startswith(f"{view.vehicle_id} is holding with P-1 aboard")
+    assert (await app.desk.command(view.vehicle_id, Verb.RESUME, by="anna")).done
+    with pytest.raises(UnknownVehicleError, match="D-9"):
+        await app.desk.command("D-9", Verb.HOLD, by="anna")
+
+
+async def test_a_parcel_is_cancelled_until_it_leaves(app: App) -> None:
+    await app.desk.command_all(Verb.HOLD, by="anna", reason="drill")
+    await submit(app, "P-1", "P-2")
+    assert (await app.desk.cancel("P-1", by="anna", reason="typo")).done
+    assert state(app) is ParcelState.CANCELLED
+    again = await app.desk.cancel("P-1", by="anna", reason="typo")
+    assert again.outcome is Outcome.REFUSED
+    assert "P-1 is cancelled" in again.reason
+    await app.desk.unfreeze(by="anna", reason="over")
+    await until(lambda: state(app, "P-2") is ParcelState.IN_TRANSIT)
+    late = await app.desk.cancel("P-2", by="anna", reason="typo")
+    assert late.outcome is Outcome.REFUSED
+    with pytest.raises(UnknownParcelError):
+        await app.desk.cancel("P-9", by="anna", reason="")
+
+
+def around(position: LatLon, radius_m: float = 80.0) -> Zone:
+    return Zone("z-new", "Fire", ZoneKind.NO_FLY, CircleArea(position, radius_m))
+
+
+async def test_zones_put_in_force_outlive_a_restart_until_the_files_change(tmp_path: Path) -> None:
+    async with running(tmp_path) as first:
+        zones = await first.desk.replace_zones((around(HUB),), by="anna")
+        assert first.desk.zone_set.version == zones.version
+    async with running(tmp_path) as second:
+        assert second.desk.zone_set.version == zones.version
+        assert len(second.desk.zone_set) == 1
+
+
+async def test_a_zone_across_a_mission_under_way_holds_its_vehicle(app: App) -> None:
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    await app.desk.replace_zones((around(offset(HUB, 30.0, 850.0)),), by="anna")
+    causes = [a.cause for a in app.desk.alarms()]
+    assert any("Fire, now in force, forbids" in cause for cause in causes), causes
+    log = await app.desk.log_after(0)
+    sent = [e.event.data for e in log if e.event.kind == "command.sent"]
+    assert sent[-1]["kind"] == "hold"
+    assert sent[-1]["by"] == "safety"
+
+
+async def test_alarms_are_acknowledged_by_name(app: App) -> None:
+    app.board.happen(Condition("k", Severity.CAUTION, "odd", "look", "D-1"))
+    alarm = app.desk.alarms()[0]
+    vehicle = app.desk.vehicle("D-1")
+    assert vehicle is not None
+    assert vehicle.alarms == 1
+    await app.desk.acknowledge(alarm.alarm_id, by="anna")
+    assert app.desk.alarms() == []
+    with pytest.raises(UnknownAlarmError):
+        await app.desk.acknowledge(alarm.alarm_id, by="anna")
+
+
+def test_the_clock_follows_the_configuration(tmp_path: Path) -> None:
+    made = make_clock(config(tmp_path, clock={"start": START, "speedup": 10.0}).clock)
+    assert abs((made.now() - START).total_seconds()) < 60.0
