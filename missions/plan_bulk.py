@@ -61,5 +61,5 @@ def _walked(
     mission = straight_flight(request, zones, surroundings)
     if isinstance(mission, NoGo):
         return None
-    walked = walk_flight(mission, checks)
+    walked = walk_flight(mission, checks, surroundings)
     return (mission, walked) if isinstance(walked, Walked) and not walked.reasons else None

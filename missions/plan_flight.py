@@ -18,7 +18,13 @@ from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel
 from missions.errors import RequestError
 from missions.model import AirItem, AirMission, DropDevice, ItemKind
-from missions.plan_flown import DEFAULT_FLIGHT_RULES, FlightRules, flown_legs, total
+from missions.plan_flown import (
+    DEFAULT_FLIGHT_RULES,
+    FlightRules,
+    flown_legs,
+    height_above_ground_m,
+    total,
+)
 from missions.plan_reasons import NoGo, Reason, outlasts_time, zone_reasons, zone_words
 
 _MARGIN_SLACK = 1.01
@@ -69,7 +75,7 @@ def plan_flight(
     """The mission, with its duration and energy, or the reasons why there is none."""
     ground_m = _drop_ground_home_m(request, surroundings)
     release_m = ground_m + request.rules.release_height_m(request.device)
-    reasons = tuple(_misfits(request, release_m))
+    reasons = tuple(_misfits(request, release_m, surroundings))
     if reasons:
         return NoGo(reasons)
     found = _find_way(request, zones, surroundings)
@@ -87,7 +93,7 @@ def straight_flight(
     release_m = _drop_ground_home_m(request, surroundings) + request.rules.release_height_m(
         request.device
     )
-    reasons = tuple(_misfits(request, release_m))
+    reasons = tuple(_misfits(request, release_m, surroundings))
     if reasons:
         return NoGo(reasons)
     speed_mps = min(request.cruise_speed_mps, request.rules.max_speed_mps)
@@ -130,7 +136,9 @@ def _drop_ground_home_m(request: FlightRequest, surroundings: Surroundings) -> f
     return 0.0 if ground is None else ground - request.home_amsl_m
 
 
-def _misfits(request: FlightRequest, release_m: float) -> Iterator[Reason]:
+def _misfits(
+    request: FlightRequest, release_m: float, surroundings: Surroundings
+) -> Iterator[Reason]:
     rules = request.rules
     height = request.cruise_alt_home_m
     if not rules.min_cruise_alt_home_m <= height <= rules.max_cruise_alt_home_m:
@@ -139,6 +147,10 @@ def _misfits(request: FlightRequest, release_m: float) -> Iterator[Reason]:
             f"cruise height {height:g} m above home is outside "
             f"{rules.min_cruise_alt_home_m:g}-{rules.max_cruise_alt_home_m:g} m",
         )
+    above_m = height_above_ground_m(request.home_amsl_m, height, surroundings)
+    if above_m > rules.max_cruise_alt_home_m:
+        text = f"cruise is {above_m:.0f} m above ground, over {rules.max_cruise_alt_home_m:g} m"
+        yield Reason("height", text)
     if release_m > height - rules.min_clear_below_cruise_m:
         yield Reason(
             "height",

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from geofence.check import Surroundings
 from geofence.frames import LatLon, bearing_deg, geodesic_m
 from missions.energy import CALM, G_MPS2, Effort, MultirotorModel, Wind
 from missions.errors import RequestError
@@ -40,13 +41,15 @@ class FlightRules:
     drop_radius_m: float = 10.0
     min_cruise_alt_home_m: float = 20.0
     max_cruise_alt_home_m: float = 120.0
-    """Commission Implementing Regulation (EU) 2019/947, UAS.OPEN.010."""
+    """Above home, and above the ground where that is known: Commission Implementing Regulation
+    (EU) 2019/947, UAS.OPEN.010."""
     min_clear_below_cruise_m: float = 5.0
     """Least height between cruise and release."""
     rtl_alt_home_m: float = 15.0
     """ArduCopter RTL_ALT: a return climbs to at least this."""
     max_speed_mps: float = 20.0
-    """Bounds the corridor: 62 m at this speed; faster vehicles fly at this speed."""
+    """Bounds the corridor: 62 m at this speed. Faster vehicles are planned at this speed, faster
+    missions refused."""
     slow_speeds_mps: tuple[float, ...] = (8.0, 5.0)
     """Tried in turn where the corridor at cruise speed finds no way."""
     max_leg_m: float = 20_000.0
@@ -243,7 +246,7 @@ def _walk_item(walk: _Walk, index: int, item: AirItem) -> None:
         case ItemKind.SPEED:
             if not item.speed_mps > 0.0:
                 raise RequestError(f"items[{index}].speed_mps", "a speed must be positive")
-            walk.speed_mps = min(item.speed_mps, walk.rules.max_speed_mps)
+            walk.speed_mps = item.speed_mps
         case ItemKind.WAYPOINT:
             _waypoint(walk, index, item)
         case ItemKind.DELAY:
@@ -298,3 +301,11 @@ def _same_place(one: LatLon, other: LatLon) -> bool:
 def total(legs: tuple[FlownLeg, ...]) -> Effort:
     """Duration and energy of the whole flight."""
     return Effort(legs[-1].end_s if legs else 0.0, sum(leg.energy_wh for leg in legs))
+
+
+def height_above_ground_m(
+    home_amsl_m: float, alt_home_m: float, surroundings: Surroundings
+) -> float:
+    """Height above the flat ground; above home where the ground is not known."""
+    ground_m = surroundings.ground_amsl_m
+    return alt_home_m if ground_m is None else home_amsl_m + alt_home_m - ground_m

@@ -24,7 +24,14 @@ from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel
 from missions.errors import RequestError
 from missions.model import AirMission, ItemKind
-from missions.plan_flown import DEFAULT_FLIGHT_RULES, FlightRules, FlownLeg, flown_legs, total
+from missions.plan_flown import (
+    DEFAULT_FLIGHT_RULES,
+    FlightRules,
+    FlownLeg,
+    flown_legs,
+    height_above_ground_m,
+    total,
+)
 from missions.plan_paths import flight_path, straight_returns, uncovered_ways_out
 from missions.plan_reasons import GoNoGo, Reason, zone_reasons
 from missions.validate_round import WEIGHT_TOLERANCE_KG, RoundChecks, validate_round
@@ -32,6 +39,7 @@ from missions.validate_round import WEIGHT_TOLERANCE_KG, RoundChecks, validate_r
 __all__ = ["FlightChecks", "GoNoGo", "Reason", "RoundChecks", "validate_flight", "validate_round"]
 
 _CLOSE_M = 1.0
+_CENTIMETRE_M = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ def validate_flight(
     mission: AirMission, checks: FlightChecks, zones: ZoneSet, surroundings: Surroundings
 ) -> GoNoGo:
     """GoNoGo with every reason found; the verdict covers the mission and its ways home."""
-    walked = walk_flight(mission, checks)
+    walked = walk_flight(mission, checks, surroundings)
     if isinstance(walked, GoNoGo):
         return walked
     verdict = check(walked.path, zones, surroundings)
@@ -76,20 +84,27 @@ class Walked:
     reasons: tuple[Reason, ...]
 
 
-def walk_flight(mission: AirMission, checks: FlightChecks) -> Walked | GoNoGo:
+def walk_flight(
+    mission: AirMission, checks: FlightChecks, surroundings: Surroundings
+) -> Walked | GoNoGo:
     """Everything about a flight but the zones' word, or the no to a mission that has no form."""
     try:
         legs = flown_legs(
             mission,
             loads=checks.loads,
-            speed_mps=min(checks.speed_mps, checks.rules.max_speed_mps),
+            speed_mps=checks.speed_mps,
             model=checks.model,
             rules=checks.rules,
         )
     except RequestError as error:
         return GoNoGo(go=False, reasons=(Reason("envelope", str(error)),), verdict=None)
     path = _everything_flown(mission, legs, checks)
-    return Walked(legs, path, (*_envelope(mission, legs, checks), *_energy(legs, checks)))
+    reasons = (
+        *_heights(mission, legs, checks.rules, surroundings),
+        *_envelope(mission, legs, checks),
+        *_energy(legs, checks),
+    )
+    return Walked(legs, path, reasons)
 
 
 def _everything_flown(
@@ -108,28 +123,47 @@ def _everything_flown(
     return replace(own, legs=own.legs + returns.legs)
 
 
+def _heights(
+    mission: AirMission,
+    legs: tuple[FlownLeg, ...],
+    rules: FlightRules,
+    surroundings: Surroundings,
+) -> Iterator[Reason]:
+    cruise_m, most_m = mission.cruise_alt_home_m, rules.max_cruise_alt_home_m
+    if not rules.min_cruise_alt_home_m <= cruise_m <= most_m:
+        yield Reason(
+            "height",
+            f"cruise height {cruise_m:g} m above home is outside "
+            f"{rules.min_cruise_alt_home_m:g}-{most_m:g} m",
+        )
+    above_m = height_above_ground_m(mission.home_amsl_m, cruise_m, surroundings)
+    if above_m > most_m + _CENTIMETRE_M:
+        yield Reason("height", f"cruise is {above_m:.0f} m above ground, over {most_m:g} m")
+    for leg in legs:
+        if max(leg.start_alt_home_m, leg.end_alt_home_m) > most_m + _CENTIMETRE_M:
+            yield Reason("height", f"{leg.label} is above {most_m:g} m")
+        low_m = min(leg.start_alt_home_m, leg.end_alt_home_m)
+        if not leg.vertical and low_m < cruise_m - _CENTIMETRE_M:
+            yield Reason("height", f"{leg.label} is flown below the cruise height {cruise_m:g} m")
+
+
 def _envelope(
     mission: AirMission, legs: tuple[FlownLeg, ...], checks: FlightChecks
 ) -> Iterator[Reason]:
     rules = checks.rules
-    height = mission.cruise_alt_home_m
-    if not rules.min_cruise_alt_home_m <= height <= rules.max_cruise_alt_home_m:
-        yield Reason(
-            "height",
-            f"cruise height {height:g} m above home is outside "
-            f"{rules.min_cruise_alt_home_m:g}-{rules.max_cruise_alt_home_m:g} m",
-        )
     for leg in legs:
-        if max(leg.start_alt_home_m, leg.end_alt_home_m) > rules.max_cruise_alt_home_m + 0.01:
-            yield Reason("height", f"{leg.label} is above {rules.max_cruise_alt_home_m:g} m")
         if leg.length_m > rules.max_leg_m:
             yield Reason(
                 "leg_length",
                 f"{leg.label} is {leg.length_m / 1000:.1f} km long, over the limit of "
                 f"{rules.max_leg_m / 1000:g} km",
             )
-        if not leg.vertical and min(leg.start_alt_home_m, leg.end_alt_home_m) < height - 0.01:
-            yield Reason("height", f"{leg.label} is flown below the cruise height {height:g} m")
+        if not leg.vertical and leg.speed_mps > rules.max_speed_mps:
+            yield Reason(
+                "speed",
+                f"{leg.label} is flown at {leg.speed_mps:g} m/s, over the limit of "
+                f"{rules.max_speed_mps:g} m/s",
+            )
     payload_kg = sum(checks.loads.get(parcel, 0.0) for parcel in mission.parcel_ids)
     if payload_kg > checks.max_payload_kg + WEIGHT_TOLERANCE_KG:
         yield Reason(

@@ -115,7 +115,7 @@ def answer(asked: FlightQuestion, world: World) -> FlightPlan | NoGo:
     verdict = validate_flight(mission, checks, world.zones, world.surroundings)
     if not verdict.go:
         return NoGo(verdict.reasons, verdict.verdict)
-    walked = walk_flight(mission, checks)
+    walked = walk_flight(mission, checks, world.surroundings)
     if isinstance(walked, GoNoGo):
         return NoGo(walked.reasons)
     return _plan(asked.request, mission, walked.legs)

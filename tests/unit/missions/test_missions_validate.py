@@ -173,5 +173,13 @@ def test_form_height_and_landing():
     assert "starts with TAKEOFF" in answer.reasons[0].text
     away = replace(mission, items=(*mission.items[:-2], AirItem(ItemKind.LAND, DROP)))
     assert "landing" in codes(validate_flight(away, checks(), EMPTY, FLAT))
+    fast = tuple(
+        replace(i, speed_mps=25.0) if i.kind is ItemKind.SPEED else i for i in mission.items
+    )
+    quick = validate_flight(replace(mission, items=fast), checks(), EMPTY, FLAT)
+    assert set(codes(quick)) == {"speed"}
+    roof = validate_flight(replace(mission, home_amsl_m=75.0), checks(), EMPTY, FLAT)
+    assert codes(roof) == ["height"]
+    assert "125 m above ground" in roof.reasons[0].text
     high = replace(mission, cruise_alt_home_m=130.0)
     assert "height" in codes(validate_flight(high, checks(), EMPTY, FLAT))
