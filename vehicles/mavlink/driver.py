@@ -24,12 +24,18 @@ class Driver:
     """Open exchanges with one vehicle; `send` takes a pymavlink message."""
 
     def __init__(
-        self, send: Callable[[Any], None], clock: Clock, system: int, component: int
+        self,
+        send: Callable[[Any], None],
+        clock: Clock,
+        system: int,
+        component: int,
+        answer_s: float = 1.5,
     ) -> None:
         self._send = send
         self._clock = clock
         self.system = system
         self.component = component
+        self.answer_s = answer_s
         self._open: list[tuple[Exchange[Any], asyncio.Event]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._commands: dict[int, asyncio.Lock] = {}
@@ -71,7 +77,13 @@ class Driver:
         lock = self._commands.setdefault(command.command, asyncio.Lock())
         async with lock:
             return await self.run(
-                CommandExchange(command, self.system, self.component, attempts=attempts)
+                CommandExchange(
+                    command,
+                    self.system,
+                    self.component,
+                    resend_s=self.answer_s,
+                    attempts=attempts,
+                )
             )
 
     async def until(self, holds: Callable[[], bool], timeout_s: float) -> bool:

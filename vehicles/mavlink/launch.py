@@ -29,8 +29,6 @@ from vehicles.port import (
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession
 
-_FRESH_S = 5.0
-
 
 class _No(Exception):  # noqa: N818 - control flow inside this module, never raised out of it
     """A step said no: the result to hand back."""
@@ -53,6 +51,11 @@ class Launcher:
 
     def __init__(self, session: MavlinkSession) -> None:
         self._session = session
+
+    @property
+    def _fresh_s(self) -> float:
+        """How long something just asked for may take to arrive."""
+        return 4.0 * self._session.settings.answer_s
 
     async def load(self, mission: AirMission) -> CommandResult:
         """Upload and prove it by reading back. Nothing starts."""
@@ -103,7 +106,7 @@ class Launcher:
         await session.driver.command(commands.request("MISSION_CURRENT"))
         await session.driver.command(commands.request("EXTENDED_SYS_STATE"))
         read = await self._download()
-        await session.driver.until(lambda: session.state.seq_s >= asked_s, _FRESH_S)
+        await session.driver.until(lambda: session.state.seq_s >= asked_s, self._fresh_s)
         running = session.state.armed is not False
         if read.items is None:
             return MissionProgress(holds=False, running=running, detail=read.reason)
@@ -186,9 +189,8 @@ class Launcher:
         reason = ""
         for _ in range(session.settings.load_attempts):
             boots, writes = session.state.boots, session.foreign_writes
-            messages = plan.messages(driver.system, driver.component)
             with session.uploading():
-                upload = await driver.run(MissionUpload(messages, driver.system, driver.component))
+                upload = await driver.run(self._upload(plan))
             if not upload.accepted:
                 raise _refuse(upload.reason)
             read = await self._download()
@@ -203,9 +205,22 @@ class Launcher:
                 reason = "read back something else: " + "; ".join(different[:3])
         raise _doubt(reason)
 
+    def _upload(self, plan: Plan) -> MissionUpload:
+        driver = self._session.driver
+        address = (driver.system, driver.component)
+        return MissionUpload(
+            plan.messages(*address),
+            *address,
+            resend_s=driver.answer_s,
+            silence_s=max(9.0, 6.0 * driver.answer_s),
+            last_silence_s=max(4.0, 2.5 * driver.answer_s),
+        )
+
     async def _download(self) -> DownloadResult:
         driver = self._session.driver
-        return await driver.run(MissionDownload(driver.system, driver.component))
+        return await driver.run(
+            MissionDownload(driver.system, driver.component, resend_s=driver.answer_s)
+        )
 
     async def _prove_held(self, plan: Plan) -> None:
         session = self._session
@@ -222,7 +237,7 @@ class Launcher:
         session = self._session
         asked_s = session.clock.monotonic_s()
         await session.driver.command(commands.request("HOME_POSITION"))
-        await session.driver.until(lambda: (session.state.home_s or -1.0) >= asked_s, _FRESH_S)
+        await session.driver.until(lambda: (session.state.home_s or -1.0) >= asked_s, self._fresh_s)
         if (session.state.home_s or -1.0) < asked_s:
             raise _doubt("the vehicle did not tell its home position")
         fault = home_fault(session.state, session.vehicle, session.settings)
@@ -249,7 +264,7 @@ class Launcher:
         await self._mode(modes.AUTO)
         asked_s = session.clock.monotonic_s()
         await session.driver.command(commands.request("MISSION_CURRENT"))
-        await session.driver.until(lambda: session.state.seq_s >= asked_s, _FRESH_S)
+        await session.driver.until(lambda: session.state.seq_s >= asked_s, self._fresh_s)
         if session.state.seq_s < asked_s or (session.state.seq or 0) > plan.takeoff_seq:
             await self._mode(modes.LOITER)
             raise _refuse(f"the mission does not stand at its beginning (item {session.state.seq})")
@@ -259,9 +274,11 @@ class Launcher:
         state = session.state
         sent_s = session.clock.monotonic_s()
         answer = await session.driver.command(commands.set_mode(mode))
+        figures = session.settings
+        beats_s = max(2.0 * figures.heartbeat_s, figures.answer_s)
         seen = await session.driver.until(
             lambda: state.mode == mode and (state.heartbeat_s or 0.0) >= sent_s,
-            session.settings.mode_timeout_s if answer.accepted else session.settings.heartbeat_s,
+            figures.mode_timeout_s if answer.accepted else beats_s,
         )
         if not seen:
             raise _refuse(
@@ -278,7 +295,8 @@ class Launcher:
         session.watch(Flight(session.vehicle_id, mission, plan, session.settings))
         answer = await session.driver.command(commands.arm())
         figures = session.settings
-        wait_s = figures.arm_timeout_s if answer.accepted else 2.0 * figures.heartbeat_s
+        beats_s = max(2.0 * figures.heartbeat_s, figures.answer_s)
+        wait_s = figures.arm_timeout_s if answer.accepted else beats_s
         armed = await session.driver.until(
             lambda: state.armed is True and (state.heartbeat_s or 0.0) >= sent_s,
             wait_s,

@@ -60,7 +60,7 @@ class MavlinkSession:
         self.settings = settings
         self.clock = clock
         self.state = VehicleState(vehicle.vehicle_id)
-        self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component)
+        self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None
         """The one that ended last: what it proved is still true while the vehicle rests."""

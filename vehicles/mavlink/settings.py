@@ -53,6 +53,8 @@ class MavlinkSettings:
     """Figures that hold for every vehicle of a fleet."""
 
     tick_s: float = 0.25
+    answer_s: float = 1.5
+    """How long an answer may take before a request is sent again."""
     heartbeat_s: float = 1.0
     stale_after_s: float = 3.5
     offline_after_s: float = 10.0

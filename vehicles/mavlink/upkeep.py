@@ -118,15 +118,16 @@ class Upkeep:
         """Audit; apply while disarmed; audit again by what the vehicle then says."""
         session = self._session
         driver = session.driver
+        address = (driver.system, driver.component)
         rules = requirements(session.vehicle)
         names = tuple(rule.name for rule in rules)
         era = self._era
         self._baseline_s = session.clock.monotonic_s()
-        held = dict(await driver.run(ParameterRead(names, driver.system, driver.component)))
+        held = dict(await driver.run(ParameterRead(names, *address, resend_s=driver.answer_s)))
         found = audit(rules, held)
         wanted = repairs(found)
         if wanted and session.settings.apply_baseline and session.state.armed is False:
-            written = await driver.run(ParameterWrite(wanted, driver.system, driver.component))
+            written = await driver.run(ParameterWrite(wanted, *address, resend_s=driver.answer_s))
             held.update(written)
             found = audit(rules, held)
         if era == self._era:
