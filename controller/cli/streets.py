@@ -124,7 +124,7 @@ def streets_text(graph: StreetGraph) -> str:
 def read_ways(path: Path) -> Iterator[OsmWay]:
     """Every usable way of an extract (.osm.pbf, .osm.bz2, .osm), in file order."""
     try:
-        import osmium  # noqa: PLC0415 - an extra: the rest of the command line works without
+        import osmium  # an extra: the rest of the command line works without
     except ImportError as error:
         raise _unreadable(
             path, "reading it needs osmium: install the extra with pip install 'waypost[osm]'"
