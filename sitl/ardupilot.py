@@ -140,6 +140,9 @@ class _Probe:
 
     def _take(self, message: Any) -> None:
         kind = message.get_type()
+        if message.get_srcSystem() != self._spec.sysid:
+            # the vehicle routes the ground station's heartbeats to this port too
+            return
         if kind == "HEARTBEAT":
             # intervals asked for before the vehicle has initialised are forgotten
             self._booted = message.system_status != mav.MAV_STATE_BOOT

@@ -222,6 +222,14 @@ def _set_current(c: Copter, o: Order) -> int:
     return ACCEPTED
 
 
+def _return_path(c: Copter, _o: Order) -> int:
+    return _done(c.homing.begin(c.homing.join_return_path))
+
+
+def _land_start(c: Copter, _o: Order) -> int:
+    return _done(c.homing.begin(c.homing.join_landing))
+
+
 def _version(c: Copter, _o: Order) -> int:
     c.request(mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION)
     return ACCEPTED
@@ -248,6 +256,8 @@ _ACTIONS: dict[int, Callable[[Any, Order], int]] = {
     mav.MAV_CMD_DO_CHANGE_SPEED: _change_speed,
     mav.MAV_CMD_DO_SET_MISSION_CURRENT: _set_current,
     mav.MAV_CMD_REQUEST_AUTOPILOT_CAPABILITIES: _version,
-    mav.MAV_CMD_DO_RETURN_PATH_START: lambda c, _o: _done(c.begin_auto_rtl(c.join_return_path)),
-    mav.MAV_CMD_DO_LAND_START: lambda c, _o: _done(c.begin_auto_rtl(c.join_landing)),
+    mav.MAV_CMD_DO_RETURN_PATH_START: lambda c, _o: _done(
+        c.homing.begin(c.homing.join_return_path)
+    ),
+    mav.MAV_CMD_DO_LAND_START: _land_start,
 }

@@ -254,7 +254,7 @@ class Return:
 
     def _plan(self) -> None:
         c, flight, body = self._c, self._flight, self._flight.body
-        target = c.best_return_point()
+        target = c.homing.best_return_point()
         away = math.hypot(target[0] - body.north_m, target[1] - body.east_m)
         height = body.alt_m - c.home_alt_m
         lowest = max(2.0, height + max(0.0, c.params["RTL_CLIMB_MIN"] / 100.0))

@@ -137,7 +137,7 @@ class Modes:
 
     def _enter_auto_rtl(self) -> bool:
         c = self._c
-        if not (c.join_return_path() or c.join_landing()):
+        if not (c.homing.join_return_path() or c.homing.join_landing()):
             c.say(4, "Mode change to AUTO RTL failed: No return path or landing sequence found")
             return False
         c.mission.force_resume = True

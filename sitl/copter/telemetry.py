@@ -47,7 +47,7 @@ def heartbeat(c: Copter) -> Any:
 def sys_status(c: Copter) -> Any:
     """SYS_STATUS."""
     health = _HEALTHY
-    if not c.ready:
+    if not c.prearm_ok:
         health &= ~_BIT_PREARM
     if not c.position_ok:
         health &= ~_BIT_AHRS

@@ -7,7 +7,6 @@ its own rules. Time is simulated seconds since an epoch that the caller chooses.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,12 @@ from sitl.copter.battery import IDLE_CURRENT_A, Battery
 from sitl.copter.drops import Gripper, Winch
 from sitl.copter.failsafe import Failsafe
 from sitl.copter.flight import Flight
-from sitl.copter.frame import NorthEastFrame, Vec3, deg_e7
+from sitl.copter.frame import NorthEastFrame, deg_e7
+from sitl.copter.homing import Homing
 from sitl.copter.inbox import Inbox
 from sitl.copter.items import WAYPOINT, Item, f32
 from sitl.copter.kinematics import Body
-from sitl.copter.mission import Mission, State
+from sitl.copter.mission import Mission
 from sitl.copter.modes import Modes
 from sitl.copter.params import Params
 from sitl.copter.spec import CopterSpec
@@ -92,7 +92,8 @@ class Copter:
         self.armed = self.auto_armed = False
         self.armed_at_s = -math.inf
         self.landed = True
-        self.home_set = self.origin_known = self.ready = False
+        self.home_set = self.origin_known = False
+        self.ready = self.prearm_ok = self._used_gps = False
         self.origin_alt_m = body.alt_m
         self.home = (spec.home_lat_deg, spec.home_lon_deg, body.alt_m)
         self.flight = Flight(self, self._pad, body)
@@ -100,6 +101,7 @@ class Copter:
         self.auto = AutoFlight(self)
         self.modes = Modes(self)
         self.failsafe = Failsafe(self)
+        self.homing = Homing(self)
         self.mission = Mission(self, self.say, self._home_item, self._mission_options)
         self.mission.items = self._kept
         self.mission.ready = self.boot_s <= 0.0
@@ -286,72 +288,6 @@ class Copter:
         """Reboot at the next step."""
         self._reboot_due = True
 
-    def begin_auto_rtl(self, join: Callable[[], bool]) -> bool:
-        """AUTO RTL by one of the two ways home."""
-        if not join():
-            return False
-        self.mission.force_resume = True
-        if self.mode_number != modes.AUTO and not self.modes.set(modes.AUTO):
-            self.mission.force_resume = False
-            return False
-        self.modes.auto_rtl = True
-        return True
-
-    def join_return_path(self) -> bool:
-        """Jump to the nearest leg after a DO_RETURN_PATH_START."""
-        mission = self.mission
-        if mission.state == State.RUNNING and (mission.in_landing or mission.in_return_path):
-            self.say(6, "Landing sequence active" if mission.in_landing else "Return path active")
-            return True
-        best: tuple[float, int] | None = None
-        for index, item in enumerate(mission.items):
-            if item.command == 188:
-                found = _nearest_leg(self, mission.legs_after(index + 1))
-                if found and (best is None or found[0] <= best[0]):
-                    best = found
-        if best is None or not mission.set_current(best[1]):
-            return False
-        if mission.state == State.STOPPED:
-            mission.resume()
-        self.say(6, "Return path started")
-        mission.in_return_path = True
-        return True
-
-    def join_landing(self) -> bool:
-        """Jump to DO_LAND_START."""
-        mission = self.mission
-        starts = [i for i, item in enumerate(mission.items) if item.command == 189]
-        if not starts or not mission.set_current(starts[0]):
-            self.say(4, "Unable to start landing sequence")
-            return False
-        if mission.state == State.STOPPED:
-            mission.resume()
-        self.say(6, "Landing sequence start")
-        return True
-
-    def best_return_point(self) -> Vec3:
-        """Home, or the nearest rally point within RALLY_LIMIT_KM."""
-        home = self.flight.frame.to_ne(self.home[0], self.home[1])
-        body = self.flight.body
-        points: list[Vec3] = []
-        for item in self.rally.items:
-            north, east = self.flight.frame.to_ne(item.x * 1e-7, item.y * 1e-7)
-            points.append((north, east, self.flight.altitude_of(item)))
-
-        def away(p: Vec3) -> float:
-            return math.hypot(p[0] - body.north_m, p[1] - body.east_m)
-
-        nearest = min(points, key=away, default=None)
-        at_home: Vec3 = (home[0], home[1], self.home_alt_m)
-        if nearest is None:
-            return at_home
-        limit = self.params["RALLY_LIMIT_KM"]
-        if limit > 0 and away(nearest) > limit * 1000.0:
-            return at_home
-        if self.params["RALLY_INCL_HOME"] and away(at_home) < away(nearest):
-            return at_home
-        return nearest
-
     def seconds_until(self, hour: float, minute: float, second: float) -> float:
         """Seconds to a time of day UTC; a field of -1 is open (``AP_RTC::get_time_utc``)."""
         now = self.unix_s % 86400.0
@@ -461,9 +397,12 @@ class Copter:
             self.mission.home_set()
             self.say(6, "EKF3 IMU0 origin set")
             self.say(6, f"Field Elevation Set: {self.home_alt_m:.0f}m")
-        if self.position_ok and not self.ready:
+        if self.position_ok and not self._used_gps:
+            self._used_gps = True
             self.say(6, "EKF3 IMU0 is using GPS")
-        self.ready = self.position_ok and (self.armed or not arming.pre_arm_failures(self))
+        # in a mode that needs no position the checks pass long before there is one
+        self.prearm_ok = self.mission.ready and (self.armed or not arming.pre_arm_failures(self))
+        self.ready = self.position_ok and self.prearm_ok
 
     def _talk(self) -> None:
         now = self.now_s
@@ -530,27 +469,3 @@ class Copter:
             self.now_s, lat, lon, body.alt_m, body.heading_deg, self.armed,
             self.flight.on_ground, event, detail,
         )  # fmt: skip
-
-
-def _nearest_leg(c: Copter, legs: Iterable[tuple[int, Item]]) -> tuple[float, int] | None:
-    """Distance to the nearest leg and the command at its end (``distance_to_mission_leg``)."""
-    best: tuple[float, int] | None = None
-    before: Vec3 | None = None
-    here = c.flight.body.at
-    for index, item in legs:
-        north, east = c.flight.frame.to_ne(item.x * 1e-7, item.y * 1e-7)
-        point = (north, east, c.flight.altitude_of(item))
-        away = math.dist(here, point) if before is None else _off_leg(before, point, here)
-        if best is None or away < best[0]:
-            best = (away, index)
-        before = point
-    return best
-
-
-def _off_leg(start: Vec3, end: Vec3, point: Vec3) -> float:
-    leg = [b - a for a, b in zip(start, end, strict=True)]
-    to = [b - a for a, b in zip(start, point, strict=True)]
-    length2 = sum(v * v for v in leg)
-    share = sum(a * b for a, b in zip(leg, to, strict=True)) / length2 if length2 else 0.0
-    share = min(max(share, 0.0), 1.0)
-    return math.dist(to, [share * v for v in leg])

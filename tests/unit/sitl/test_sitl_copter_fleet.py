@@ -163,7 +163,7 @@ async def test_faults_by_name(ground):
             lambda: any(len(m) > heard[peer] + 20 for peer, m in ground.by_peer.items()), "d0"
         )
         grown = [len(m) - heard[peer] for peer, m in ground.by_peer.items()]
-        assert min(grown) <= 1
+        assert min(grown) < 5, "only what was on its way"
 
 
 @pytest.mark.parametrize("kind", [CopterFleet, ArduPilotFleet])

@@ -114,6 +114,9 @@ def test_boot_comes_in_steps():
 def test_arming_without_a_position_is_possible_in_a_mode_that_needs_none():
     link = Link()
     link.wait(30.0)
+    status = of(link.command(512, 1)[1], "SYS_STATUS")[0]
+    assert status.onboard_control_sensors_health & mav.MAV_SYS_STATUS_PREARM_CHECK
+    assert not link.copter.ready
     assert link.command(400, 1)[0] == 0
     result, heard = link.command(176, 1, 4)
     assert result == 4
