@@ -65,6 +65,7 @@ from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
 log = structlog.get_logger(__name__)
 
 PUBLISH_PERIOD_S = 0.25
+LEASE_PERIOD_S = 2.0
 LEAST_WATCH_WALL_S = 0.1
 """However fast the clock runs, the watch looks no more often than this in wall time."""
 LEAST_DISPATCH_WALL_S = 1.0
@@ -243,6 +244,7 @@ class App:
             self._group = group
             group.create_task(self._setting.store.run(), name="store")
             group.create_task(self.ledger.write_notes(), name="event-log")
+            group.create_task(self.ledger.guard_leases(LEASE_PERIOD_S), name="leases")
             for number, adapter in enumerate(self._setting.adapters):
                 group.create_task(adapter.run(), name=f"adapter {number}")
             for vehicle_id, process in self.processes.items():

@@ -25,6 +25,7 @@ from controller.domain.records import (
 from controller.domain.transitions import ABOARD, OPEN_ASSIGNMENT
 from controller.store.changes import Changes
 from controller.store.database import Kept, Store
+from controller.store.errors import FencedError, StoreError
 from vehicles.port import Clock
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,8 @@ class Ledger:
         self.commands: dict[tuple[str, CommandKind], CommandRecord] = {}
         """The latest load and start of each open assignment."""
         self.explanations: dict[str, Explanation] = {}
+        self._fenced: FencedError | None = None
+        self._is_fenced = asyncio.Event()
         self._aboard: dict[str, set[str]] = {}
         self.hold: HoldRecord | None = None
         self.epochs: dict[str, int] = {}
@@ -76,7 +79,25 @@ class Ledger:
 
     async def keep(self, changes: Changes) -> tuple[int, ...]:
         """Write, then remember. Raises StoreError, and then nothing has changed."""
-        return await self._store.keep(changes, on_kept=lambda _: self._remember(changes))
+        try:
+            return await self._store.keep(changes, on_kept=lambda _: self._remember(changes))
+        except FencedError as error:
+            self._fenced = error
+            self._is_fenced.set()
+            raise
+
+    async def guard_leases(self, wall_period_s: float) -> None:
+        """Look after the leases; raises FencedError once another controller has one of them.
+
+        Whoever met the fence first, in an API call or in a step: this ends the whole controller.
+        """
+        while self._fenced is None:
+            try:
+                async with asyncio.timeout(wall_period_s):
+                    await self._is_fenced.wait()
+            except TimeoutError:
+                await self._look_at_leases()
+        raise self._fenced
 
     async def keep_draft(self, draft: Draft, vehicle_id: str = "") -> None:
         """Write a step under the vehicle's lease; an empty one costs nothing."""
@@ -97,7 +118,18 @@ class Ledger:
             events = [await self._notes.get()]
             while not self._notes.empty():
                 events.append(self._notes.get_nowait())
-            await self.keep(Changes(events=tuple(events)))
+            try:
+                await self.keep(Changes(events=tuple(events)))
+            except StoreError as error:
+                log.warning("notes not kept", count=len(events), reason=str(error))
+
+    async def _look_at_leases(self) -> None:
+        try:
+            await self.keep(Changes(epochs=self.epochs))
+        except FencedError:
+            log.warning("another controller has taken over")
+        except StoreError as error:
+            log.warning("leases not read", reason=str(error))
 
     def aboard(self, vehicle_id: str) -> tuple[str, ...]:
         """Parcels that the vehicle has."""
