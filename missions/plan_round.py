@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from geofence.check import FlightPath, Surroundings, check
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.energy import RobotModel
 from missions.errors import RequestError
@@ -22,6 +24,9 @@ from missions.plan_paths import lines
 from missions.plan_reasons import NoGo, Reason
 from missions.roads import DirectedEdge, StreetGraph
 from missions.validate_round import DEFAULT_ROUND_RULES, RoundRules, drive, street_legs
+
+_PAD_DEG = 0.002
+"""At least 20 m at every latitude that has streets, far over a robot's corridor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +259,7 @@ def closed_edges(
         return {}
     ground_m = surroundings.ground_amsl_m or 0.0
     times = (enter, leave + timedelta(seconds=rules.start_slip_s))
-    edge_ids = list(streets.edges)
+    edge_ids = _edges_near(streets, ZoneSet(bound))
     legs = tuple(
         leg
         for index, edge_id in enumerate(edge_ids)
@@ -266,6 +271,28 @@ def closed_edges(
     for violation in check(path, ZoneSet(bound), surroundings).violations:
         found.setdefault(edge_ids[violation.index], {})[violation.zone_id] = None
     return {edge_id: tuple(zone_ids) for edge_id, zone_ids in found.items()}
+
+
+def _edges_near(streets: StreetGraph, bound: ZoneSet) -> list[str]:
+    """Edges whose bounds, widely padded, meet those of a zone; all where a zone must be kept in."""
+    edge_ids = list(streets.edges)
+    if not edge_ids or any(zone.kind is ZoneKind.KEEP_IN for zone in bound.zones):
+        return edge_ids
+    lines_ = [streets.edges[edge_id].geometry for edge_id in edge_ids]
+    pad = np.array([-_PAD_DEG, -_PAD_DEG, _PAD_DEG, _PAD_DEG])
+    boxes = np.array(
+        [
+            (
+                min(p.lon_deg for p in line),
+                min(p.lat_deg for p in line),
+                max(p.lon_deg for p in line),
+                max(p.lat_deg for p in line),
+            )
+            for line in lines_
+        ]
+    )
+    numbers, _, _ = bound.near(boxes + pad)
+    return [edge_ids[number] for number in sorted(set(numbers.tolist()))]
 
 
 def open_streets(streets: StreetGraph, closed: Mapping[str, object]) -> StreetGraph:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.dispatch.cost import breakdown
@@ -50,6 +51,8 @@ def explain(
         parcel_id = table.parcels[turn.job].parcel.parcel_id
         candidates, refusals = _parts(table, problem, turn, made.undone.get(parcel_id), gone)
         offer = carried.get(parcel_id)
+        if offer is not None:
+            candidates = [_as_offered(c, offer, parcel_id) for c in candidates]
         found[parcel_id] = Explanation(
             parcel_id=parcel_id,
             at=table.world.now,
@@ -93,6 +96,13 @@ def _parts(
     candidates.sort(key=lambda c: (c.cost, c.vehicle_id))
     refusals.sort(key=lambda r: r.vehicle_id)
     return candidates, refusals
+
+
+def _as_offered(candidate: Candidate, offer: Offer, parcel_id: str) -> Candidate:
+    """The chosen candidate with the arrival of the mission as planned, not as estimated."""
+    if candidate.vehicle_id != offer.vehicle_id:
+        return candidate
+    return replace(candidate, arrive_at=offer.arrive_at[parcel_id])
 
 
 def _sentence(

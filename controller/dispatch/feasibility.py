@@ -104,8 +104,9 @@ def _away(vehicle: VehicleFacts, world: World) -> No | None:
 def waits(facts: ParcelFacts, world: World) -> No | None:
     """The cause that lies in the parcel: it is not there yet."""
     if facts.parcel.ready_at > world.now:
-        minutes = (facts.parcel.ready_at - world.now).total_seconds() / 60.0
-        return No("not_ready", f"the parcel is ready in {minutes:.0f} min", permanent=False)
+        seconds = (facts.parcel.ready_at - world.now).total_seconds()
+        when = f"{seconds:.0f} s" if seconds < 120.0 else f"{seconds / 60.0:.0f} min"
+        return No("not_ready", f"the parcel is ready in {when}", permanent=False)
     return None
 
 

@@ -71,7 +71,8 @@ def fill(world: World, plans: Plans) -> tuple[Table, Problem]:
         weights=tuple(weights_of(p.parcel, world.now, world.settings) for p in parcels),
     )
     here = [drone for drone in table.drones if absence(drone, world) is None]
-    plans.prepare(world, ((d, p) for d in here for p in parcels if misfit(d, p) is None))
+    ready = [facts for facts in parcels if waits(facts, world) is None]
+    plans.prepare(world, ((d, p) for d in here for p in ready if misfit(d, p) is None))
     for drone in table.drones:
         gone = absence(drone, world)
         for facts in parcels:
@@ -93,12 +94,13 @@ def _judge_drone(
             table.later[key] = known
         no = (flight_no(known) if known is not None else None) or gone
         no = no if no.permanent else gone
+    # a parcel that is still to come is planned when it is there: zones may change until then
+    no = no or waits(facts, world)
     if no is None:
         plan = plans.flight(world, drone, facts)
         no = flight_no(plan)
         if isinstance(plan, FlightPlan):
             no = low_battery(drone, plan.energy_wh, world.settings.flight.reserve)
-            no = no or waits(facts, world)
             if no is None:
                 table.flights[key] = plan
     if no is not None:
@@ -117,6 +119,8 @@ def _comes_back(drone: VehicleFacts, world: World) -> bool:
 def _look_for_lasting(table: Table, plans: Plans) -> None:
     """Whether absent drones could ever carry what nobody else can: only then is it worked out."""
     for facts in table.parcels:
+        if waits(facts, table.world) is not None:
+            continue
         parcel_id = facts.parcel.parcel_id
         absent: list[VehicleFacts] = []
         for vehicle in table.vehicles:
