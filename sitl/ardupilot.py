@@ -1,7 +1,7 @@
 """Real ArduPilot SITL processes behind the same shape as the light copter's fleet.
 
 Owns finding the program, one directory and one process per copter, their parameters, and
-their truth, read from SIMSTATE on a second serial port. Needs only the ``arducopter``
+their truth, read from SIM_STATE on a second serial port. Needs only the ``arducopter``
 binary. Every process that it started is ended by its process id on leaving.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import socket
@@ -117,8 +118,7 @@ class _Probe:
                 if not asked and self._booted:
                     asked = True
                     for message_id, interval_us in (
-                        (mav.MAVLINK_MSG_ID_SIMSTATE, _SAMPLE_US),
-                        (mav.MAVLINK_MSG_ID_GLOBAL_POSITION_INT, _SAMPLE_US),
+                        (mav.MAVLINK_MSG_ID_SIM_STATE, _SAMPLE_US),
                         (mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE, 2 * _SAMPLE_US),
                         (mav.MAVLINK_MSG_ID_WINCH_STATUS, _SAMPLE_US),
                     ):
@@ -147,11 +147,10 @@ class _Probe:
             # intervals asked for before the vehicle has initialised are forgotten
             self._booted = message.system_status != mav.MAV_STATE_BOOT
             self._armed = bool(message.base_mode & mav.MAV_MODE_FLAG_SAFETY_ARMED)
-        elif kind == "GLOBAL_POSITION_INT":
-            self._alt_m = message.alt / 1000.0
-        elif kind == "SIMSTATE":
-            heading = (message.yaw * 57.29577951308232) % 360.0
-            self._last = (message.lat * 1e-7, message.lng * 1e-7, heading)
+        elif kind == "SIM_STATE":
+            heading = math.degrees(message.yaw) % 360.0
+            self._alt_m = message.alt
+            self._last = (message.lat_int * 1e-7, message.lon_int * 1e-7, heading)
             self._emit()
         elif kind == "EXTENDED_SYS_STATE":
             landed = message.landed_state == mav.MAV_LANDED_STATE_ON_GROUND
