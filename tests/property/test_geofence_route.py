@@ -23,6 +23,7 @@ from geofence.zoneset import ZoneSet
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOWHERE = Surroundings(0.0, 0.0)
 EXAMPLES = settings(max_examples=120, deadline=None)
+FEWER = settings(max_examples=40, deadline=None)
 SIZE_M = 4_000.0
 
 
@@ -93,7 +94,7 @@ def test_search_equals_the_full_visibility_graph(areas) -> None:
         assert length == pytest.approx(expected, rel=1e-9)
 
 
-@EXAMPLES
+@FEWER
 @given(
     MAPS,
     st.sampled_from([0.0, 47.4, 60.17, -33.9]),
