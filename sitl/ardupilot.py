@@ -264,6 +264,27 @@ class ArduPilotFleet:
         """The process id of one copter, for fault drills."""
         return self._processes[vehicle_id].pid
 
+    async def failed(self) -> None:
+        """Wait until a process ends by itself, and say which.
+
+        Raises:
+            LabError: with the copter, the exit status and the last line that it wrote.
+        """
+        waits = {
+            asyncio.create_task(process.wait(), name=f"exit-of-{vehicle_id}"): vehicle_id
+            for vehicle_id, process in self._processes.items()
+        }
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+        task = done.pop()
+        log = Path(self._home.name) / waits[task] / "out.log"
+        lines = log.read_text(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "nothing")
+        raise LabError(f"{PROGRAM} of {waits[task]} ended ({task.result()}); last said: {last}")
+
     async def _start(self, instance: int, spec: CopterSpec) -> None:
         where = Path(self._home.name) / spec.vehicle_id
         where.mkdir()

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sitl.ardupilot import ArduPilotFleet, find_ardupilot
+from sitl.ardupilot import ArduPilotFleet, LabError, find_ardupilot
 from sitl.copter import CopterFleet, CopterSpec
 from sitl.world import LabClock, TruthSample
 
@@ -591,3 +593,18 @@ async def test_mission_cut_in_flight_is_flown_on_and_then_hovers(kind):
         end = ground.last("GLOBAL_POSITION_INT")
         assert end.lat / 1e7 == pytest.approx(60.178, abs=3e-5)
         assert (ground.mode, ground.armed) == (3, True)
+
+
+@pytest.mark.ardupilot
+@pytest.mark.timeout(60)
+async def test_a_process_that_ends_by_itself_is_named():
+    clock = LabClock.starting_now(speedup=4.0)
+    specs = [CopterSpec(f"c{n}", n, *HOME) for n in (1, 2)]
+    async with ArduPilotFleet(specs, tcp=True, clock=clock, on_truth=lambda _: None) as fleet:
+        os.kill(fleet.pid("c2"), signal.SIGKILL)
+        with pytest.raises(LabError, match=r"arducopter of c2 ended \(-9\)"):
+            await fleet.failed()
+        pids = [fleet.pid("c1"), fleet.pid("c2")]
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
