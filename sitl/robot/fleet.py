@@ -7,9 +7,9 @@ context manager; leaving it says OFFLINE for every robot.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Self
 
 from sitl.robot import words
@@ -96,6 +96,7 @@ class RobotFleet:
         self._clock = clock
         self._map = robot_map
         self._on_truth = on_truth
+        self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
         rng = random.Random(seed)
         self.robots: dict[str, Robot] = {}
@@ -115,32 +116,39 @@ class RobotFleet:
         return self.robots[vehicle_id]
 
     async def __aenter__(self) -> Self:
-        """Start all robots; they are on the air soon after."""
-        self._tasks.append(asyncio.create_task(self._drive(), name="robots-drive"))
+        """Start all robots; they are on the air soon after.
+
+        A robot that fails by itself, which none should, cancels the body and raises on leaving.
+        """
+        group = self._group = asyncio.TaskGroup()
+        await group.__aenter__()
+        self._tasks.append(group.create_task(self._drive(), name="robots-drive"))
         for name, robot in self.robots.items():
-            self._tasks.append(asyncio.create_task(robot.radio.run(), name=f"robot-{name}"))
+            self._tasks.append(group.create_task(robot.radio.run(), name=f"robot-{name}"))
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
-        """Say OFFLINE and stop."""
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Say OFFLINE and stop. Doing it twice is harmless."""
+        group, self._group = self._group, None
+        if group is None:
+            return
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         self._tasks.clear()
+        # only a cancellation is the group's business: the body's own errors pass as they are
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        await group.__aexit__(*((kind, error, trace) if cancelled else (None, None, None)))
 
     async def online(self) -> None:
         """Wait until every powered robot is on the air."""
         for robot in self.robots.values():
             if robot.powered:
                 await robot.radio.online.wait()
-
-    async def failed(self) -> None:
-        """Wait until a robot's task ends by itself, which it never should, and raise its error."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
 
     async def _drive(self) -> None:
         while True:

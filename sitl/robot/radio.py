@@ -81,7 +81,8 @@ class Radio:
                 await self._session()
             except* (aiomqtt.MqttError, OSError):
                 pass
-            else:
+            _keep_cancelled()
+            if self.online.is_set():
                 pause_s = RETRY_S
             self._client = None
             self.online.clear()
@@ -105,6 +106,7 @@ class Radio:
             await client.subscribe(f"{self._base}/order", qos=0)
             await client.subscribe(f"{self._base}/instantActions", qos=0)
             await self._say(client, "connection", words.connection("ONLINE"))
+            _keep_cancelled()
             self.core.changed = True
             self._news.set()
             self.online.set()
@@ -132,6 +134,7 @@ class Radio:
 
     async def _speak(self, client: aiomqtt.Client) -> None:
         while True:
+            _keep_cancelled()
             await self._news.wait()
             self._news.clear()
             if not self.power.is_set():
@@ -150,3 +153,10 @@ class Radio:
             qos=qos,
             retain=topic in {"connection", "factsheet"},
         )
+
+
+def _keep_cancelled() -> None:
+    """Raise where the task was cancelled and aiomqtt answered with a result or error instead."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

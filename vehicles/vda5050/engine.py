@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vehicles.port import EventKind, LinkState
+from vehicles.vda5050 import instants
 from vehicles.vda5050.engine_model import (
     EXPIRED,
     OPEN,
@@ -35,7 +36,6 @@ from vehicles.vda5050.engine_model import (
     GotFactsheet,
     GotState,
     Input,
-    InstantTrack,
     Notice,
     OrderTrack,
     Prepare,
@@ -49,11 +49,9 @@ from vehicles.vda5050.models import Action, State
 from vehicles.vda5050.orders import ORDER_PREFIX, PreparedOrder
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 
-MAX_INSTANTS = 32
 CANCEL = "cancelOrder"
 STATE_REQUEST = "stateRequest"
 FACTSHEET_REQUEST = "factsheetRequest"
-_OPPOSITE = {"startPause": "stopPause", "stopPause": "startPause"}
 _REQUESTS = frozenset({STATE_REQUEST, FACTSHEET_REQUEST})
 
 Result = tuple[EngineState, tuple[Send, ...], tuple[Notice, ...]]
@@ -159,16 +157,9 @@ class _Run:
         return self.s.behind >= 3
 
     def _see_instants(self, state: State) -> None:
-        seen: list[InstantTrack] = []
-        for track in self.s.instants:
-            shown = state.action(track.action.action_id)
-            if shown is not None and not track.over:
-                result = shown.result_description or ""
-                seen.append(replace(track, status=shown.action_status, result=result))
-            else:
-                seen.append(track)
-        if tuple(seen) != self.s.instants:
-            self.s = replace(self.s, instants=tuple(seen))
+        after = instants.seen(self.s.instants, state)
+        if after != self.s.instants:
+            self.s = replace(self.s, instants=after)
 
     # --- the order -------------------------------------------------------------------------
 
@@ -363,17 +354,8 @@ class _Run:
             action_id=action_id,
             blocking_type="NONE" if action_type in _REQUESTS else "HARD",
         )
-        # a late copy of a pause must not undo the resume that was asked for after it
-        against = _OPPOSITE.get(action_type)
-        kept = tuple(
-            replace(i, status=EXPIRED) if i.action.action_type == against and not i.over else i
-            for i in self.s.instants
-        )
-        if len(kept) >= MAX_INSTANTS:
-            over = [i for i in kept if i.over]
-            kept = tuple(i for i in kept if i not in over[: len(kept) - MAX_INSTANTS + 1])
-        entry = InstantTrack(action, self.now, next_at=self.now + self.s.settings.resend_first_s)
-        self.s = replace(self.s, instants=(*kept, entry))
+        after = instants.add(self.s.instants, action, self.now, self.s.settings)
+        self.s = replace(self.s, instants=after)
         self.sends.append(SendActions((action,)))
 
     def _request(self, action_type: str) -> None:
@@ -408,33 +390,14 @@ class _Run:
                     replace(
                         track,
                         attempts=track.attempts + 1,
-                        next_at=self.now + self._backoff(track.attempts),
+                        next_at=self.now + instants.backoff_s(track.attempts, settings),
                     )
                 )
-        due: list[Action] = []
-        instants: list[InstantTrack] = []
-        for entry in self.s.instants:
-            instant = entry
-            if not instant.over and self.now - instant.asked_at >= settings.action_timeout_s:
-                # a running cancel may take as long as the drop that it waits for
-                if instant.status == "":
-                    instant = replace(instant, status=EXPIRED)
-            elif instant.status == "" and self.now >= instant.next_at:
-                due.append(instant.action)
-                instant = replace(
-                    instant,
-                    attempts=instant.attempts + 1,
-                    next_at=self.now + self._backoff(instant.attempts),
-                )
-            instants.append(instant)
-        if due or instants != list(self.s.instants):
-            self.s = replace(self.s, instants=tuple(instants))
-        if due:
-            self.sends.append(SendActions(tuple(due)))
-
-    def _backoff(self, attempts: int) -> float:
-        settings = self.s.settings
-        return min(settings.resend_max_s, settings.resend_first_s * 2.0 ** min(attempts, 10))
+        after, again = instants.due(self.s.instants, self.now, settings)
+        if after != self.s.instants:
+            self.s = replace(self.s, instants=after)
+        if again:
+            self.sends.append(SendActions(again))
 
     # --- what is told ----------------------------------------------------------------------
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Protocol
 
 import structlog
 
-from geofence.frames import LatLon
 from missions.model import GroundMission, Mission
 from vehicles.errors import ProtocolError, VehicleError, VehicleTimeoutError
 from vehicles.port import (
@@ -38,7 +36,6 @@ from vehicles.vda5050.engine_model import (
     Adopt,
     Ask,
     Begin,
-    EngineSettings,
     EngineState,
     GotConnection,
     GotFactsheet,
@@ -52,8 +49,9 @@ from vehicles.vda5050.engine_model import (
 from vehicles.vda5050.gate import order_gate, robot_gate
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
+from vehicles.vda5050.orders import build_order, mission_fault
 from vehicles.vda5050.progress import Reading, read
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.telemetry import telemetry_of
 
 log = structlog.get_logger(__name__)
@@ -68,50 +66,6 @@ class Publish(Protocol):
 
     def __call__(self, topic: str, payload: bytes, *, urgent: bool) -> None:
         """Must not wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vda5050Vehicle:
-    """An enrolled robot. `base` is where its rounds start and end."""
-
-    vehicle_id: str
-    manufacturer: str
-    serial: str
-    capability: Capability
-    base: LatLon
-
-    @property
-    def address(self) -> topics.Address:
-        """Its place among the topics."""
-        return topics.Address(self.manufacturer, self.serial)
-
-
-@dataclass(frozen=True, slots=True)
-class Vda5050Settings:
-    """Times of the sessions in seconds of the controller's clock, and of order and engine."""
-
-    tick_s: float = 1.0
-    adopt_timeout_s: float = 45.0
-    at_base_m: float = 60.0
-    engine: EngineSettings = field(default_factory=EngineSettings)
-    order: OrderSettings = field(default_factory=OrderSettings)
-
-    @classmethod
-    def for_speedup(cls, speedup: float) -> Self:
-        """Settings for a clock that runs `speedup` times as fast as the wall.
-
-        Networks and processes do not run faster with it, so no timeout is shorter than a few
-        seconds of the wall; at 1 these are the defaults.
-        """
-        plain = EngineSettings()
-        return cls(
-            adopt_timeout_s=max(45.0, 8.0 * speedup),
-            engine=EngineSettings(
-                stale_after_s=max(plain.stale_after_s, 5.0 * speedup),
-                accept_timeout_s=max(plain.accept_timeout_s, 8.0 * speedup),
-                action_timeout_s=max(plain.action_timeout_s, 5.0 * speedup),
-            ),
-        )
 
 
 class Vda5050Session:
@@ -390,6 +344,7 @@ class Vda5050Session:
         status, result = await self._ask(action_type)
         if status == "FAILED":
             return _no(f"robot failed {action_type}: {result or 'no reason given'}")
+        patience_s = 0.0 if status == EXPIRED else self._settings.engine.action_timeout_s
 
         def shown() -> bool:
             state = self._engine.state
@@ -397,9 +352,9 @@ class Vda5050Session:
             told = state.paused if state else None
             return told is paused or (told is None and status == "FINISHED")
 
-        if await self._until(shown, self._settings.engine.action_timeout_s):
+        if await self._until(shown, patience_s):
             return DONE
-        return _unsure(action_type)
+        return self._unsure(action_type)
 
     async def _cancel(self) -> CommandResult:
         state, track = self._engine.state, self._engine.track
@@ -418,7 +373,14 @@ class Vda5050Session:
             return DONE
         if status == "FAILED":
             return _no(f"robot failed {CANCEL}: {result or 'no reason given'}")
-        return _unsure(CANCEL)
+        return self._unsure(CANCEL)
+
+    def _unsure(self, what: str) -> CommandResult:
+        link = self._engine.link(self._clock.monotonic_s()).value
+        return CommandResult(
+            Outcome.UNCERTAIN,
+            f"the robot's state did not show {what} (link {link}): read it before going on",
+        )
 
     def _return(self) -> CommandResult:
         state, position = self._engine.state, self.telemetry.position
@@ -475,9 +437,3 @@ class Vda5050Session:
 
 def _no(reason: str) -> CommandResult:
     return CommandResult(Outcome.REFUSED, reason)
-
-
-def _unsure(what: str) -> CommandResult:
-    return CommandResult(
-        Outcome.UNCERTAIN, f"the robot's state did not show {what}: read it before going on"
-    )

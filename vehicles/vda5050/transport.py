@@ -124,6 +124,7 @@ class MqttTransport:
                     await self._serve(client)
             except* (aiomqtt.MqttError, OSError) as group:
                 reason = str(group.exceptions[0])
+            _keep_cancelled()
             if self._up:
                 self._up = False
                 self._urgent.clear()
@@ -169,6 +170,7 @@ class MqttTransport:
     async def _serve(self, client: aiomqtt.Client) -> None:
         for name in self._filters:
             await client.subscribe(name, qos=1)
+        _keep_cancelled()
         self._up = True
         self.counts.connects += 1
         async with asyncio.TaskGroup() as tasks:
@@ -182,9 +184,21 @@ class MqttTransport:
 
     async def _publish(self, client: aiomqtt.Client) -> None:
         while True:
+            _keep_cancelled()
             await self._work.wait()
             while self._urgent or self._normal:
                 topic, payload = (self._urgent or self._normal).popleft()
                 await client.publish(topic, payload, qos=0)
                 self.counts.sent += 1
             self._work.clear()
+
+
+def _keep_cancelled() -> None:
+    """Raise CancelledError where this task was cancelled and something swallowed it.
+
+    aiomqtt does both ways: its disconnect may fail and replace the cancellation, and the
+    asyncio.wait_for of Python 3.11 inside it returns a result that came at the same moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
@@ -386,3 +387,34 @@ def test_specs_and_fleets_that_make_no_sense() -> None:
     clock = LabClock.starting_now()
     with pytest.raises(ValueError, match="share"):
         RobotFleet([spec, spec], host="127.0.0.1", port=1, robot_map=MAP, clock=clock)
+
+
+class BugError(Exception):
+    pass
+
+
+async def test_a_robot_that_fails_ends_the_fleet_and_says_why() -> None:
+    def fail(sample: object) -> None:
+        raise BugError(sample)
+
+    spec = RobotSpec("r", "A", "1", 60.17, 24.94)
+    fleet = RobotFleet(
+        [spec],
+        host="127.0.0.1",
+        port=1,
+        robot_map=MAP,
+        clock=LabClock.starting_now(speedup=100.0),
+        on_truth=fail,
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        async with fleet:
+            await asyncio.Event().wait()
+    assert caught.group_contains(BugError)
+
+
+async def test_an_error_in_the_body_passes_as_it_is() -> None:
+    spec = RobotSpec("r", "A", "1", 60.17, 24.94)
+    clock = LabClock.starting_now()
+    with pytest.raises(BugError):
+        async with RobotFleet([spec], host="127.0.0.1", port=1, robot_map=MAP, clock=clock):
+            raise BugError

@@ -20,7 +20,8 @@ from vehicles.vda5050.codec import Codec2
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet
 from vehicles.vda5050.models import ActionState, AgvPosition, State
-from vehicles.vda5050.session import Vda5050Session, Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.session import Vda5050Session
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.transport import MqttTransport, TransportSettings
 
 CAPABILITY = Capability(VehicleClass.ROBOT, 10.0, 4, 1.6, 800.0, (0.5, 0.5, 0.5))
