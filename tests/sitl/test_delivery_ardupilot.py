@@ -12,7 +12,16 @@ import pytest
 
 from geofence.frames import LatLon, geodesic_m
 from missions.model import DropDevice
-from tests.integration.mavlink_rig import delivery, light, pad, real
+from tests.integration.mavlink_rig import (
+    UDP,
+    delivery,
+    light,
+    pad,
+    real,
+    serving,
+    vehicle,
+)
+from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.port import EventKind, Outcome, Phase, Verb
 
 pytestmark = pytest.mark.timeout(170)
@@ -114,6 +123,37 @@ async def test_a_return_out_of_a_hold_is_seen_and_is_no_release(lab: Lab) -> Non
         await one.ended()
         assert one.kinds() == [EventKind.STARTED, EventKind.ABORTED]
         assert [t for t in one.truth if t.event == "released"] == []
+
+
+@pytest.mark.parametrize("lab", LABS)
+@pytest.mark.parametrize("away_s", [1.5, 40.0])
+async def test_a_restarted_controller_goes_on_with_what_the_vehicle_shows(
+    lab: Lab, away_s: float
+) -> None:
+    """Shorter than the GCS timeout the mission goes on; longer, and it is on its return path."""
+    async with lab(gcs_timeout_s=20.0) as (watched, _, fleet):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(out_m=300.0)
+        assert (await one.session.load(mission)).done
+        assert (await one.session.start(mission)).done
+        await one.until(lambda: one.session.telemetry.item >= 5, "on the way")
+        host, port = fleet.udp_address(UDP)
+        await fleet.__aexit__()
+        await one.clock.sleep(away_s)
+        enrolled = vehicle(link=f"udpin:{host}:{port}", gcs_timeout_s=20.0)
+        again = MavlinkFleet([enrolled], one.clock)
+        async with again, serving(again, one.clock, one.wall_s) as found:
+            two = found["D-0"]
+            progress = await two.session.adopt(mission)
+            assert (progress.holds, progress.running) == (True, True), progress
+            assert progress.released == frozenset()
+            await two.ended()
+        going = away_s < 20.0
+        wanted = [EventKind.RELEASED, EventKind.COMPLETED] if going else [EventKind.ABORTED]
+        assert [k for k in two.kinds() if k is not EventKind.FAILSAFE] == wanted
+        truth = [t.event for t in one.truth if t.event == "released"]
+        assert len(truth) == int(going)
 
 
 @pytest.mark.parametrize("lab", LABS)
