@@ -34,8 +34,8 @@ limits = st.none() | st.builds(
 times = st.times().map(lambda t: t.replace(tzinfo=None))
 windows = st.builds(Window, st.frozensets(st.integers(0, 6), min_size=1), times, times)
 moments = st.datetimes(
-    datetime(2000, 1, 1),  # noqa: DTZ001
-    datetime(2060, 1, 1),  # noqa: DTZ001
+    datetime(2000, 1, 1),
+    datetime(2060, 1, 1),
     timezones=st.just(UTC),
 )
 

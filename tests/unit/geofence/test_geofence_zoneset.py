@@ -85,7 +85,7 @@ def test_near_across_the_antimeridian() -> None:
         (zone("z", ceiling=Altitude(5.0, Datum.HOME)), "ceiling"),
         (zone("z", floor=Altitude(9.0, Datum.AGL), ceiling=Altitude(5.0, Datum.AGL)), "floor"),
         (zone("z", schedule=Schedule(timezone="Mars/Olympus")), "schedule.timezone"),
-        (zone("z", schedule=Schedule(valid_to=datetime(2026, 1, 1))), "schedule.valid_to"),  # noqa: DTZ001
+        (zone("z", schedule=Schedule(valid_to=datetime(2026, 1, 1))), "schedule.valid_to"),
     ],
 )
 def test_what_is_no_zone(bad, field) -> None:
