@@ -25,6 +25,16 @@ HOME = LatLon(60.1700, 24.9400)
 HOME_AMSL_M = 10.0
 CRUISE_M = 25.0
 BOOT_S = 5.0
+PATIENT = MavlinkSettings(
+    answer_s=4.0,
+    stale_after_s=25.0,
+    offline_after_s=50.0,
+    mode_timeout_s=30.0,
+    arm_timeout_s=30.0,
+    takeoff_timeout_s=60.0,
+    adopt_timeout_s=60.0,
+)
+"""Simulated seconds: a machine that stands still for a moment must not look like a lost link."""
 UDP = "udpin:127.0.0.1:0"
 
 
@@ -40,7 +50,7 @@ def vehicle(
     number: int = 0,
     link: str = UDP,
     device: DropDevice = DropDevice.GRIPPER,
-    gcs_timeout_s: float = 5.0,
+    gcs_timeout_s: float = 60.0,
 ) -> MavlinkVehicle:
     return MavlinkVehicle(
         f"D-{number}", link, number + 1, capability(device), pad(number), HOME_AMSL_M,
@@ -158,10 +168,10 @@ async def lab(
     speedup: float = 25.0,
     device: DropDevice = DropDevice.GRIPPER,
     tcp: bool = False,
-    settings: MavlinkSettings | None = None,
+    settings: MavlinkSettings = PATIENT,
     specs: Sequence[CopterSpec] | None = None,
     wall_s: float = 18.0,
-    gcs_timeout_s: float = 5.0,
+    gcs_timeout_s: float = 60.0,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
     clock, theirs = clocks(speedup)

@@ -11,6 +11,7 @@ from missions.model import DropDevice
 from sitl.copter.fleet import CopterFleet
 from tests.integration.mavlink_rig import (
     HOME,
+    PATIENT,
     UDP,
     clocks,
     delivery,
@@ -100,14 +101,14 @@ async def test_a_vehicle_that_landed_elsewhere_is_not_ready() -> None:
 
 
 async def test_silence_in_flight_is_a_lost_link_and_the_return_path_is_flown() -> None:
-    async with light() as (watched, copters, _):
+    async with light(gcs_timeout_s=30.0) as (watched, copters, _):
         one = watched["D-0"]
         await one.ready()
-        mission = delivery(out_m=300.0)
+        mission = delivery(out_m=600.0)
         assert (await one.session.load(mission)).done
         assert (await one.session.start(mission)).done
         await one.until(lambda: one.session.telemetry.item >= 5, "on the way")
-        copters.mute("D-0", 14.0)
+        copters.mute("D-0", 52.0)
         await one.ended()
         kinds = one.kinds()
         assert kinds[:3] == [EventKind.STARTED, EventKind.LINK_LOST, EventKind.LINK_BACK]
@@ -119,7 +120,7 @@ async def test_silence_in_flight_is_a_lost_link_and_the_return_path_is_flown() -
 
 async def test_a_link_lost_over_the_drop_is_settled_by_what_the_mission_shows_after() -> None:
     """Shorter than the GCS timeout, so that the mission goes on; the gripper's words are lost."""
-    async with light(gcs_timeout_s=30.0) as (watched, copters, _):
+    async with light() as (watched, copters, _):
         one = watched["D-0"]
         await one.ready()
         mission = delivery()
@@ -136,7 +137,7 @@ async def test_a_link_lost_over_the_drop_is_settled_by_what_the_mission_shows_af
 
 async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None:
     clock, lab = clocks(20.0)
-    first = MavlinkFleet([vehicle()], clock)
+    first = MavlinkFleet([vehicle()], clock, PATIENT)
     async with first:
         host, port = first.udp_address(UDP)
         async with CopterFleet(
@@ -151,7 +152,7 @@ async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None
                 await one.until(lambda: EventKind.RELEASED in one.kinds(), "released")
             await first.__aexit__()
             link = f"udpin:{host}:{port}"
-            second = MavlinkFleet([vehicle(link=link)], clock)
+            second = MavlinkFleet([vehicle(link=link)], clock, PATIENT)
             async with second, serving(second, clock, 18.0) as watched:
                 one = watched["D-0"]
                 progress = await one.session.adopt(mission)

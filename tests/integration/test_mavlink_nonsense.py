@@ -7,12 +7,13 @@ import contextlib
 import random
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.copter.fleet import CopterFleet
-from tests.integration.mavlink_rig import UDP, clocks, delivery, serving, spec, vehicle
+from tests.integration.mavlink_rig import PATIENT, UDP, clocks, delivery, serving, spec, vehicle
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.port import EventKind, LinkState, Verb
@@ -42,7 +43,7 @@ class Liar:
 async def test_nonsense_is_an_alarm_on_that_vehicle_and_no_effect_on_others() -> None:
     clock, lab = clocks(25.0)
     async with (
-        MavlinkFleet([vehicle(0), vehicle(1)], clock) as fleet,
+        MavlinkFleet([vehicle(0), vehicle(1)], clock, PATIENT) as fleet,
         CopterFleet(
             [spec(0)], controller=fleet.udp_address(UDP), clock=lab, on_truth=lambda _: None,
             boot_s=5.0,
@@ -125,7 +126,7 @@ async def lossy(target: tuple[str, int], loss: float, seed: int) -> AsyncIterato
 async def test_a_delivery_survives_a_fifth_of_all_packets_lost() -> None:
     clock, lab = clocks(20.0)
     async with (
-        MavlinkFleet([vehicle(0, gcs_timeout_s=30.0)], clock) as fleet,
+        MavlinkFleet([vehicle(0)], clock, replace(PATIENT, answer_s=1.5)) as fleet,
         lossy(fleet.udp_address(UDP), 0.2, seed=3) as address,
         CopterFleet([spec(0)], controller=address, clock=lab, on_truth=lambda _: None, boot_s=5.0),
         serving(fleet, clock, 30.0) as watched,
@@ -145,15 +146,11 @@ def test_two_vehicles_cannot_share_an_identity() -> None:
     clock, _ = clocks(1.0)
     with pytest.raises(ConfigurationError, match="enrolled twice"):
         MavlinkFleet([vehicle(0), vehicle(0)], clock)
-    from dataclasses import replace
-
     with pytest.raises(ConfigurationError, match="sysid 1 on link"):
         MavlinkFleet([vehicle(0), replace(vehicle(1), sysid=1)], clock)
 
 
 def test_a_sysid_may_live_on_many_links() -> None:
-    from dataclasses import replace
-
     clock, _ = clocks(1.0)
     other = replace(vehicle(1), sysid=1, link="tcp:127.0.0.1:5760")
     assert set(MavlinkFleet([vehicle(0), other], clock).sessions) == {"D-0", "D-1"}

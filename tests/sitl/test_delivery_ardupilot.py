@@ -13,6 +13,7 @@ import pytest
 from geofence.frames import LatLon, geodesic_m
 from missions.model import DropDevice
 from tests.integration.mavlink_rig import (
+    PATIENT,
     UDP,
     delivery,
     light,
@@ -142,7 +143,7 @@ async def test_a_restarted_controller_goes_on_with_what_the_vehicle_shows(
         await fleet.__aexit__()
         await one.clock.sleep(away_s)
         enrolled = vehicle(link=f"udpin:{host}:{port}", gcs_timeout_s=20.0)
-        again = MavlinkFleet([enrolled], one.clock)
+        again = MavlinkFleet([enrolled], one.clock, PATIENT)
         async with again, serving(again, one.clock, one.wall_s) as found:
             two = found["D-0"]
             progress = await two.session.adopt(mission)
