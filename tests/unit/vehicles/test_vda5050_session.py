@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
+import aiomqtt
 import msgspec
 import pytest
 
@@ -345,3 +346,37 @@ def test_no_timeout_is_shorter_than_the_wall_allows() -> None:
     assert fast.engine.stale_after_s / 20.0 >= 5.0
     assert fast.engine.accept_timeout_s / 20.0 >= 8.0
     assert fast.adopt_timeout_s / 20.0 >= 8.0
+
+
+class Stubborn:
+    """A client whose disconnect fails, as aiomqtt's does when the broker hangs up first."""
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        raise aiomqtt.MqttError("Unexpected disconnection")
+
+    async def subscribe(self, name: str, qos: int) -> None:
+        del name, qos
+
+    @property
+    async def messages(self):
+        await asyncio.Event().wait()
+        yield None
+
+
+async def test_a_cancellation_is_not_lost_in_a_failing_disconnect(monkeypatch) -> None:
+    listener = Silent()
+    transport = MqttTransport(
+        Broker("127.0.0.1", 1), ("a/#",), listener, identifier="t", jitter=lambda: 0.5
+    )
+    monkeypatch.setattr(transport, "_client", Stubborn)
+    task = asyncio.create_task(transport.run(), name="transport")
+    await listener.up.wait()
+    assert transport.send("a", b"x")
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=2)
+    task.cancel()
+    assert done == {task}
+    assert task.cancelled()
