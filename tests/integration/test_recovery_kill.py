@@ -21,11 +21,14 @@ import httpx
 import pytest
 
 from controller.cli import scenario
+from geofence.frames import LatLon, geodesic_m
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEEDUP = 20.0
-DEADLINE_S = 150.0
-END_STATES = {"delivered", "refused", "cancelled"}
+SPEEDUP = 10.0
+DEADLINE_S = 170.0
+KILLS = 6
+NEAR_M = 40.0
+END_STATES = {"delivered", "refused", "stranded"}
 SERVE = "from controller.cli.main import main; main()"
 
 
@@ -112,8 +115,8 @@ def prepare(folder: Path) -> scenario.Run:
         ROOT / "sitl" / "scenarios" / "helsinki",
         folder,
         drones=4,
-        robots=2,
-        parcels=10,
+        robots=1,
+        parcels=6,
         speedup=SPEEDUP,
         wall_epoch=time.time(),
         ports=scenario.free_ports(),
@@ -148,44 +151,48 @@ def test_parcels_are_delivered_exactly_once_whenever_the_controller_dies(
             trust_env=False,
         )
         assert answer.status_code == 201, answer.text
-        for _ in range(6):
-            time.sleep(random_.uniform(0.2, 4.0))
+        for _ in range(KILLS):
+            time.sleep(random_.uniform(0.2, 5.0))
             controller.kill()
             controller = serve(stack, run, log)
         parcels = until_done(controller.url, deadline_s)
         events = get(controller.url, "/v1/log?after=0&limit=1000")
+        alarms = get(controller.url, "/v1/alarms")
     states = {p["id"]: p["state"] for p in parcels}
-    assert len(states) == 10, "a parcel is lost"
+    assert len(states) == 6, "a parcel is lost"
     assert set(states.values()) <= END_STATES, (states, log.read_text()[-3000:])
-    assert sum(s == "delivered" for s in states.values()) >= 7
     assert epochs_only_rise(events)
-    expect = tmp_path / "expect.json"
-    expect.write_text(json.dumps({"parcels": [expected(p) for p in parcels]}))
-    judged = subprocess.run(
-        [
-            *(sys.executable, "-m", "sitl", "judge", "--truth", str(truth)),
-            *("--zones", str(run.zones), "--expect", str(expect)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-    )
-    assert judged.returncode == 0, judged.stderr
+    drops = drops_of(truth)
+    for parcel in parcels:
+        count = sum(is_for(drop, parcel) for drop in drops)
+        if parcel["state"] == "delivered":
+            assert count == 1, (parcel, drops)
+        elif parcel["state"] == "stranded":
+            # a flight that ended while nobody looked: not guessed, not repeated, and told
+            assert count <= 1, (parcel, drops)
+            assert any(a["parcel_id"] == parcel["id"] for a in alarms)
+        else:
+            assert count == 0, (parcel, drops)
+    assert sum(s == "delivered" for s in states.values()) >= 2, states
 
 
-def expected(parcel: dict[str, Any]) -> dict[str, Any]:
+def drops_of(truth: Path) -> list[dict[str, Any]]:
+    """What the lab saw leave a vehicle."""
+    lines = [json.loads(line) for line in truth.read_text().splitlines()[1:] if line.endswith("}")]
+    return [s for s in lines if s.get("event") in {"released", "dropped"}]
+
+
+def is_for(drop: dict[str, Any], parcel: dict[str, Any]) -> bool:
+    """Robots name what they drop; drones are known by the place."""
+    if drop["event"] == "dropped":
+        return bool(drop["detail"] == parcel["id"])
     to = parcel["destination"]
-    return {
-        "id": parcel["id"],
-        "destination": {"lat_deg": to["lat_deg"], "lon_deg": to["lon_deg"]},
-        "outcome": parcel["state"],
-        "vehicle_id": parcel["vehicle_id"],
-    }
+    here = LatLon(drop["lat_deg"], drop["lon_deg"])
+    return geodesic_m(here, LatLon(to["lat_deg"], to["lon_deg"])) < NEAR_M
 
 
 def epochs_only_rise(events: list[dict[str, Any]]) -> bool:
     told = [e["data"]["epochs"] for e in events if e["kind"] == "controller.started"]
-    return len(told) == 7 and all(
+    return len(told) == KILLS + 1 and all(
         later[v] > earlier[v] for earlier, later in pairwise(told) for v in earlier
     )
