@@ -74,23 +74,35 @@ class Maneuvers:
         return result
 
     async def _return(self) -> CommandResult:
-        """By the mission's checked return path; a plain RTL only where the mission has none."""
-        flight, state = self._session.flight, self._session.state
-        if flight is None or flight.plan.return_path_seq is None:
-            return await self._change(commands.set_mode(modes.RTL), modes.RTL)
-        path_seq = flight.plan.return_path_seq
+        """By the mission's checked return path; a plain RTL only where there is none.
+
+        A vehicle that flies what this session does not know (just restarted, not adopted yet) is
+        asked for its return path first, too: RTL would fly straight through whatever lies between.
+        """
+        flight = self._session.flight
+        if flight is None:
+            result = await self._return_path(None)
+            if result.outcome is not Outcome.REFUSED:
+                return result
+        elif flight.plan.return_path_seq is not None:
+            before, flight.jumped = flight.jumped, True
+            result = await self._return_path(flight.plan.return_path_seq)
+            if result.outcome is Outcome.REFUSED:
+                flight.jumped = before
+            return result
+        return await self._change(commands.set_mode(modes.RTL), modes.RTL)
+
+    async def _return_path(self, path_seq: int | None) -> CommandResult:
+        state = self._session.state
         sent_s = self._session.clock.monotonic_s()
-        before, flight.jumped = flight.jumped, True
 
         def on_path() -> bool:
             # out of a hold AUTO_RTL may pass between two heartbeats: AUTO on the path is it, too
-            fresh = state.seq_s >= sent_s and (state.seq or 0) > path_seq
-            return state.mode == modes.AUTO_RTL or (state.mode == modes.AUTO and fresh)
+            told = any(t.at_s >= sent_s and t.text.startswith("Return path") for t in state.texts)
+            past = path_seq is not None and state.seq_s >= sent_s and (state.seq or 0) > path_seq
+            return state.mode == modes.AUTO_RTL or (state.mode == modes.AUTO and (told or past))
 
-        result = await self._change(commands.return_path(), *modes.ON_MISSION, seen=on_path)
-        if result.outcome is Outcome.REFUSED:
-            flight.jumped = before
-        return result
+        return await self._change(commands.return_path(), *modes.ON_MISSION, seen=on_path)
 
     async def _change(
         self, command: Command, *wanted: int, seen: Callable[[], bool] | None = None

@@ -190,3 +190,22 @@ async def test_landing_is_done_when_the_mode_shows_it_whatever_was_acknowledged(
     assert ended.outcome is outcome
     if outcome is Outcome.REFUSED:
         assert "failed; Mode change to LAND failed: because" in ended.reason
+
+
+@pytest.mark.parametrize("has_path", [True, False])
+async def test_returning_from_an_unknown_flight_asks_for_its_return_path_before_rtl(
+    has_path: bool,
+) -> None:
+    desk = Desk()
+    desk.hear(heartbeat(3, armed=True))
+    demand = asyncio.create_task(desk.session.execute(Verb.RETURN), name="return")
+    await desk.clock.settle()
+    assert desk.sent == ["COMMAND_INT"]
+    desk.hear(CommandAck(188, 0 if has_path else 4, 0, 0, 255, 190))
+    await desk.clock.settle()
+    assert desk.sent[1:] == ([] if has_path else ["COMMAND_LONG"])
+    if not has_path:
+        desk.hear(CommandAck(176, 0, 0, 0, 255, 190))
+    await desk.clock.settle()
+    desk.hear(heartbeat(27 if has_path else 6, armed=True))
+    assert (await demand).done
