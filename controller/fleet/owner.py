@@ -93,7 +93,10 @@ class VehicleOwner:
                 return await self._session.adopt(mission)
         except (VehicleError, TimeoutError) as error:
             log.warning("vehicle cannot be read", vehicle=self.vehicle_id, reason=str(error))
-            return None
+        except Exception:
+            # whatever one vehicle's adapter stumbles over, the others fly on
+            log.exception("adapter failed", vehicle=self.vehicle_id)
+        return None
 
     async def send(
         self, command: CommandRecord, mission: Mission | None, keep: Keep
@@ -136,3 +139,7 @@ class VehicleOwner:
             )
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
+        except Exception as error:
+            # whatever one vehicle's adapter stumbles over, the others fly on
+            log.exception("adapter failed", vehicle=self.vehicle_id, kind=command.kind.value)
+            return CommandResult(Outcome.UNCERTAIN, f"{type(error).__name__}: {error}")

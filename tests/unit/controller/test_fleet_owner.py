@@ -106,7 +106,9 @@ async def test_what_cannot_be_kept_is_not_sent(session: Session, owner: VehicleO
     assert session.calls == []
 
 
-@pytest.mark.parametrize("answer", [LinkError("D-1", "the broker is gone"), None])
+@pytest.mark.parametrize(
+    "answer", [LinkError("D-1", "the broker is gone"), KeyError("nonsense"), None]
+)
 async def test_no_proof_either_way_is_uncertain(
     session: Session, owner: VehicleOwner, clock: ManualClock, answer: Exception | None
 ) -> None:
@@ -148,8 +150,9 @@ async def test_a_vehicle_that_cannot_be_read_is_not_guessed(
     session: Session, owner: VehicleOwner
 ) -> None:
     assert await owner.adopt(MISSION) == MissionProgress(holds=True, running=False)
-    session.answer = LinkError("D-1", "gone")
-    assert await owner.adopt(MISSION) is None
+    for error in (LinkError("D-1", "gone"), KeyError("nonsense")):
+        session.answer = error
+        assert await owner.adopt(MISSION) is None
 
 
 async def test_events_are_handed_on_in_order(owner: VehicleOwner) -> None:
