@@ -44,6 +44,7 @@ SETTLE_S = 0.5
 
 REST_SHARE = 2.0
 """After a decision, rest this many times as long as it took, in wall time."""
+LONGEST_REST_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Matching:
             began = time.perf_counter()
             await self._decide_once()
             # the thread shares the interpreter with the links: they come first
-            await asyncio.sleep(REST_SHARE * (time.perf_counter() - began))
+            took_s = time.perf_counter() - began
+            await asyncio.sleep(min(LONGEST_REST_S, REST_SHARE * took_s))
 
     async def _decide_once(self) -> None:
         try:
