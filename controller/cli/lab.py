@@ -112,6 +112,8 @@ async def running_lab(arguments: list[str], log: Path) -> AsyncIterator[Lab]:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
+            # Ctrl-C is for the demo, which ends the lab after the controller
+            start_new_session=True,
         )
     try:
         try:
