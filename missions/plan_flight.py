@@ -252,8 +252,6 @@ def _no_way(why: NoRoute | None, zones: ZoneSet) -> NoGo:
     found = [zones.get(zone_id) for zone_id in why.zone_ids]
     names = ", ".join(zone_words(zone) for zone in found if zone is not None)
     text = f"no way round {names}: {why.reason}" if names else f"no way: {why.reason}"
-    if why.depth_m > 0.0:
-        text += f" (the straight line is {why.depth_m:.0f} m deep)"
     return NoGo(
         (
             Reason(

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from sitl.background import Background
 from sitl.copter.drops import HOOK_SLACK_M
 from sitl.copter.spec import CopterSpec
 from sitl.world import LabClock, TruthSample
@@ -238,16 +239,18 @@ class ArduPilotFleet:
         self._on_truth = on_truth
         self._program = found
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._probes: list[asyncio.Task[None]] = []
+        self._background = Background()
         self._home = tempfile.TemporaryDirectory(prefix="waypost-ardupilot-")
 
     async def __aenter__(self) -> Self:
+        await self._background.__aenter__()
         try:
             instance = _FIRST_INSTANCE + os.getpid() % _INSTANCES
             for spec in self._specs:
                 instance = _free_instance(instance + 1)
                 await self._start(instance, spec)
         except BaseException:
+            await self._background.__aexit__()
             await self._close()
             raise
         return self
@@ -258,32 +261,22 @@ class ArduPilotFleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._close()
+        try:
+            await self._background.__aexit__(kind, error, trace)
+        finally:
+            await self._close()
 
     def pid(self, vehicle_id: str) -> int:
         """The process id of one copter, for fault drills."""
         return self._processes[vehicle_id].pid
 
-    async def failed(self) -> None:
-        """Wait until a process ends by itself, and say which.
-
-        Raises:
-            LabError: with the copter, the exit status and the last line that it wrote.
-        """
-        waits = {
-            asyncio.create_task(process.wait(), name=f"exit-of-{vehicle_id}"): vehicle_id
-            for vehicle_id, process in self._processes.items()
-        }
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waits:
-                task.cancel()
-        task = done.pop()
-        log = Path(self._home.name) / waits[task] / "out.log"
+    async def _watch(self, vehicle_id: str) -> None:
+        """Raise LabError, with the last line that it wrote, where a process ends by itself."""
+        status = await self._processes[vehicle_id].wait()
+        log = Path(self._home.name) / vehicle_id / "out.log"
         lines = log.read_text(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
-        raise LabError(f"{PROGRAM} of {waits[task]} ended ({task.result()}); last said: {last}")
+        raise LabError(f"{PROGRAM} of {vehicle_id} ended ({status}); last said: {last}")
 
     async def _start(self, instance: int, spec: CopterSpec) -> None:
         where = Path(self._home.name) / spec.vehicle_id
@@ -325,14 +318,10 @@ class ArduPilotFleet:
                 stderr=log,
             )
         probe = _Probe(spec, self._clock, self._on_truth)
-        self._probes.append(
-            asyncio.create_task(probe.run(truth_port), name=f"truth-of-{spec.vehicle_id}")
-        )
+        self._background.start(probe.run(truth_port), name=f"truth-of-{spec.vehicle_id}")
+        self._background.start(self._watch(spec.vehicle_id), name=f"exit-of-{spec.vehicle_id}")
 
     async def _close(self) -> None:
-        for task in self._probes:
-            task.cancel()
-        await asyncio.gather(*self._probes, return_exceptions=True)
         for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()

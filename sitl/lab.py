@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sitl.ardupilot import ArduPilotFleet
 from sitl.ardupilot import LabError as ProgramError
+from sitl.background import Background
 from sitl.broker import Broker
 from sitl.copter import CopterFleet
 from sitl.robot import RobotFleet
@@ -62,6 +63,10 @@ async def run(options: LabOptions, say: Callable[[str], None] = print) -> None:
             await _serve(options, stack, stop, say)
     except ProgramError as error:
         raise LabError(str(error)) from error
+    except ExceptionGroup as several:
+        while isinstance(several.exceptions[0], ExceptionGroup):
+            several = several.exceptions[0]
+        raise LabError(str(several.exceptions[0])) from several
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -73,7 +78,7 @@ async def _serve(
     scenario = options.scenario
     log = stack.enter_context(TruthLog(options.truth, header_of(scenario), scenario.truth_period_s))
     broker = await stack.enter_async_context(Broker(options.mqtt_port))
-    fleet = await stack.enter_async_context(_copters(options, log))
+    await stack.enter_async_context(_copters(options, log))
     robots = await stack.enter_async_context(
         RobotFleet(
             scenario.robots,
@@ -85,28 +90,24 @@ async def _serve(
             on_truth=log,
         )
     )
-    waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait(), name="lab-stop")]
-    if _piped(sys.stdin.fileno()):
-        waits.append(asyncio.create_task(_input_end(), name="lab-input-end"))
-    if isinstance(fleet, CopterFleet):
-        waits.append(asyncio.create_task(_failed(fleet), name="lab-copters-failed"))
     try:
-        try:
-            async with asyncio.timeout(ONLINE_WALL_S):
-                await robots.online()
-        except TimeoutError as error:
-            raise LabError(
-                f"robots found no broker on {broker.host}:{broker.port} within "
-                f"{ONLINE_WALL_S:.0f} s: is the port free?"
-            ) from error
-        say(json.dumps({"ready": True, "mqtt": {"host": broker.host, "port": broker.port}}))
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in waits:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        async with asyncio.timeout(ONLINE_WALL_S):
+            await robots.online()
+    except TimeoutError as error:
+        raise LabError(
+            f"robots found no broker on {broker.host}:{broker.port} within "
+            f"{ONLINE_WALL_S:.0f} s: is the port free?"
+        ) from error
+    say(json.dumps({"ready": True, "mqtt": {"host": broker.host, "port": broker.port}}))
+    await _until_the_end(stop)
+
+
+async def _until_the_end(stop: asyncio.Event) -> None:
+    """Wait for a signal, or for the end of the input where somebody holds its other end."""
+    async with Background() as background:
+        if _piped(sys.stdin.fileno()):
+            background.start(_input_end(stop), name="lab-input-end")
+        await stop.wait()
 
 
 def _copters(
@@ -126,18 +127,13 @@ def _copters(
     )
 
 
-async def _failed(fleet: CopterFleet) -> None:
-    await fleet.failed()
-    raise LabError("the copters ended by themselves: see the lab's error output")
-
-
 def _piped(descriptor: int) -> bool:
     """Whether whoever started the lab holds the other end of its input."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-async def _input_end() -> None:
+async def _input_end(stop: asyncio.Event) -> None:
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
@@ -147,3 +143,4 @@ async def _input_end() -> None:
             pass
     finally:
         transport.close()
+    stop.set()

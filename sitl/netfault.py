@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sitl.background import Background
+
 MAX_WAITING = 10_000
 
 _Waiting = tuple[float, int, asyncio.DatagramTransport, bytes, tuple[str, int] | None]
@@ -88,7 +90,8 @@ class UdpProxy:
         self._waiting: list[_Waiting] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._opening: set[tuple[str, int]] = set()
+        self._background = Background()
 
     @property
     def faults(self) -> Faults:
@@ -100,6 +103,7 @@ class UdpProxy:
         self._model.faults = faults
 
     async def __aenter__(self) -> Self:
+        await self._background.__aenter__()
         loop = asyncio.get_running_loop()
         self._down, _ = await loop.create_datagram_endpoint(
             lambda: _Side(self._from_client), local_addr=("127.0.0.1", 0)
@@ -113,9 +117,7 @@ class UdpProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in self._opening.values():
-            task.cancel()
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        await self._background.__aexit__(kind, error, trace)
         if self._timer is not None:
             self._timer.cancel()
         for transport in (self._down, *self._up.values()):
@@ -127,9 +129,8 @@ class UdpProxy:
         if transport is not None:
             self._submit(data, transport, None)
         elif client not in self._opening:
-            self._opening[client] = asyncio.create_task(
-                self._open(client, data), name=f"netfault-{client[1]}"
-            )
+            self._opening.add(client)
+            self._background.start(self._open(client, data), name=f"netfault-{client[1]}")
         else:
             self.lost += 1
 
@@ -140,7 +141,7 @@ class UdpProxy:
             remote_addr=self._target,
         )
         self._up[client] = transport
-        del self._opening[client]
+        self._opening.discard(client)
         self._submit(first, transport, None)
 
     def _to_client(self, data: bytes, client: tuple[str, int]) -> None:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-EVENTS = ("", "released", "landed", "crashed", "swapped")
+EVENTS = ("", "released", "landed", "crashed", "swapped", "picked", "dropped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from sitl.background import Background
 from sitl.copter.spec import CopterSpec
 from sitl.copter.vehicle import Copter, Truth
 from sitl.world import LabClock, TruthSample
@@ -150,7 +151,7 @@ class CopterFleet:
         self._on_truth = on_truth
         self._boot_s = boot_s
         self._stations: dict[str, _Station] = {}
-        self._ticker: asyncio.Task[None] | None = None
+        self._background = Background()
 
     async def __aenter__(self) -> Self:
         try:
@@ -159,7 +160,8 @@ class CopterFleet:
         except BaseException:
             await self._close()
             raise
-        self._ticker = asyncio.create_task(self._run(), name="copter-fleet-ticker")
+        await self._background.__aenter__()
+        self._background.start(self._run(), name="copter-fleet-ticker")
         return self
 
     async def __aexit__(
@@ -168,7 +170,10 @@ class CopterFleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._close()
+        try:
+            await self._background.__aexit__(kind, error, trace)
+        finally:
+            await self._close()
 
     def copter(self, vehicle_id: str) -> Copter:
         """A copter's core, for tests and drills."""
@@ -185,11 +190,6 @@ class CopterFleet:
     def mute(self, vehicle_id: str, duration_s: float) -> None:
         """Fault: the radio is silent both ways for ``duration_s`` simulated seconds."""
         self._stations[vehicle_id].muted_until_s = self._clock.monotonic_s() + duration_s
-
-    async def failed(self) -> None:
-        """Wait for the ticker; it ends only by an error, which is raised."""
-        if self._ticker is not None:
-            await asyncio.shield(self._ticker)
 
     async def _add(self, spec: CopterSpec) -> None:
         copter = Copter(
@@ -217,10 +217,5 @@ class CopterFleet:
                     station.tick(self._clock.monotonic_s())
 
     async def _close(self) -> None:
-        ticker, self._ticker = self._ticker, None
-        if ticker is not None:
-            ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticker
         for station in self._stations.values():
             await station.close()

@@ -48,7 +48,7 @@ class Homing:
         best: tuple[float, int] | None = None
         for index, item in enumerate(mission.items):
             if item.command == it.RETURN_PATH_START:
-                found = _nearest_leg(self._c, mission.legs_after(index + 1))
+                found = _nearest_leg(self._c, mission.legs_after(index))
                 if found and (best is None or found[0] <= best[0]):
                     best = found
         if best is None or not mission.set_current(best[1]):

@@ -6,12 +6,12 @@ context manager; leaving it says OFFLINE for every robot.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from sitl.background import Background
 from sitl.robot import words
 from sitl.robot.core import RobotCore
 from sitl.robot.geo import RobotMap
@@ -96,8 +96,7 @@ class RobotFleet:
         self._clock = clock
         self._map = robot_map
         self._on_truth = on_truth
-        self._group: asyncio.TaskGroup | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
         rng = random.Random(seed)
         self.robots: dict[str, Robot] = {}
         for spec in specs:
@@ -120,11 +119,10 @@ class RobotFleet:
 
         A robot that fails by itself, which none should, cancels the body and raises on leaving.
         """
-        group = self._group = asyncio.TaskGroup()
-        await group.__aenter__()
-        self._tasks.append(group.create_task(self._drive(), name="robots-drive"))
+        await self._background.__aenter__()
+        self._background.start(self._drive(), name="robots-drive")
         for name, robot in self.robots.items():
-            self._tasks.append(group.create_task(robot.radio.run(), name=f"robot-{name}"))
+            self._background.start(robot.radio.run(), name=f"robot-{name}")
         return self
 
     async def __aexit__(
@@ -134,15 +132,7 @@ class RobotFleet:
         trace: TracebackType | None = None,
     ) -> None:
         """Say OFFLINE and stop. Doing it twice is harmless."""
-        group, self._group = self._group, None
-        if group is None:
-            return
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
-        # only a cancellation is the group's business: the body's own errors pass as they are
-        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
-        await group.__aexit__(*((kind, error, trace) if cancelled else (None, None, None)))
+        await self._background.__aexit__(kind, error, trace)
 
     async def online(self) -> None:
         """Wait until every powered robot is on the air."""

@@ -600,11 +600,13 @@ async def test_mission_cut_in_flight_is_flown_on_and_then_hovers(kind):
 async def test_a_process_that_ends_by_itself_is_named():
     clock = LabClock.starting_now(speedup=4.0)
     specs = [CopterSpec(f"c{n}", n, *HOME) for n in (1, 2)]
-    async with ArduPilotFleet(specs, tcp=True, clock=clock, on_truth=lambda _: None) as fleet:
-        os.kill(fleet.pid("c2"), signal.SIGKILL)
-        with pytest.raises(LabError, match=r"arducopter of c2 ended \(-9\)"):
-            await fleet.failed()
-        pids = [fleet.pid("c1"), fleet.pid("c2")]
+    pids = []
+    with pytest.RaisesGroup(pytest.RaisesExc(LabError, match=r"arducopter of c2 ended \(-9\)")):
+        async with ArduPilotFleet(specs, tcp=True, clock=clock, on_truth=lambda _: None) as fleet:
+            pids = [fleet.pid("c1"), fleet.pid("c2")]
+            os.kill(fleet.pid("c2"), signal.SIGKILL)
+            await asyncio.Event().wait()
+    assert pids
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
