@@ -57,7 +57,7 @@ OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
 UNSENT = frozenset({CommandState.PENDING, CommandState.REFUSED})
 
 TICK_S = 2.0
-"""How often an open assignment is looked at when nothing happens."""
+"""How often an open assignment is looked at when nothing happens, and a vehicle in doubt read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ class VehicleProcess:
         self._rest_until_s = 0.0
         self._loaded_at_s: float | None = None
         self._doubt_since: datetime | None = None
+        self._read_again_s = 0.0
 
     @property
     def resting(self) -> bool:
@@ -207,7 +208,9 @@ class VehicleProcess:
     async def _advance(self, task: AssignmentRecord) -> None:
         try:
             if self._in_doubt:
-                await self._resolve(task)
+                # a step of its own wakes it, and reading may wait for nothing: never in a row
+                if self._clock.monotonic_s() >= self._read_again_s:
+                    await self._resolve(task)
             elif self._clock.monotonic_s() < self._wait_until_s or self._ledger.hold is not None:
                 return
             elif task.assignment.state is A.OPEN:
@@ -319,6 +322,7 @@ class VehicleProcess:
         if self._doubt_since is None:
             self._doubt_since = self._clock.now()
         progress = await self.owner.adopt(task.mission)
+        self._read_again_s = self._clock.monotonic_s() + TICK_S
         if progress is None:
             return
         async with self._lock:
@@ -336,6 +340,7 @@ class VehicleProcess:
                 await self._not_on_it(after, progress)
         if not self._in_doubt:
             self._doubt_since = None
+            self._read_again_s = 0.0
         self._after_step()
 
     def _unwatched_return(self, task: AssignmentRecord) -> bool:
@@ -425,6 +430,7 @@ class VehicleProcess:
             self._wait_until_s = 0.0
             self._loaded_at_s = None
             self._doubt_since = None
+            self._read_again_s = 0.0
             self._on_free()
 
     def _back_off(self, tries: int) -> None:

@@ -19,7 +19,7 @@ from controller.delivery import steps
 from controller.delivery.gate import Shut
 from controller.delivery.happenings import Happenings, Tolerances
 from controller.delivery.ledger import Ledger
-from controller.delivery.process import ProcessSettings, VehicleProcess
+from controller.delivery.process import TICK_S, ProcessSettings, VehicleProcess
 from controller.delivery.steps import Retry
 from controller.dispatch.model import Offer
 from controller.domain.model import (
@@ -576,6 +576,35 @@ async def test_a_drone_met_on_its_way_home_after_a_restart_is_not_believed_to_ca
         second.tell(EventKind.ABORTED, position=HUB.position, detail="returned before release")
         await second.until(lambda: second.task_state() is None)
         assert second.state() is P.STRANDED
+
+
+class Dazed(Session):
+    """Answers a reading at once, says nothing of its motors at first, and notes when it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_at: list[float] = []
+
+    async def adopt(self, mission: Mission) -> MissionProgress:
+        self.read_at.append(time.monotonic())
+        if len(self.read_at) == 4:
+            self.show(armed=False)
+        return await super().adopt(mission)
+
+
+async def test_a_vehicle_that_stays_in_doubt_is_read_now_and_then_not_in_a_row(
+    tmp_path: Path,
+) -> None:
+    session = Dazed()
+    async with rig_on(tmp_path, session, flight()) as first:
+        await first.start()
+    session.show(phase=Phase.UNKNOWN, armed=None)
+    async with rig_on(tmp_path, session, flight(), again=True) as second:
+        await second.until(lambda: second.task_state() is None)
+    gaps_s = [after - before for before, after in itertools.pairwise(session.read_at)]
+    assert len(gaps_s) == 3
+    assert min(gaps_s) * 200.0 >= 0.99 * TICK_S
+    assert second.state() is P.STRANDED
 
 
 async def test_a_restart_before_the_start_loads_and_starts(tmp_path: Path) -> None:
