@@ -25,6 +25,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9:])?$")]
+"""Without scheme and port; an IPv6 address without brackets."""
+
 
 class ConfigError(ValueError):
     """The file cannot be read, or says what cannot be."""
@@ -40,10 +43,12 @@ class _Section(BaseModel):
 
 
 class ServerConfig(_Section):
-    """Where the API and the console listen."""
+    """Where the API and the console listen, and by which names they may be called."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    allowed_hosts: tuple[HostName, ...] = ()
+    """Names that browsers call it by, beside `host` and those of the loopback."""
 
 
 class StoreConfig(_Section):

@@ -23,9 +23,10 @@ from typing import Any
 import httpx
 import typer
 
-from controller.cli import lab, output, report, runtime, scenario, serve
+from controller.cli import lab, output, report, scenario, serve
 from controller.cli.client import EXIT_FAILED, CliError
 from controller.cli.progress import LivePanel, Picture, PlainLines, Progress, minutes
+from controller.cli.running import RunController
 from controller.observe import configure_logging
 
 WALL_LIMIT_S = 300.0
@@ -70,7 +71,7 @@ class Delivered:
     timed_out: bool = False
 
 
-def demo(options: DemoOptions) -> None:
+def demo(run_controller: RunController, options: DemoOptions) -> None:
     """Run it; the exit status is 0 only for a run without fault."""
     if not 0.1 <= options.chosen_speedup <= 100:
         raise CliError(
@@ -79,7 +80,7 @@ def demo(options: DemoOptions) -> None:
             next_step="20 is a good choice on two cores",
         )
     try:
-        status = asyncio.run(_Demo(options).run())
+        status = asyncio.run(_Demo(run_controller, options).run())
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = INTERRUPTED
     except ExceptionGroup as group:
@@ -91,7 +92,8 @@ def demo(options: DemoOptions) -> None:
 
 
 class _Demo:
-    def __init__(self, options: DemoOptions) -> None:
+    def __init__(self, run_controller: RunController, options: DemoOptions) -> None:
+        self._run_controller = run_controller
         self._options = options
         self._out = options.out
         plain = options.as_json or not sys.stdout.isatty()
@@ -138,7 +140,7 @@ class _Demo:
                 lab.running_lab(self._lab_arguments(run, truth), self._out / "lab.log")
             )
             url = await stack.enter_async_context(
-                runtime.controller(config, host="127.0.0.1", port=options.port)
+                self._run_controller(config, host="127.0.0.1", port=options.port)
             )
             self._progress.note(f"console: {url}")
             delivered = await self._deliver(run, url, running)

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli.running import RunController
+
 EPILOG = (
     "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 no controller answers, "
     "4 a file or a field is wrong and nothing was stored, 5 a run failed."
@@ -49,16 +51,18 @@ def _does(module: str) -> Any:
 
 @app.command()
 def serve(
+    context: typer.Context,
     config: Annotated[Path, typer.Option("--config", "-c", help="TOML file")],
     port: Annotated[int | None, typer.Option(help="instead of the file's [server] port")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the controller with its API and console."""
-    _does("serve").serve(config, port=port, as_json=as_json)
+    _does("serve").serve(context.obj, config, port=port, as_json=as_json)
 
 
 @app.command()
 def demo(
+    context: typer.Context,
     *,
     port: Annotated[int, typer.Option(help="of the console; 0 takes a free one")] = 8080,
     speedup: Annotated[
@@ -95,7 +99,7 @@ def demo(
         keep_open=keep_open,
         as_json=as_json,
     )
-    module.demo(options)
+    module.demo(context.obj, options)
 
 
 @app.command(
@@ -260,10 +264,13 @@ def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = Fals
     _does("zones").check(file, profile=profile, as_json=as_json)
 
 
-def main() -> None:
-    """The console script: runs a command, and tells errors with what to do next."""
+def main(run: RunController) -> None:
+    """Carry out a command, with `run` where it needs a controller; tell errors with what is next.
+
+    Ends the process with the command's exit status.
+    """
     try:
-        app(standalone_mode=True)
+        app(standalone_mode=True, obj=run)
     except Exception as error:
         errors = importlib.import_module("controller.cli.client")
         if not isinstance(error, errors.CliError):
@@ -282,7 +289,3 @@ def report(error: Any, *, as_json: bool) -> int:
         if error.next_step:
             typer.echo(f"  next: {error.next_step}", err=True)
     return int(error.status)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-from controller.cli import runtime
 from controller.cli.client import EXIT_FAILED, EXIT_INPUT, CliError
+from controller.cli.running import RunController
 from controller.config import Config, ConfigError, load
 from controller.observe import configure_logging
 from vehicles.errors import VehicleError
@@ -42,21 +42,21 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def _serve(config: Config, port: int, *, as_json: bool) -> None:
+async def _serve(run: RunController, config: Config, port: int, *, as_json: bool) -> None:
     stop = stop_on_signals()
-    async with runtime.controller(config, host=config.server.host, port=port) as url:
+    async with run(config, host=config.server.host, port=port) as url:
         told = json.dumps({"ready": True, "url": url}) if as_json else f"Waypost at {url}"
         typer.echo(told)
         await stop.wait()
 
 
-def serve(file: Path, *, port: int | None, as_json: bool) -> None:
+def serve(run: RunController, file: Path, *, port: int | None, as_json: bool) -> None:
     """Run until told to stop."""
     config = load_config(file)
     configure_logging(form=config.log.format, level=config.log.level)
     chosen = config.server.port if port is None else port
     try:
-        asyncio.run(_serve(config, chosen, as_json=as_json))
+        asyncio.run(_serve(run, config, chosen, as_json=as_json))
     except VehicleError as error:
         raise _link_failed(error) from error
     except ExceptionGroup as group:

@@ -60,7 +60,7 @@ class Demo:
 
 @contextmanager
 def demo(*arguments: str) -> Iterator[Demo]:
-    command = [sys.executable, "-m", "controller.cli.main", "demo", "--json", *arguments]
+    command = [sys.executable, "-m", "controller", "demo", "--json", *arguments]
     with subprocess.Popen(
         command,
         cwd=ROOT,

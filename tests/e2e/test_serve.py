@@ -52,7 +52,7 @@ PARCEL = {
 
 
 def waypost(*arguments: str, url: str = "", stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "controller.cli.main", *arguments]
+    command = [sys.executable, "-m", "controller", *arguments]
     env = {**os.environ, "WAYPOST_URL": url}
     return subprocess.run(
         command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, check=False
@@ -61,7 +61,7 @@ def waypost(*arguments: str, url: str = "", stdin: str = "") -> subprocess.Compl
 
 @contextmanager
 def serving(config: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    command = [sys.executable, "-m", "controller.cli.main", "serve", "--json", "-c", str(config)]
+    command = [sys.executable, "-m", "controller", "serve", "--json", "-c", str(config)]
     with (
         (config.parent / "serve.log").open("a") as log,
         subprocess.Popen(

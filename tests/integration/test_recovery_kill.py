@@ -29,7 +29,7 @@ DEADLINE_S = 170.0
 KILLS = 6
 NEAR_M = 40.0
 END_STATES = {"delivered", "refused", "stranded"}
-SERVE = "from controller.cli.main import main; main()"
+SERVE = "from controller.__main__ import main; main()"
 
 
 @dataclass
