@@ -74,7 +74,7 @@ def absence(vehicle: VehicleFacts, world: World) -> No | None:
     if vehicle.integration != "utilized":
         return No("integration", f"it is {vehicle.integration}, not in use", permanent=False)
     if vehicle.assigned:
-        return No("busy", f"it is busy: {vehicle.assigned}", permanent=False)
+        return No("busy", _busy(vehicle.assigned), permanent=False)
     if telemetry.link is not LinkState.ONLINE or telemetry.received_at is None:
         return No("link", f"its link is {telemetry.link.value}", permanent=False)
     age_s = (world.now - telemetry.received_at).total_seconds()
@@ -89,6 +89,11 @@ def absence(vehicle: VehicleFacts, world: World) -> No | None:
     if vehicle.capability.vehicle_class is VehicleClass.MULTIROTOR:
         return _away(vehicle, world)
     return None
+
+
+def _busy(assigned: str) -> str:
+    """What keeps a vehicle; an assignment's id, the one without a space, is no operator's word."""
+    return f"it is busy: {assigned}" if " " in assigned else "it is out with another parcel"
 
 
 def _away(vehicle: VehicleFacts, world: World) -> No | None:

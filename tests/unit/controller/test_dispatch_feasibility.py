@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.dispatch.feasibility import available_wh, low_battery, misfit
+from controller.dispatch.feasibility import absence, available_wh, low_battery, misfit
 from controller.dispatch.model import DispatchSettings
 from controller.dispatch.plans import Bounded, Plans
 from controller.network.service import pick_up_bar
@@ -92,3 +92,16 @@ def test_plans_are_kept_by_zones_height_and_place():
 def test_settings_that_make_no_sense_name_themselves():
     with pytest.raises(ValueError, match=r"dispatch\.at_base_m"):
         DispatchSettings(at_base_m=0.0)
+
+
+@pytest.mark.parametrize(
+    ("assigned", "text"),
+    [
+        ("assignment-9474ab", "it is out with another parcel"),
+        ("parcel P-007 aboard", "it is busy: parcel P-007 aboard"),
+    ],
+)
+def test_a_busy_vehicle_is_told_without_an_internal_id(assigned, text):
+    vehicle = replace(drone(), assigned=assigned)
+    no = absence(vehicle, world((vehicle,), ()))
+    assert (no.code, no.text) == ("busy", text)
