@@ -32,6 +32,8 @@ from vehicles.port import (
 MAX_EVENTS = 1000
 """Events that may wait for their consumer; one more is a programming error, not a loss."""
 STEP_S = 0.5
+SPEAK_S = 1.0
+"""The longest silence of a vehicle that waits, as of a drone that beats every second."""
 
 _DONE = CommandResult(Outcome.DONE)
 
@@ -191,7 +193,7 @@ class LoopbackSession:
                 self._show()
                 self._wake.clear()
                 try:
-                    async with self._clock.timeout(1.0):
+                    async with self._clock.timeout(SPEAK_S):
                         await self._wake.wait()
                 except TimeoutError:
                     continue
@@ -208,9 +210,16 @@ class LoopbackSession:
         step = self._pending[0]
         if not await self._travel(step):
             return
-        await self._clock.sleep(step.dwell_s)
+        await self._dwell(step.dwell_s)
         if self._pending and self._pending[0] is step:
             self._arrive(step)
+
+    async def _dwell(self, dwell_s: float) -> None:
+        """Wait, and be heard meanwhile."""
+        end_s = self._clock.monotonic_s() + dwell_s
+        while (left_s := end_s - self._clock.monotonic_s()) > 0.0:
+            self._show()
+            await self._clock.sleep(min(SPEAK_S, left_s))
 
     async def _travel(self, step: _Step) -> bool:
         """Move for one period; whether the step's position is reached."""
