@@ -25,6 +25,7 @@ from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
+from vehicles.vda5050.settings import Vda5050Settings
 
 LOOPBACK = "loopback"
 """As a drone's link or a robot's manufacturer: a vehicle in memory, for trying things out."""
@@ -120,7 +121,8 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
         broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
         origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
         site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
-        adapters.append(Vda5050Fleet(robots, broker, site_map, clock))
+        settings = Vda5050Settings.for_speedup(config.clock.speedup)
+        adapters.append(Vda5050Fleet(robots, broker, site_map, clock, settings))
     in_memory = [*_loopback(config, enrolment)]
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))
@@ -169,6 +171,7 @@ def _mavlink_settings(config: Config) -> MavlinkSettings:
         tick_s=at_least(plain.tick_s, 0.02, config),
         stale_after_s=at_least(plain.stale_after_s, STALE_WALL_S, config),
         offline_after_s=at_least(plain.offline_after_s, OFFLINE_WALL_S, config),
+        answer_s=at_least(plain.answer_s, 0.2, config),
         mode_timeout_s=at_least(plain.mode_timeout_s, 1.5, config),
         arm_timeout_s=at_least(plain.arm_timeout_s, 1.5, config),
         takeoff_timeout_s=at_least(plain.takeoff_timeout_s, 3.0, config),
