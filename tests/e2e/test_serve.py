@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +133,21 @@ def test_no_configuration_is_told(tmp_path: Path) -> None:
     done = waypost("serve", "-c", str(tmp_path / "none.toml"))
     assert done.returncode == 4
     assert "none.toml" in done.stderr
+
+
+def test_the_example_configuration_serves_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "waypost.toml"
+    example = (ROOT / "controller" / "example.toml").read_text(encoding="utf-8")
+    names = 'allowed_hosts = ["dispatch.example.org"]'
+    file.write_text(
+        example.replace("port = 8080", "port = 0", 1).replace("allowed_hosts = []", names)
+    )
+    with serving(file) as (url, process):
+        vehicles = told(url, "vehicles")
+        assert [v["id"] for v in vehicles] == ["drone-1", "robot-1"]
+        for name, status in (("dispatch.example.org", 200), ("elsewhere.example.org", 421)):
+            answer = httpx.get(f"{url}/healthz", headers={"Host": name}, trust_env=False)
+            assert answer.status_code == status
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    assert (tmp_path / "waypost.db").is_file()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from controller.config import ConfigError, load
+from controller.config import Config, ConfigError, DroneConfig, RobotConfig, load
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "controller" / "example.toml"
 
 BASE = """
 [[sites]]
@@ -88,3 +92,37 @@ def test_the_environment_overrides_the_file(
     path.write_text("[server]\nport = 8081\nhost = '0.0.0.0'\n")
     config = load(path)
     assert (config.server.port, config.server.host) == (9191, "0.0.0.0")
+
+
+def test_names_that_the_server_answers_to_are_names(tmp_path: Path) -> None:
+    good = tmp_path / "good.toml"
+    good.write_text('[server]\nallowed_hosts = ["dispatch.example.org", "10.0.0.7", "fd00::7"]\n')
+    assert load(good).server.allowed_hosts == ("dispatch.example.org", "10.0.0.7", "fd00::7")
+    for wrong in ("https://dispatch.example.org", "dispatch.example.org/x", "", "*"):
+        (problem,) = read(tmp_path, f'[server]\nallowed_hosts = ["{wrong}"]\n')
+        assert problem.startswith("server.allowed_hosts.0")
+
+
+def test_the_example_is_read_and_names_every_key_with_its_default() -> None:
+    config = load(EXAMPLE)
+    assert [v.id for v in (*config.drones, *config.robots)] == ["drone-1", "robot-1"]
+    told = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    plain = Config().model_dump(mode="json")
+    for section in ("server", "store", "log", "zones", "dispatch", "delivery", "safety"):
+        assert told[section] == plain[section], section
+    for kind, vehicle in (("drones", DroneConfig), ("robots", RobotConfig)):
+        given = told[kind][0]
+        for name, field in vehicle.model_fields.items():
+            if not field.is_required() and name in given and name != "pad_amsl_m":
+                default = field.default
+                assert given[name] == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_every_section_of_the_example_is_explained() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    headings = {n: line for n, line in enumerate(lines) if re.match(r"(# )?\[+[a-z]+\]+$", line)}
+    named = {line.strip("#[] ") for line in headings.values()}
+    assert named == set(Config.model_fields)
+    for number, heading in headings.items():
+        first = next(n for n, line in headings.items() if line == heading)
+        assert number != first or lines[number - 1].startswith("#"), heading
