@@ -121,6 +121,10 @@ class EventKind(StrEnum):
     PICKED = "picked"
     RELEASED = "released"
     RELEASE_FAILED = "release_failed"
+    """The release was tried, and the parcel is certainly still aboard."""
+    RELEASE_UNSURE = "release_unsure"
+    """The vehicle was at the release and nothing shows whether the parcel left: a person must
+    look. Told once a parcel; a RELEASED that follows outweighs it."""
     COMPLETED = "completed"
     """The mission is over and the vehicle is at rest: landed and disarmed, or order done."""
     ABORTED = "aborted"
@@ -191,6 +195,9 @@ class MissionProgress:
     running: bool
     picked: frozenset[str] = field(default_factory=frozenset)
     released: frozenset[str] = field(default_factory=frozenset)
+    """Only what is proved: where nothing shows it, `detail` says so."""
+    unsure: frozenset[str] = field(default_factory=frozenset)
+    """Parcels of which RELEASE_UNSURE was, or would have been, told."""
     completed: bool = False
     detail: str = ""
 

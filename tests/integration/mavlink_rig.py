@@ -67,7 +67,10 @@ def spec(number: int = 0, device: DropDevice = DropDevice.GRIPPER) -> CopterSpec
 
 
 def delivery(
-    number: int = 0, device: DropDevice = DropDevice.GRIPPER, out_m: float = 120.0
+    number: int = 0,
+    device: DropDevice = DropDevice.GRIPPER,
+    out_m: float = 120.0,
+    wait_s: float = 5.0,
 ) -> AirMission:
     """Out to the east, down, release, back the same way, land on the pad."""
     home = pad(number)
@@ -84,7 +87,7 @@ def delivery(
             kind.RELEASE, drop if place else None, 12.0 if place else 0.0, device=device,
             parcel_id="P-1", winch_m={"winch": 5.0, "payload_place": 20.0}.get(device.value, 0.0),
         ),
-        AirItem(kind.DELAY, delay_s=5.0),
+        AirItem(kind.DELAY, delay_s=wait_s),
         AirItem(kind.RETURN_PATH),
         AirItem(kind.WAYPOINT, drop, CRUISE_M),
         AirItem(kind.WAYPOINT, middle, CRUISE_M),

@@ -146,7 +146,7 @@ async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None
             async with serving(first, clock, 18.0) as watched:
                 one = watched["D-0"]
                 await one.ready()
-                mission = delivery()
+                mission = delivery(wait_s=60.0)
                 assert (await one.session.load(mission)).done
                 assert (await one.session.start(mission)).done
                 await one.until(lambda: EventKind.RELEASED in one.kinds(), "released")
@@ -157,11 +157,57 @@ async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None
                 one = watched["D-0"]
                 progress = await one.session.adopt(mission)
                 assert (progress.holds, progress.running) == (True, True), progress
-                assert progress.released == {"P-1"}
+                assert progress.released == {"P-1"}, progress
                 await one.ended()
                 assert EventKind.RELEASED not in one.kinds()
                 assert one.kinds()[-1] is EventKind.COMPLETED
                 assert not (await one.session.adopt(delivery(out_m=80.0))).holds
+
+
+async def test_a_return_out_of_a_hold_met_after_a_restart_proves_no_release() -> None:
+    """It shows as AUTO past the release, and no failsafe tells of the jump."""
+    async with light() as (watched, _, fleet):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(out_m=400.0)
+        assert (await one.session.load(mission)).done
+        assert (await one.session.start(mission)).done
+        await one.until(lambda: one.session.telemetry.item >= 6, "on the way")
+        assert (await one.session.execute(Verb.HOLD)).done
+        assert (await one.session.execute(Verb.RETURN)).done
+        await one.until(lambda: one.session.telemetry.mode == "AUTO", "shows as AUTO")
+        host, port = fleet.udp_address(UDP)
+        await fleet.__aexit__()
+        again = MavlinkFleet([vehicle(link=f"udpin:{host}:{port}")], one.clock, PATIENT)
+        async with again, serving(again, one.clock, 18.0) as found:
+            two = found["D-0"]
+            progress = await two.session.adopt(mission)
+            assert (progress.holds, progress.running) == (True, True), progress
+            assert (progress.released, progress.completed) == (frozenset(), False)
+            assert "what was released before is not shown" in progress.detail
+            assert two.session.telemetry.phase is Phase.RETURNING
+            await two.ended()
+            assert two.kinds() == [EventKind.RELEASE_UNSURE, EventKind.ABORTED]
+            assert "nobody watched it" in two.first(EventKind.RELEASE_UNSURE).detail
+            after = await two.session.adopt(mission)
+            assert (after.released, after.unsure) == (frozenset(), {"P-1"})
+
+
+async def test_a_winch_drone_called_home_in_the_wait_may_have_released() -> None:
+    async with light(device=DropDevice.WINCH) as (watched, _, _):
+        one = watched["D-0"]
+        await one.ready()
+        mission = delivery(device=DropDevice.WINCH, wait_s=60.0)
+        assert (await one.session.load(mission)).done
+        assert (await one.session.start(mission)).done
+        await one.until(lambda: one.session.telemetry.item == 9, "in the wait after the release")
+        assert (await one.session.execute(Verb.RETURN)).done
+        await one.ended()
+        assert one.kinds() == [EventKind.STARTED, EventKind.RELEASE_UNSURE, EventKind.ABORTED]
+        unsure = one.first(EventKind.RELEASE_UNSURE)
+        assert unsure.parcel_id == "P-1"
+        assert any(words.startswith("Winch: lowering") for words in unsure.evidence)
+        assert "returned before" not in one.first(EventKind.ABORTED).detail
 
 
 async def test_a_reboot_takes_the_proof_away() -> None:

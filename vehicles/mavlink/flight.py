@@ -4,7 +4,8 @@ Owns the history of a flight and the events that follow from it: started, releas
 parcel), failsafe, mission lost, completed or aborted. Must not send or wait: state and time in,
 events out.
 
-What counts as released, by device, is told in `RELEASE_EVIDENCE`.
+What counts as released, by device, is told in `RELEASE_EVIDENCE`; what counts as still aboard in
+`wayout`. Between the two a parcel is told as RELEASE_UNSURE, never as aboard.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from vehicles.mavlink import modes
 from vehicles.mavlink.items import Plan, Release
 from vehicles.mavlink.settings import MavlinkSettings
 from vehicles.mavlink.state import Text, VehicleState
+from vehicles.mavlink.wayout import WayOut
 from vehicles.port import EventKind, VehicleEvent
 
 RELEASE_EVIDENCE: Mapping[DropDevice, str] = {
@@ -31,7 +33,7 @@ RELEASE_EVIDENCE: Mapping[DropDevice, str] = {
 no gripper is fitted, and proves nothing. A mission that went past a gripper or winch item in AUTO
 has run it, and the baseline proves that the device is fitted; payload place goes on without
 releasing when it finds no ground, so there only words count. Progress after a jump to the return
-path is never evidence."""
+path is never evidence, and lost words are no denial."""
 
 _GRIPPER_TEXTS = ("Gripper load releas",)
 _PLACE_TEXTS = ("Gripper load releas", "Releasing the gripper")
@@ -41,7 +43,11 @@ _TEXTS: Mapping[DropDevice, tuple[str, ...]] = {
     DropDevice.PAYLOAD_PLACE: _PLACE_TEXTS,
     DropDevice.WINCH: _WINCH_TEXTS,
 }
+_NOT_PLACED_TEXTS = ("Reached maximum descent", "rangefinder not enabled")
+"""Payload place goes up again without opening: mode_auto.cpp, PayloadPlace::run."""
 _JUMP_TEXT = "Return path started"
+_STRAY = "the release device spoke where no release was due"
+_UNSAID = "the mission went past item {0.seq} without the {0.device.value}'s word"
 _WARNING = 4
 _HOME_RADIUS_M = 30.0
 
@@ -61,6 +67,7 @@ class Flight:
     completed: bool = False
     released: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    unsure: set[str] = field(default_factory=set)
     expected: set[int] = field(default_factory=lambda: {modes.AUTO})
     jumped: bool = False
     """It left the order of the items, or may have: progress proves no release any more."""
@@ -78,6 +85,14 @@ class Flight:
     _rebooted: bool = False
     _evidence: dict[str, list[str]] = field(default_factory=dict)
     _past_s: dict[str, float] = field(default_factory=dict)
+    _stray: dict[str, str] = field(default_factory=dict)
+    """The device's words where its release was not due, by the parcel that was next."""
+    _denied: dict[str, str] = field(default_factory=dict)
+    """The device's words that it went up again without opening, by parcel."""
+    way: WayOut = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.way = WayOut(self.plan, self.settings.stale_after_s)
 
     def hear(self, text: Text, state: VehicleState, now: datetime) -> list[VehicleEvent]:
         """A text from the vehicle: the release devices speak only so."""
@@ -85,13 +100,17 @@ class Flight:
             return []
         if text.text.startswith(_JUMP_TEXT):
             self.jumped = True
+            self.way.turn()
         due = self._due(state)
-        if due is not None and any(words in text.text for words in _TEXTS[due.device]):
+        if due is not None and _speaks(due, text):
             self._evidence.setdefault(due.parcel_id, []).append(text.text)
             if self.started and due.device is not DropDevice.WINCH:
                 return [self._release(due, state, now)]
             return []
-        if "Gripper load releas" in text.text and not self._just_released(state):
+        if self._just_released(state):
+            return []
+        self._note(text)
+        if "Gripper load releas" in text.text:
             return [
                 self._event(
                     EventKind.ALARM,
@@ -103,17 +122,35 @@ class Flight:
             ]
         return []
 
+    def _note(self, text: Text) -> None:
+        """Words that prove nothing, but may be of the release that is next."""
+        release = next(iter(self._open()), None)
+        if release is None:
+            return
+        if release.device is DropDevice.PAYLOAD_PLACE and any(
+            words in text.text for words in _NOT_PLACED_TEXTS
+        ):
+            self._denied[release.parcel_id] = text.text
+        elif _speaks(release, text):
+            self._stray[release.parcel_id] = text.text
+
+    def _open(self) -> list[Release]:
+        """Releases that were neither seen nor denied."""
+        over = self.released | self.failed
+        return [r for r in self.plan.releases if r.parcel_id not in over]
+
     def observe(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         """The state after a message or a tick -> what it proves."""
         if self.finished:
             return []
         events: list[VehicleEvent] = []
         self._follow(state)
+        self.way.follow(state, now_s)
         if not self.started and self._lifted(state):
             self.started = True
             events.append(self._event(EventKind.STARTED, state, now))
         if not self.started:
-            return events + self._never_lifted(state, now)
+            return events + self._never_lifted(state, now_s, now)
         events += self._mishaps(state, now_s, now)
         events += self._releases(state, now_s, now)
         events += self._ending(state, now_s, now)
@@ -164,16 +201,17 @@ class Flight:
             self.jumped = True
         if came_back:
             self.resuming = False
+            # payload place begins anew
+            self._denied.clear()
         self._last_mode = mode
 
     def _due(self, state: VehicleState) -> Release | None:
         """The release that may be happening now."""
-        for release in self.plan.releases:
-            if release.parcel_id in self.released or release.parcel_id in self.failed:
-                continue
+        for release in self._open():
             # a DO item runs while the item before it is still shown as current
             near = state.seq is not None and state.seq >= release.seq - 1
-            return release if near and not self.jumped else None
+            certain = not self.jumped and release.parcel_id not in self._stray
+            return release if near and certain else None
         return None
 
     def _just_released(self, state: VehicleState) -> bool:
@@ -185,13 +223,13 @@ class Flight:
 
     def _releases(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         events: list[VehicleEvent] = []
-        for release in self.plan.releases:
+        for release in self._open():
             parcel = release.parcel_id
-            if parcel in self.released or parcel in self.failed:
-                continue
             mark = release.done_seq if release.device is DropDevice.WINCH else release.seq + 1
             if self.proven_seq < mark:
                 break
+            if parcel in self.unsure:
+                continue
             since_s = self._past_s.setdefault(parcel, now_s)
             words = bool(self._evidence.get(parcel))
             if not words and now_s - since_s < self.settings.release_grace_s:
@@ -199,10 +237,14 @@ class Flight:
             self._evidence.setdefault(parcel, []).append(
                 f"mission at item {self.proven_seq}, release is item {release.seq}"
             )
-            if words or release.device is DropDevice.GRIPPER:
+            if parcel in self._stray:
+                events += self._unsure(release, state, now_s, now, _STRAY)
+            elif words or release.device is DropDevice.GRIPPER:
                 events.append(self._release(release, state, now))
-            else:
+            elif parcel in self._denied:
                 events.append(self._release_failed(release, state, now_s, now))
+            else:
+                events += self._unsure(release, state, now_s, now, _UNSAID.format(release))
         return events
 
     def _release(self, release: Release, state: VehicleState, now: datetime) -> VehicleEvent:
@@ -226,10 +268,54 @@ class Flight:
             state,
             now,
             parcel_id=release.parcel_id,
-            detail=f"the mission went past item {release.seq} without the {release.device.value}'s "
-            "word; the parcel is to be looked for on board",
+            detail=f"the {release.device.value} went up again without opening: "
+            f"{self._denied[release.parcel_id]}",
             evidence=(*self._evidence.get(release.parcel_id, ()), *said[-5:]),
         )
+
+    def _unsure(
+        self, release: Release, state: VehicleState, now_s: float, now: datetime, why: str
+    ) -> list[VehicleEvent]:
+        """Tell once that nothing shows whether a parcel left."""
+        parcel = release.parcel_id
+        if parcel in self.unsure:
+            return []
+        self.unsure.add(parcel)
+        heard = [*self._evidence.get(parcel, ()), *filter(None, [self._stray.get(parcel)])]
+        said = state.recent_texts(now_s, 60.0)
+        detail = f"{why}: look whether {parcel} is aboard"
+        return [
+            self._event(
+                EventKind.RELEASE_UNSURE,
+                state,
+                now,
+                parcel_id=parcel,
+                detail=detail,
+                evidence=(*heard, *(t for t in said[-5:] if t not in heard)),
+            )
+        ]
+
+    def _doubt(self, release: Release) -> str:
+        """Why a release that was not seen may have begun; empty where it has not."""
+        parcel = release.parcel_id
+        if parcel in self._stray:
+            return _STRAY
+        if self._evidence.get(parcel):
+            return f"the {release.device.value} spoke, and the mission was not seen past its wait"
+        if parcel in self._denied:
+            return ""
+        if self._rebooted or self._lost:
+            return "its place in the mission was lost on the way"
+        return self.way.doubt(release)
+
+    def _unsettled(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
+        """At the end: every open release that may have begun."""
+        events: list[VehicleEvent] = []
+        for release in self._open():
+            why = self._doubt(release)
+            if why:
+                events += self._unsure(release, state, now_s, now, why)
+        return events
 
     def _mishaps(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         events: list[VehicleEvent] = []
@@ -268,22 +354,27 @@ class Flight:
         if state.armed is not False or not self._airborne:
             return []
         self.finished = True
-        faults = self._faults(state)
+        # told on the way, the mission having gone past it: its end is the planned one
+        told = frozenset(self.unsure)
+        events = self._unsettled(state, now_s, now)
+        faults = self._faults(state, told)
         evidence = (
             f"disarmed in {modes.name(state.mode)} at item {state.seq}",
             *state.recent_texts(now_s, 20.0)[-4:],
         )
         self.completed = not faults
         kind = EventKind.ABORTED if faults else EventKind.COMPLETED
-        return [self._event(kind, state, now, detail="; ".join(faults), evidence=evidence)]
+        return [*events, self._event(kind, state, now, detail="; ".join(faults), evidence=evidence)]
 
-    def _never_lifted(self, state: VehicleState, now: datetime) -> list[VehicleEvent]:
+    def _never_lifted(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         if not self.unattended or state.armed is not False:
             return []
         self.finished = True
-        return [self._event(EventKind.ABORTED, state, now, detail="disarmed before take-off")]
+        events = self._unsettled(state, now_s, now)
+        words = "disarmed, and not seen in the air" if events else "disarmed before take-off"
+        return [*events, self._event(EventKind.ABORTED, state, now, detail=words)]
 
-    def _faults(self, state: VehicleState) -> list[str]:
+    def _faults(self, state: VehicleState, told: frozenset[str]) -> list[str]:
         """Why a flight that is over was not the one that was planned."""
         faults: list[str] = []
         if self._rebooted:
@@ -291,14 +382,14 @@ class Flight:
         if state.landed_state in {modes.IN_AIR, modes.TAKING_OFF}:
             faults.append("disarmed in the air")
         reached = max(self.proven_seq, self._seen_seq, 0 if not self.jumped else state.seq or 0)
-        open_parcels = [
-            r.parcel_id
-            for r in self.plan.releases
-            if r.parcel_id not in self.released and r.parcel_id not in self.failed
-        ]
-        if open_parcels:
+        still = [r.parcel_id for r in self._open()]
+        aboard = [p for p in still if p not in self.unsure]
+        doubtful = [p for p in still if p in self.unsure - told]
+        if aboard:
             how = "returned before" if self.jumped else "ended before"
-            faults.append(f"{how} the release of {', '.join(open_parcels)}")
+            faults.append(f"{how} the release of {', '.join(aboard)}")
+        if doubtful:
+            faults.append(f"nothing shows whether {', '.join(doubtful)} was released")
         if state.position is not None:
             off_m = geodesic_m(state.position, self.mission.home)
             if off_m > _HOME_RADIUS_M:
@@ -330,3 +421,7 @@ class Flight:
             detail=detail,
             evidence=evidence,
         )
+
+
+def _speaks(release: Release, text: Text) -> bool:
+    return any(words in text.text for words in _TEXTS[release.device])

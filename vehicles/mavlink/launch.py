@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from missions.model import AirMission, DropDevice
 from vehicles.mavlink import commands, modes
 from vehicles.mavlink.flight import Flight
-from vehicles.mavlink.items import Plan, differences, translate
+from vehicles.mavlink.items import Plan, Release, differences, translate
 from vehicles.mavlink.mission_transfer import DownloadResult, MissionDownload, MissionUpload
 from vehicles.mavlink.state import home_fault
 from vehicles.port import (
@@ -44,6 +44,13 @@ def _refuse(reason: str) -> _No:
 
 def _doubt(reason: str) -> _No:
     return _No(CommandResult(Outcome.UNCERTAIN, reason))
+
+
+def _proves(seq: int, release: Release) -> bool:
+    """Whether an item reached in order proves a release; payload place needs words."""
+    if release.device is DropDevice.PAYLOAD_PLACE:
+        return False
+    return seq >= (release.done_seq if release.device is DropDevice.WINCH else release.seq + 1)
 
 
 class Launcher:
@@ -123,29 +130,21 @@ class Launcher:
                 holds=True,
                 running=running,
                 released=frozenset(known_flight.released),
+                unsure=frozenset(known_flight.unsure - known_flight.released),
                 completed=known_flight.completed,
                 detail=f"watched: {modes.name(state.mode)} at item {state.seq} of {plan.land_seq}",
             )
         session.mission_hash, session.held_count = mission.content_hash, plan.count
-        seq = state.seq or 0
-        # a failsafe on the way, or any mode but AUTO, may have led past the release
-        in_order = state.mode == modes.AUTO and not state.failsafe_told
+        seq, path_seq = state.seq or 0, plan.return_path_seq
+        # a failsafe on the way, or any mode but AUTO, may have led past the release; so may a
+        # return out of a hold, which shows as AUTO on the return path (mode_auto.cpp)
+        on_path = path_seq is not None and seq > path_seq
+        in_order = state.mode == modes.AUTO and not state.failsafe_told and not on_path
         ended = not running and in_order and seq >= plan.land_seq
         known = (running and state.airborne and in_order) or ended
-        released = frozenset(
-            r.parcel_id
-            for r in plan.releases
-            if known and seq >= (r.done_seq if r.device is DropDevice.WINCH else r.seq + 1)
-        )
+        released = frozenset(r.parcel_id for r in plan.releases if known and _proves(seq, r))
         if running:
-            flight = Flight(session.vehicle_id, mission, plan, session.settings)
-            flight.released |= released
-            flight.started = state.airborne
-            flight.unattended = True
-            if state.mode is not None:
-                flight.expect(state.mode)
-            flight.jumped = not in_order
-            session.watch(flight)
+            self._watch_on(mission, plan, released, in_order=in_order)
         detail = f"{modes.name(state.mode)} at item {seq} of {plan.land_seq}"
         if not known and not running and seq > 1:
             detail += "; on the ground: what was released is not shown by the vehicle"
@@ -158,6 +157,21 @@ class Launcher:
             completed=ended,
             detail=detail,
         )
+
+    def _watch_on(
+        self, mission: AirMission, plan: Plan, released: frozenset[str], *, in_order: bool
+    ) -> None:
+        """Go on with a flight that was under way before this session."""
+        session, state = self._session, self._session.state
+        flight = Flight(session.vehicle_id, mission, plan, session.settings)
+        flight.released |= released
+        flight.started = state.airborne
+        flight.unattended = True
+        if state.mode is not None:
+            flight.expect(state.mode)
+        flight.jumped = not in_order
+        flight.way.unseen = "nobody watched it before this controller was started again"
+        session.watch(flight)
 
     def _watched(self, mission: AirMission, *, running: bool) -> Flight | None:
         """The watch that this session already keeps, or kept to its end, over this mission."""
