@@ -227,6 +227,7 @@ class App:
             sites=self._setting.sites,
             zones=self.zones,
             rezoning=rezoning,
+            retry=self._setting.retry,
             clock=self.clock,
         )
 

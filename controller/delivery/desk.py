@@ -13,15 +13,17 @@ from dataclasses import replace
 
 import structlog
 
-from controller.delivery import describe
+from controller.delivery import describe, settling
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.process import VehicleProcess
 from controller.delivery.rezoning import Rezoning
+from controller.delivery.steps import Retry
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
+    Found,
     HoldState,
     IdempotencyConflictError,
     LoggedEvent,
@@ -76,6 +78,7 @@ class Desk:
         sites: Mapping[str, Site],
         zones: ZoneBook,
         rezoning: Rezoning,
+        retry: Retry,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -88,6 +91,7 @@ class Desk:
         self._sites = sites
         self._zones = zones
         self._rezoning = rezoning
+        self._retry = retry
         self._clock = clock
         self._submitting = asyncio.Lock()
 
@@ -191,6 +195,39 @@ class Desk:
                     f"{record.vehicle_id} has been started for it: return or land the vehicle",
                 )
         return await self._cancel_waiting(parcel_id, by, reason)
+
+    async def settle(self, parcel_id: str, *, found: Found, by: str, reason: str) -> CommandResult:
+        """Take a person's word on a stranded parcel. Raises UnknownParcelError."""
+        record = self._ledger.parcels.get(parcel_id)
+        if record is None:
+            raise UnknownParcelError(parcel_id)
+        custodian = record.custodian.ident
+        enrolled = self._enrolled.get(custodian)
+        base_id = enrolled.base.site_id if enrolled is not None else ""
+        task = self._ledger.assignments.get(custodian)
+        open_task = task is not None and parcel_id in task.assignment.parcel_ids
+        refusal = settling.refusal(
+            parcel_id,
+            record.state,
+            found,
+            custodian=custodian,
+            base_id=base_id,
+            open_task=open_task,
+        )
+        if refusal:
+            return CommandResult(Outcome.REFUSED, refusal)
+        draft = self._ledger.draft()
+        settling.settle(
+            draft, parcel_id, found, by=by, reason=reason, base_id=base_id, retry=self._retry
+        )
+        try:
+            await self._ledger.keep_draft(draft)
+        except StaleStepError:
+            return CommandResult(
+                Outcome.REFUSED, f"{parcel_id} moved on at this moment: look again"
+            )
+        self._matching.wake()
+        return CommandResult(Outcome.DONE)
 
     @property
     def zone_set(self) -> ZoneSet:

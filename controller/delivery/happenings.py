@@ -128,6 +128,9 @@ class Happenings:
                 seen_at=None,
                 evidence=("read from the vehicle after the fact", progress.detail or "released"),
             )
+        if progress.unsure:
+            words = f"nothing shows whether it was released: {progress.detail}"
+            steps.unsure(draft, task, sorted(progress.unsure), words)
         await self._ledger.keep_draft(draft, vehicle_id)
         await self.prove(vehicle_id)
         now = self._ledger.assignments.get(vehicle_id)
@@ -170,6 +173,9 @@ class Happenings:
         elif kind is EventKind.RELEASE_FAILED:
             reason = event.detail or "the release failed"
             steps.coming_back(draft, task, self._which(event, task), reason)
+        elif kind is EventKind.RELEASE_UNSURE:
+            reason = event.detail or "nothing shows whether it was released"
+            steps.unsure(draft, task, self._which(event, task), reason)
         elif kind is EventKind.COMPLETED:
             rest = self.rest_at(telemetry, "", event.position)
             steps.finished(draft, steps.started(draft, task), rest, self._retry)
@@ -266,7 +272,8 @@ def stranded_conditions(ledger: Ledger) -> list[Condition]:
                     Severity.WARNING,
                     f"{parcel_id} is stranded on {record.custodian.ident}: "
                     f"{'; '.join(record.reasons) or 'no reason told'}",
-                    "Send a person: fetch the parcel, or confirm that it was delivered",
+                    "Send a person to look, then settle it as found aboard or delivered; it is "
+                    "not offered again before",
                     record.custodian.ident,
                     parcel_id,
                 )

@@ -7,7 +7,7 @@ after a restart, counts once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -138,6 +138,11 @@ def released(draft: Draft, record: AssignmentRecord, parcel_id: str, proof: Proo
     take(draft, record, parcel_id)
     if draft.parcel(parcel_id).state not in ABOARD:
         return False
+    _handed_over(draft, parcel_id, proof, {})
+    return True
+
+
+def _handed_over(draft: Draft, parcel_id: str, proof: Proof, told: Mapping[str, object]) -> None:
     destination = draft.parcel(parcel_id).parcel.destination
     draft.move(
         parcel_id,
@@ -150,9 +155,9 @@ def released(draft: Draft, record: AssignmentRecord, parcel_id: str, proof: Proo
             "lon_deg": proof.position.lon_deg,
             "distance_m": round(proof.distance_m, 2),
             "evidence": list(proof.evidence),
+            **told,
         },
     )
-    return True
 
 
 def delivered(draft: Draft, parcel_id: str) -> None:
@@ -170,6 +175,29 @@ def coming_back(
         mine = parcel_id in record.assignment.parcel_ids
         if mine and draft.parcel(parcel_id).state is P.IN_TRANSIT:
             draft.move(parcel_id, P.RETURNING, reasons=(reason,))
+
+
+def unsure(draft: Draft, record: AssignmentRecord, parcel_ids: Iterable[str], reason: str) -> None:
+    """Nothing shows whether the parcels left: never offered again until a person has looked."""
+    if record.assignment.state is not A.STARTED:
+        record = started(draft, record)
+    for parcel_id in parcel_ids:
+        mine = parcel_id in record.assignment.parcel_ids
+        if mine and draft.parcel(parcel_id).state in {P.IN_TRANSIT, P.RETURNING}:
+            draft.move(parcel_id, P.STRANDED, reasons=(reason,))
+
+
+def found_aboard(
+    draft: Draft, parcel_id: str, rest: Rest, retry: Retry, told: Mapping[str, object]
+) -> None:
+    """A person has the stranded parcel at a site: offered again as any that came back."""
+    _returned(draft, parcel_id, rest, retry, told)
+
+
+def found_delivered(draft: Draft, parcel_id: str, proof: Proof, told: Mapping[str, object]) -> None:
+    """A person knows that the recipient has the stranded parcel."""
+    _handed_over(draft, parcel_id, proof, told)
+    delivered(draft, parcel_id)
 
 
 def finished(draft: Draft, record: AssignmentRecord, rest: Rest, retry: Retry) -> None:
@@ -221,7 +249,15 @@ def _settle(draft: Draft, parcel_id: str, rest: Rest, retry: Retry) -> None:
         return
     if state is P.IN_TRANSIT:
         draft.move(parcel_id, P.RETURNING, reasons=(rest.reason,))
-    draft.move(parcel_id, P.RETURNED, to=Custodian(CustodianKind.SITE, rest.site_id))
+    _returned(draft, parcel_id, rest, retry, {})
+
+
+def _returned(
+    draft: Draft, parcel_id: str, rest: Rest, retry: Retry, told: Mapping[str, object]
+) -> None:
+    reasons = {"reasons": (rest.reason,)} if told else {}
+    site = Custodian(CustodianKind.SITE, rest.site_id)
+    draft.move(parcel_id, P.RETURNED, to=site, data=told, **reasons)
     if rest.site_id == draft.parcel(parcel_id).parcel.origin_site_id:
         _offer_again(draft, parcel_id, rest.reason, retry)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from controller.domain.alarms import Alarm, Severity
@@ -27,6 +28,7 @@ __all__ = [
     "Alarm",
     "DeskError",
     "DuplicateParcelError",
+    "Found",
     "HoldState",
     "IdempotencyConflictError",
     "LoggedEvent",
@@ -96,6 +98,15 @@ class UnknownAlarmError(DeskError):
     def __init__(self, alarm_id: str) -> None:
         super().__init__(f"alarm {alarm_id!r} does not stand: it ended or never was")
         self.alarm_id = alarm_id
+
+
+class Found(StrEnum):
+    """Where a person found a stranded parcel."""
+
+    ABOARD = "aboard"
+    """It never left the vehicle, and is at the vehicle's base now."""
+    DELIVERED = "delivered"
+    """The recipient has it."""
 
 
 @dataclass(frozen=True, slots=True)

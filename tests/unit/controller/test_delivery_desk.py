@@ -15,8 +15,10 @@ import pytest
 from controller.app import App, build
 from controller.clock import ScaledClock
 from controller.config import Config, from_dict
+from controller.delivery.settling import refusal
 from controller.delivery.views import (
     DuplicateParcelError,
+    Found,
     IdempotencyConflictError,
     UnknownAlarmError,
     UnknownParcelError,
@@ -25,9 +27,9 @@ from controller.delivery.views import (
     Update,
 )
 from controller.domain.alarms import Condition, Severity
-from controller.domain.model import Destination, Parcel, ParcelState
+from controller.domain.model import CustodianKind, Destination, Parcel, ParcelState
 from controller.enrol import make_clock
-from geofence.frames import LatLon, offset
+from geofence.frames import LatLon, geodesic_m, offset
 from geofence.zones import CircleArea, Zone, ZoneKind
 from tests.support.clock import START
 from vehicles.port import Outcome, Verb
@@ -227,6 +229,80 @@ async def test_a_parcel_is_cancelled_until_it_leaves(app: App) -> None:
     assert late.outcome is Outcome.REFUSED
     with pytest.raises(UnknownParcelError):
         await app.desk.cancel("P-9", by="anna", reason="")
+
+
+async def strand(app: App) -> str:
+    """P-1 stranded on a drone that was told to land on its way; the drone's id."""
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    view = app.desk.parcel("P-1")
+    assert view is not None
+    process = app.processes[view.vehicle_id]
+    home = process.owner.telemetry.home
+
+    def away() -> bool:
+        place = process.owner.telemetry.position
+        return home is not None and place is not None and geodesic_m(home, place) > 200.0
+
+    await until(away)
+    early = await app.desk.settle("P-1", found=Found.ABOARD, by="anna", reason="saw it")
+    assert early.outcome is Outcome.REFUSED
+    assert "P-1 is in transit: only a stranded parcel is settled" in early.reason
+    assert (await app.desk.command(view.vehicle_id, Verb.LAND, by="anna")).done
+    await until(lambda: state(app) is ParcelState.STRANDED)
+    await until(lambda: view.vehicle_id not in app.ledger.assignments)
+    return view.vehicle_id
+
+
+async def settled(app: App) -> dict[str, object]:
+    log = await app.desk.log_after(0, 5000)
+    (event,) = [e.event for e in log if e.event.kind == "parcel.settled"]
+    assert event.parcel_id == "P-1"
+    return event.data
+
+
+async def test_a_stranded_parcel_found_aboard_is_back_at_the_base_and_sent_again(app: App) -> None:
+    vehicle_id = await strand(app)
+    assert any("settle it as found" in a.advice for a in app.desk.alarms())
+    result = await app.desk.settle("P-1", found=Found.ABOARD, by="anna", reason="in the box")
+    assert result.done
+    view = app.desk.parcel("P-1")
+    assert view is not None
+    assert "returned" in view.times
+    assert view.attempts == 1
+    assert app.ledger.aboard(vehicle_id) == ()
+    assert await settled(app) == {"found": "aboard", "by": "anna", "reason": "in the box"}
+    assert not any("settle it as found" in a.advice for a in app.desk.alarms())
+    await until(lambda: state(app) is ParcelState.DELIVERED)
+
+
+async def test_a_stranded_parcel_found_delivered_has_a_proof_with_a_name(app: App) -> None:
+    await strand(app)
+    result = await app.desk.settle("P-1", found=Found.DELIVERED, by="anna", reason="they rang")
+    assert result.done
+    view = app.desk.parcel("P-1")
+    assert view is not None
+    assert view.state is ParcelState.DELIVERED
+    assert view.custodian.kind is CustodianKind.RECIPIENT
+    assert view.proof is not None
+    assert view.proof.evidence[0] == "confirmed by anna: they rang"
+    assert "not watched" in view.proof.evidence[1]
+    assert await settled(app) == {"found": "delivered", "by": "anna", "reason": "they rang"}
+    again = await app.desk.settle("P-1", found=Found.ABOARD, by="anna", reason="no")
+    assert again.outcome is Outcome.REFUSED
+    assert "P-1 is delivered" in again.reason
+    with pytest.raises(UnknownParcelError):
+        await app.desk.settle("P-9", found=Found.ABOARD, by="anna", reason="")
+
+
+def test_what_is_still_in_the_air_is_not_settled_as_aboard() -> None:
+    stranded = ParcelState.STRANDED
+    known = {"custodian": "D-1", "base_id": "hub"}
+    told = refusal("P-1", stranded, Found.ABOARD, **known, open_task=True)
+    assert "D-1 is still under way with it" in told
+    assert not refusal("P-1", stranded, Found.DELIVERED, **known, open_task=True)
+    gone = refusal("P-1", stranded, Found.ABOARD, custodian="D-1", base_id="", open_task=False)
+    assert "D-1 is not configured" in gone
 
 
 def around(position: LatLon, radius_m: float = 80.0) -> Zone:

@@ -17,11 +17,12 @@ import pytest
 from controller.clock import ScaledClock
 from controller.delivery import steps
 from controller.delivery.gate import Shut
-from controller.delivery.happenings import Happenings, Tolerances
+from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.ledger import Ledger
 from controller.delivery.process import TICK_S, ProcessSettings, VehicleProcess
 from controller.delivery.steps import Retry
 from controller.dispatch.model import Offer
+from controller.domain.alarms import Severity
 from controller.domain.model import (
     AssignmentState,
     Custodian,
@@ -437,6 +438,61 @@ async def test_a_failed_release_comes_home(rig: Rig) -> None:
     assert "could not let its parcel go: gripper jammed" in rig.causes()
     rig.tell(EventKind.COMPLETED, position=HUB.position)
     await rig.until(lambda: rig.state() is P.SUBMITTED)
+
+
+@pytest.mark.parametrize("end", [EventKind.ABORTED, EventKind.COMPLETED])
+@pytest.mark.parametrize("before", [None, EventKind.FAILSAFE, EventKind.LINK_LOST])
+async def test_a_release_in_doubt_strands_its_parcel_and_is_never_offered_again(
+    rig: Rig, before: EventKind | None, end: EventKind
+) -> None:
+    await rig.start()
+    rig.session.progress = MissionProgress(holds=True, running=False, unsure=frozenset({"P-1"}))
+    if before is not None:
+        rig.tell(before)
+    rig.tell(EventKind.RELEASE_UNSURE, parcel_id="P-1", detail="the winch spoke: look")
+    rig.tell(end, position=HUB.position, detail="came home")
+    await rig.until(lambda: rig.task_state() is None)
+    record = rig.ledger.parcels["P-1"]
+    assert record.state is P.STRANDED
+    assert record.custodian == Custodian(CustodianKind.VEHICLE, "V-1")
+    assert record.reasons == ("the winch spoke: look",)
+    assert record.attempts == 0
+    (condition,) = stranded_conditions(rig.ledger)
+    assert condition.severity is Severity.WARNING
+    assert "the winch spoke: look" in condition.cause
+    assert "settle it as found aboard or delivered" in condition.advice
+
+
+async def test_a_release_seen_after_doubt_wins(rig: Rig) -> None:
+    await rig.start()
+    rig.tell(EventKind.RELEASE_UNSURE, parcel_id="P-1", detail="the winch spoke: look")
+    await rig.until(lambda: rig.state() is P.STRANDED)
+    rig.tell(EventKind.RELEASED, parcel_id="P-1", position=DROP)
+    await rig.until(lambda: rig.state() is P.DELIVERED)
+    assert stranded_conditions(rig.ledger) == []
+
+
+async def test_doubt_about_what_is_delivered_changes_nothing(rig: Rig) -> None:
+    await rig.start()
+    rig.tell(EventKind.RELEASED, parcel_id="P-1", position=DROP)
+    rig.tell(EventKind.RELEASE_UNSURE, parcel_id="P-1", detail="nobody watched it")
+    rig.tell(EventKind.ABORTED, position=HUB.position)
+    await rig.until(lambda: rig.task_state() is None)
+    assert rig.state() is P.DELIVERED
+
+
+async def test_doubt_that_was_told_to_nobody_is_read_from_the_vehicle(rig: Rig) -> None:
+    await rig.start()
+    rig.session.progress = MissionProgress(
+        holds=True, running=False, unsure=frozenset({"P-1"}), detail="watched: AUTO at item 1"
+    )
+    rig.tell(EventKind.LINK_LOST)
+    rig.tell(EventKind.ABORTED, position=HUB.position, detail="came home")
+    await rig.until(lambda: rig.task_state() is None)
+    assert rig.state() is P.STRANDED
+    assert rig.ledger.parcels["P-1"].reasons == (
+        "nothing shows whether it was released: watched: AUTO at item 1",
+    )
 
 
 async def test_a_mission_over_without_a_release_is_for_a_person_to_look_at(rig: Rig) -> None:
