@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from controller.delivery.views import Found
 from controller.domain.model import Destination, Handling, Parcel, Priority, Site
 from geofence.frames import LatLon
 from vehicles.port import Verb
@@ -137,3 +138,10 @@ class ReasonIn(Body):
     """Why something is done; kept in the event log."""
 
     reason: Text = ""
+
+
+class SettleIn(Body):
+    """A person's word on a stranded parcel; kept in the event log."""
+
+    found: Found
+    reason: Annotated[Text, Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""Routes of parcels: in, out, why, and cancel."""
+"""Routes of parcels: in, out, why, cancel, and settle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
-from controller.api.models import ReasonIn, Submission
+from controller.api.models import ReasonIn, SettleIn, Submission
 from controller.api.problems import ApiError, FieldError, duplicate, not_found
 from controller.delivery.views import DuplicateParcelError
 from controller.domain.model import ParcelState
@@ -118,4 +118,31 @@ async def cancel(
         }
 
     answer, _ = await ctx.answers.once(key, fingerprint(["cancel", parcel_id, reason]), act)
+    return dict(answer)
+
+
+@router.post("/{parcel_id}/settle", summary="Say where a stranded parcel was found")
+async def settle(
+    parcel_id: ParcelId, body: SettleIn, ctx: Ctx, actor: CurrentActor, key: OptionalKey = None
+) -> dict[str, str]:
+    """Done, or refused with the reason: only a stranded parcel is settled.
+
+    Found aboard it is at its vehicle's base and may be sent again; found delivered it is
+    delivered, with a proof that names who says so.
+    """
+    if ctx.desk.parcel(parcel_id) is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+
+    async def act() -> dict[str, str]:
+        result = await ctx.desk.settle(
+            parcel_id, found=body.found, by=actor.name, reason=body.reason
+        )
+        return {
+            "parcel_id": parcel_id,
+            "outcome": result.outcome.value,
+            "reason": result.reason,
+        }
+
+    print_ = fingerprint(["settle", parcel_id, body.found.value, body.reason])
+    answer, _ = await ctx.answers.once(key, print_, act)
     return dict(answer)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,13 @@ Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event lo
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]
 VehicleArg = Annotated[str | None, typer.Argument(metavar="[VEHICLE]")]
 URL = "http://127.0.0.1:8080"
+
+
+class Found(StrEnum):
+    """Where a person found a stranded parcel."""
+
+    ABOARD = "aboard"
+    DELIVERED = "delivered"
 
 
 def _does(module: str) -> Any:
@@ -146,6 +154,18 @@ def parcel_cancel(
 ) -> None:
     """Cancel a parcel that has not left its origin."""
     _does("parcels").cancel(parcel, reason=reason, url=url, as_json=as_json)
+
+
+@parcel_app.command("settle")
+def parcel_settle(
+    parcel: str,
+    found: Annotated[Found, typer.Option(help="on the vehicle, or with the recipient")],
+    reason: Annotated[str, typer.Option(help="who saw it; kept in the event log")],
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Say where a stranded parcel was found: it is sent again, or it is delivered."""
+    _does("parcels").settle(parcel, found=found.value, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("import")

@@ -106,6 +106,19 @@ def cancel(parcel_id: str, *, reason: str, url: str, as_json: bool) -> None:
         raise typer.Exit(EXIT_REFUSED)
 
 
+def settle(parcel_id: str, *, found: str, reason: str, url: str, as_json: bool) -> None:
+    """POST where a stranded parcel was found; exit status 1 where it is refused."""
+    body = {"found": found, "reason": reason}
+    with Client(url) as client:
+        told = client.post(at("v1", "parcels", parcel_id, "settle"), body).json()
+    if as_json:
+        output.print_json(told)
+    else:
+        typer.echo(f"{parcel_id}: {told['outcome']} {told['reason']}".rstrip())
+    if told["outcome"] != "done":
+        raise typer.Exit(EXIT_REFUSED)
+
+
 def explain(parcel_id: str, *, url: str, as_json: bool) -> None:
     """GET the newest decision about a parcel."""
     with Client(url) as client:

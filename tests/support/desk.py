@@ -16,6 +16,7 @@ from typing import Any
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
+    Found,
     HoldState,
     IdempotencyConflictError,
     LoggedEvent,
@@ -125,6 +126,7 @@ class FakeDesk:
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
+        self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
         self._sites = list(sites)
         self._parcels: dict[str, ParcelView] = {}
@@ -218,6 +220,18 @@ class FakeDesk:
         if view.state not in {ParcelState.SUBMITTED, ParcelState.ASSIGNED}:
             return CommandResult(Outcome.REFUSED, "it has left its origin")
         self.put_state(parcel_id, ParcelState.CANCELLED, reasons=(reason,))
+        return CommandResult(Outcome.DONE)
+
+    async def settle(self, parcel_id: str, *, found: Found, by: str, reason: str) -> CommandResult:
+        view = self._parcels[parcel_id]
+        if view.state is not ParcelState.STRANDED:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id} is {view.state}: not stranded")
+        self.settled.append((parcel_id, found, by, reason))
+        if found is Found.DELIVERED:
+            self.deliver(parcel_id, by)
+        else:
+            base = Custodian(CustodianKind.SITE, view.parcel.origin_site_id)
+            self.put_state(parcel_id, ParcelState.RETURNED, custodian=base, reasons=(reason,))
         return CommandResult(Outcome.DONE)
 
     async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:

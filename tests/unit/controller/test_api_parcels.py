@@ -10,6 +10,8 @@ import pytest
 
 from controller.api.app import create_app
 from controller.api.context import Context
+from controller.delivery.views import Found
+from controller.domain.model import ParcelState
 from tests.support.clock import ManualClock
 from tests.support.desk import FakeDesk
 
@@ -168,3 +170,41 @@ async def test_cancel_is_done_or_refused_with_a_reason(
     again = await client.post("/v1/parcels/P-1/cancel")
     assert again.json()["outcome"] == "refused"
     assert again.json()["reason"]
+
+
+async def test_a_stranded_parcel_is_settled_once_and_no_other(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    await post(client, BODY)
+    path, key = "/v1/parcels/P-1/settle", {"Idempotency-Key": "s1", "X-Operator": "anna"}
+    body = {"found": "delivered", "reason": "the recipient rang"}
+    early = await client.post(path, json=body)
+    assert early.json()["outcome"] == "refused"
+    assert "not stranded" in early.json()["reason"]
+    desk.put_state("P-1", ParcelState.STRANDED)
+    for _ in range(2):
+        done = await client.post(path, json=body, headers=key)
+        assert done.json() == {"parcel_id": "P-1", "outcome": "done", "reason": ""}
+    assert desk.settled == [("P-1", Found.DELIVERED, "anna", "the recipient rang")]
+    other = await client.post(path, json={**body, "found": "aboard"}, headers=key)
+    assert other.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"found": "aboard"}, "reason"),
+        ({"found": "aboard", "reason": ""}, "reason"),
+        ({"found": "lost", "reason": "x"}, "found"),
+        ({"found": "aboard", "reason": "x", "by": "y"}, "by"),
+    ],
+)
+async def test_settling_names_what_is_wrong_with_it(
+    client: httpx.AsyncClient, body: dict[str, str], field: str
+) -> None:
+    await post(client, BODY)
+    told = await client.post("/v1/parcels/P-1/settle", json=body)
+    assert told.status_code == 422
+    assert [e["field"] for e in told.json()["errors"]] == [field]
+    gone = await client.post("/v1/parcels/P-9/settle", json={"found": "aboard", "reason": "x"})
+    assert gone.status_code == 404

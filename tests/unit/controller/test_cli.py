@@ -184,6 +184,21 @@ def test_cancel_refused_is_exit_status_1(server: DeskServer, tmp_path: Path) -> 
     assert "it has left its origin" in told
 
 
+def test_a_stranded_parcel_is_settled_and_only_such_a_one(
+    server: DeskServer, tmp_path: Path
+) -> None:
+    run(server, "import", csv_file(tmp_path, GOOD))
+    settle = ("parcel", "settle", "P-1", "--reason", "in the box", "--found")
+    assert run(server, *settle, "aboard")[0] == 1
+    server.call(lambda desk: desk.put_state("P-1", ParcelState.STRANDED))
+    assert run(server, *settle, "lost")[0] == 2
+    status, told = run(server, *settle, "aboard", "--json")
+    assert status == 0
+    assert json.loads(told)["outcome"] == "done"
+    assert [s[:2] + s[3:] for s in server.desk.settled] == [("P-1", "aboard", "in the box")]
+    assert run(server, "parcel", "settle", "P-1", "--found", "aboard")[0] == 2
+
+
 ZONE: dict[str, Any] = {
     "type": "Feature",
     "properties": {"id": "z1", "name": "Yard", "kind": "no_fly"},

@@ -14,6 +14,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from controller.console.vendor import up_to_date
+from controller.delivery.views import Found
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.browser import NO_GL, SOFTWARE_GL, chromium_browser, watched_page
@@ -202,6 +203,33 @@ def test_the_map_draws_vehicles_zones_and_ways_and_is_clicked(
         assert box is not None
         page.mouse.click(box["x"] + where["x"], box["y"] + where["y"])
         expect(page.get_by_label("Selected")).to_contain_text("D-0")
+
+
+@pytest.mark.parametrize(
+    ("button", "found", "state"),
+    [
+        ("Found aboard", Found.ABOARD, "returned"),
+        ("Found delivered", Found.DELIVERED, "delivered"),
+    ],
+)
+def test_a_stranded_parcel_is_settled_after_a_question(
+    browser: Browser, server: DeskServer, button: str, found: Found, state: str
+) -> None:
+    with watched_page(browser, server.url) as page:
+        row = page.locator("#parcel-P-1")
+        row.click()
+        panel = page.get_by_label("Selected")
+        expect(panel.get_by_role("button", name=button)).to_have_count(0)
+        server.call(lambda d: d.put_state("P-1", ParcelState.STRANDED, vehicle_id="D-01"))
+        panel.get_by_role("button", name=f"{button} asks first").click()
+        question = page.get_by_role("group", name=button, exact=True)
+        expect(question).to_contain_text("P-1")
+        assert server.call(lambda d: list(d.settled)) == []
+        question.get_by_role("button", name="Confirm").click()
+        expect(row).to_have_attribute("data-state", state)
+        expect(panel).to_contain_text(f"{button}: P-1 ✓ seen in its state")
+    told = server.call(lambda d: list(d.settled))
+    assert [(p, f) for p, f, _, _ in told] == [("P-1", found)]
 
 
 def until(page: Page, condition: Callable[[], Any], deadline_s: float = 20.0) -> None:

@@ -47,6 +47,14 @@ export function cancelParcel(store, id) {
   );
 }
 
+const FOUND = { aboard: "Found aboard", delivered: "Found delivered" };
+
+export function settleParcel(store, id, found) {
+  return act(store, `${FOUND[found]}: ${id}`, id, () =>
+    post(at("v1", "parcels", id, "settle"), { found, reason: "seen by a person, told at the console" }),
+  );
+}
+
 export function acknowledge(store, alarm) {
   return act(store, `Acknowledge: ${alarm.cause}`, alarm.vehicle_id, async () => {
     await post(at("v1", "alarms", alarm.id, "ack"));

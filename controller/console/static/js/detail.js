@@ -1,6 +1,6 @@
 // The right panel: what is selected, why it is so, and what can be done about it.
 import { useEffect, useState } from "preact/hooks";
-import { cancelParcel, commandVehicle } from "./actions.js";
+import { cancelParcel, commandVehicle, settleParcel } from "./actions.js";
 import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
 import { html } from "./html.js";
@@ -150,6 +150,7 @@ function ParcelDetail({ store, state, now, select, parcel }) {
     <p class="sentence">To ${place(parcel.destination)}${left.text && html`; <b class=${left.late ? "late" : ""}>${left.text}</b>`}.</p>
     ${parcel.reasons.length > 0 &&
     html`<section><h3>Why it is so</h3><ul class="reasons">${groupedReasons(parcel.reasons).map((r) => html`<li>${r}</li>`)}</ul></section>`}
+    ${parcel.state === "stranded" && html`<${Settle} store=${store} parcel=${parcel} />`}
     <${Facts}
       rows=${[
         ["Vehicle", parcel.vehicle_id ? link(select, "vehicle", parcel.vehicle_id) : "none yet"],
@@ -181,6 +182,22 @@ function ParcelDetail({ store, state, now, select, parcel }) {
       <${Confirm} label="Cancel parcel" question=${`${parcel.id} is not delivered and stays at its origin.`} onDone=${() => cancelParcel(store, parcel.id)} />
     </div>`}
     <${Acts} state=${state} target=${parcel.id} />`;
+}
+
+function Settle({ store, parcel }) {
+  const { id, custodian } = parcel;
+  return html`<div class="commands" role="group" aria-label=${`Where ${id} was found`}>
+    <${Confirm}
+      label="Found aboard"
+      question=${`${id} was seen on ${custodian.id} and is at its base now: it may be sent again.`}
+      onDone=${() => settleParcel(store, id, "aboard")}
+    />
+    <${Confirm}
+      label="Found delivered"
+      question=${`The recipient has ${id}: it counts as delivered, on your word.`}
+      onDone=${() => settleParcel(store, id, "delivered")}
+    />
+  </div>`;
 }
 
 function Overview({ state, select }) {
