@@ -1,5 +1,5 @@
 // The state as GeoJSON for the map.
-import { ENDED, ageOf, isIdle, isStale, percent, vehicleStatus } from "./words.js";
+import { ENDED, LOW_PCT, ageOf, isIdle, isStale, percent, vehicleStatus } from "./words.js";
 
 export const collection = (features) => ({ type: "FeatureCollection", features });
 
@@ -18,16 +18,16 @@ function ring([lon, lat], radiusM) {
 
 const limit = (value) => (value ? `${Math.round(value.value_m)} m ${value.datum}` : "");
 
-function zoneLabel(p) {
+function heightsOf(p) {
   const from = limit(p.floor);
   const to = limit(p.ceiling);
-  const heights = from || to ? `${from || "ground"} to ${to || "unlimited"}` : "";
-  return [p.name || p.id, heights].filter(Boolean).join("\n");
+  return from || to ? `${from || "ground"} to ${to || "unlimited"}` : "";
 }
 
 export function zoneFeatures(zones) {
   return zones.features.map((f) => {
-    const properties = { kind: f.properties.kind, label: zoneLabel(f.properties) };
+    const { kind, name, id } = f.properties;
+    const properties = { kind, name: name || id, heights: heightsOf(f.properties) };
     const geometry =
       f.geometry.type === "Point"
         ? { type: "Polygon", coordinates: [ring(f.geometry.coordinates, f.properties.radius_m)] }
@@ -70,7 +70,8 @@ export function vehicleFeatures(state, now) {
       : TONES[vehicleStatus(v).tone] || (isIdle(v) ? "idle" : "active");
     const look = v.id === chosen ? "chosen" : tone;
     const age = ageOf(v, now);
-    const battery = v.battery_pct === null ? "" : ` ${percent(v.battery_pct)}`;
+    const low = v.battery_pct !== null && v.battery_pct < LOW_PCT;
+    const battery = low || v.id === chosen ? ` ${percent(v.battery_pct)}` : "";
     const idle = tone === "idle" && v.id !== chosen;
     features.push({
       type: "Feature",

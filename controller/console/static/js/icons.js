@@ -91,7 +91,7 @@ export const LIGHT = {
 };
 
 export const DARK = {
-  ground: "#1c2125", street: "#2d343a", ink: "#e8ecef", soft: "#a3adb6", stale: "#737d86",
+  ground: "#1c2125", street: "#39424a", ink: "#e8ecef", soft: "#a3adb6", stale: "#737d86",
   halo: "#0d1013", amber: "#f5b83d", red: "#ff7a75", blue: "#6cb2f7", noFly: "#c98a86",
   restricted: "#c9a552", keepIn: "#7fa9d1", label: "#d5dbe0",
 };

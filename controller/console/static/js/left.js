@@ -120,6 +120,7 @@ function Vehicles({ state, select }) {
         (v) => html`<li key=${v.id}>
           <button
             type="button"
+            id=${`vehicle-${v.id}`}
             class=${`vehicle ${v.id === chosen ? "selected" : ""} ${isStale(v) ? "stale" : ""}`}
             aria-pressed=${v.id === chosen}
             onClick=${() => select("vehicle", v.id)}

@@ -12,6 +12,7 @@ import { styleFor } from "./layers.js";
 import { isDark } from "./theme.js";
 
 const DRAW_MS = 200;
+const VEHICLES = ["vehicle-chosen", "vehicles"];
 
 function boundsOf(state, zones) {
   const points = [...state.sites.values()].map((s) => [s.position.lon_deg, s.position.lat_deg]);
@@ -34,6 +35,7 @@ class Chart {
     this.zones = [];
     this.streets = collection([]);
     this.framed = false;
+    this.moved = false;
     this.ready = false;
     this.map = new MapLibre({
       container,
@@ -51,7 +53,9 @@ class Chart {
     this.map.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.map.on("click", (event) => this.clicked(event));
     this.map.on("webglcontextlost", () => onFail("the graphics context was lost"));
-    for (const layer of ["vehicles", "drops"]) {
+    this.map.on("movestart", (event) => (this.moved ||= Boolean(event.originalEvent)));
+    this.map.on("resize", () => !this.moved && this.last && this.frame(this.last[0], 0));
+    for (const layer of [...VEHICLES, "drops"]) {
       this.map.on("mouseenter", layer, () => (this.map.getCanvas().style.cursor = "pointer"));
       this.map.on("mouseleave", layer, () => (this.map.getCanvas().style.cursor = ""));
     }
@@ -61,8 +65,8 @@ class Chart {
     if (!this.ready) return;
     const { x, y } = event.point;
     const box = [[x - 8, y - 8], [x + 8, y + 8]];
-    for (const [layer, kind] of [["vehicles", "vehicle"], ["drops", "parcel"]]) {
-      const found = this.map.queryRenderedFeatures(box, { layers: [layer] });
+    for (const [layers, kind] of [[VEHICLES, "vehicle"], [["drops"], "parcel"]]) {
+      const found = this.map.queryRenderedFeatures(box, { layers });
       if (found.length) {
         this.select(kind, found[0].properties.id);
         return;
@@ -120,12 +124,15 @@ class Chart {
     const bounds = boundsOf(state, this.zones);
     if (!bounds) return;
     this.framed = true;
-    this.map.fitBounds(bounds, { padding: 56, maxZoom: 16, duration });
+    this.moved = false;
+    this.map.fitBounds(bounds, { padding: { top: 44, bottom: 44, left: 68, right: 56 }, maxZoom: 16, duration });
   }
 
   show(position) {
     const where = [position.lon_deg, position.lat_deg];
-    if (!this.map.getBounds().contains(where)) this.map.panTo(where);
+    if (this.map.getBounds().contains(where)) return;
+    this.moved = true;
+    this.map.panTo(where);
   }
 }
 
@@ -172,6 +179,7 @@ export function MapView({ state, now, select, hidden, theme, onFail }) {
 export function MapKey() {
   return html`<div class="key" aria-hidden="true">
     <span><i class="shape drone"></i>drone</span><span><i class="shape robot"></i>robot</span>
+    <span><i class="ring hub"></i>hub</span><span><i class="ring"></i>destination</span>
     <span><i class="swatch no_fly"></i>no-fly</span><span><i class="swatch restricted"></i>restricted</span>
     <span><i class="swatch advisory"></i>advisory</span><span><i class="swatch keep_in"></i>keep inside</span>
   </div>`;

@@ -22,6 +22,7 @@ const PHASES = {
   booting: { mark: "◌", word: "Starting up", tone: "plain" },
   not_ready: { mark: "◇", word: "Not ready", tone: "plain" },
   ready: { mark: "●", word: "Ready", tone: "quiet" },
+  assigned: { mark: "◔", word: "Assigned", tone: "plain" },
   armed: { mark: "◉", word: "Armed", tone: "active" },
   en_route: { mark: "▶", word: "Under way", tone: "active" },
   at_stop: { mark: "▼", word: "At stop", tone: "active" },
@@ -46,6 +47,7 @@ export const OUTCOMES = {
 };
 
 export const STALE_S = 5;
+export const LOW_PCT = 25;
 
 // Age grows while nothing is heard: `received_at` against the controller's present.
 export function ageOf(vehicle, nowMs) {
@@ -59,7 +61,8 @@ export function isStale(vehicle) {
 export function vehicleStatus(vehicle) {
   if (vehicle.link === "unknown") return { mark: "○", word: "Never heard", tone: "stale" };
   if (vehicle.link === "offline") return { mark: "○", word: "No link", tone: "stale" };
-  const phase = PHASES[vehicle.phase] || PHASES.unknown;
+  const named = vehicle.phase === "ready" && vehicle.assignment_id ? "assigned" : vehicle.phase;
+  const phase = PHASES[named] || PHASES.unknown;
   if (vehicle.link === "stale") return { ...phase, word: `${phase.word} (late)`, tone: "stale" };
   return phase;
 }
