@@ -21,6 +21,8 @@ from rich.text import Text
 from controller.cli import output
 
 TERMINAL = frozenset({"delivered", "refused", "returned", "cancelled", "stranded"})
+OTHER_ROWS = 8
+"""Rows of the panel that are no vehicle's."""
 AT_REST = frozenset({"ready", "not_ready", "booting", "unknown"})
 
 
@@ -108,8 +110,8 @@ class LivePanel:
         self._live.console.print(text)
 
     def show(self, picture: Picture) -> None:
-        """Draw the present."""
-        self._live.update(render(picture))
+        """Draw the present, no higher than the terminal."""
+        self._live.update(render(picture, rows=max(3, self._live.console.height - OTHER_ROWS)))
 
 
 class PlainLines:
@@ -143,41 +145,58 @@ class PlainLines:
             typer.echo(f"[{minutes(picture.simulated_s)}] {told}", err=True)
 
 
-def render(picture: Picture) -> Group:
-    """The live table."""
-    return Group(_headline(picture), Text(), _states(picture), Text(), _vehicles(picture))
+def render(picture: Picture, *, rows: int) -> Group:
+    """The live table, with at most `rows` vehicles: those that work before those at rest."""
+    return Group(_headline(picture), Text(), _states(picture), Text(), _vehicles(picture, rows))
 
 
 def _headline(picture: Picture) -> Table:
     ended = len(picture.parcels) - len(picture.open_parcels)
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
-        Text(f"simulated {minutes(picture.simulated_s)}", style="bold"),
-        Text(f"wall {minutes(picture.wall_s)}", style="dim"),
-        ProgressBar(total=max(1, len(picture.parcels)), completed=ended, width=40),
-        Text(f"{ended} of {len(picture.parcels)} parcels done"),
+        Text(f"{ended} of {len(picture.parcels)} parcels done", style="bold"),
+        ProgressBar(total=max(1, len(picture.parcels)), completed=ended, width=24),
+        Text(f"{minutes(picture.simulated_s)} simulated"),
+        Text(f"{minutes(picture.wall_s)} real", style="dim"),
     )
     return grid
 
 
-def _states(picture: Picture) -> Table:
+def _states(picture: Picture) -> Text:
     counts = Counter(p["state"] for p in picture.parcels)
-    grid = Table.grid(padding=(0, 3))
-    cells = [Text(f"{output.state(s)} {counts[s]}") for s in output.STATE_MARKS if counts[s]]
-    grid.add_row(*cells)
-    return grid
+    told = (f"{output.state(s)} {counts[s]}" for s in output.STATE_MARKS if counts[s])
+    return Text("   ".join(told), no_wrap=True, overflow="ellipsis")
 
 
-def _vehicles(picture: Picture) -> Table:
+def _vehicles(picture: Picture, rows: int) -> Table:
     table = output.table("", ("vehicle", "phase", "battery", "carries", "now"), ())
-    for vehicle in picture.vehicles:
-        style = "dim" if at_rest(vehicle) else ""
+    for column in table.columns[:4]:
+        column.no_wrap = True
+    table.columns[2].justify = "right"
+    vehicles = list(picture.vehicles)
+    left_out = len(vehicles) - rows
+    if left_out > 0:
+        vehicles = sorted(vehicles, key=at_rest)[: rows - 1]
+    for vehicle in vehicles:
         table.add_row(
             vehicle["id"],
             vehicle["phase"].replace("_", " "),
             output.number(vehicle["battery_pct"], " %"),
-            ", ".join(vehicle["parcel_ids"]) or "—",
-            vehicle["sentence"],
-            style=style,
+            _load(vehicle["parcel_ids"]),
+            Text(_now(vehicle), no_wrap=True, overflow="ellipsis"),
+            style="dim" if at_rest(vehicle) else "",
         )
+    if left_out > 0:
+        table.add_row("…", f"{left_out + 1} more", style="dim")
     return table
+
+
+def _load(parcel_ids: Sequence[str]) -> str:
+    more = f" +{len(parcel_ids) - 1}" if len(parcel_ids) > 1 else ""
+    return parcel_ids[0] + more if parcel_ids else "—"
+
+
+def _now(vehicle: Mapping[str, Any]) -> str:
+    """The vehicle's sentence without what other columns tell."""
+    told = str(vehicle["sentence"]).removeprefix(f"{vehicle['id']} ").removeprefix("is ")
+    return told.rsplit(", ", 1)[0] if told.endswith("% battery") else told

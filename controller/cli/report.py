@@ -16,7 +16,7 @@ from typing import Any
 
 from controller.cli.output import STATE_MARKS
 from controller.cli.progress import Picture, minutes
-from controller.cli.report_map import Track, colour_of, draw_map, read_tracks
+from controller.cli.report_map import Track, colour_of, draw_map, read_tracks, zone_legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,9 @@ def _page(
 <section class="figures">{"".join(_figures(figures))}</section>
 <section><h2>Tracks really flown and driven</h2>
 <p class="note">Drawn from the simulator's truth, not from telemetry. Zones are authored for
-simulation, not for flight.</p>
-<div class="map">{map_svg}</div>{_legend(tracks, kinds)}</section>
+simulation, not for flight; one may bind drones or robots alone, some heights or some hours: point
+at it to read which.</p>
+<div class="map">{map_svg}{_legend(tracks, kinds)}</div></section>
 <section><h2>Referee</h2>{_referee(facts.verdict)}</section>
 <section><h2>Parcels</h2>{_parcels(facts)}</section>
 <footer>Street map © OpenStreetMap contributors, ODbL.</footer>
@@ -147,7 +148,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterable[str]:
         ("simulated time", minutes(figures["simulated_s"])),
         ("wall time", minutes(figures["wall_s"])),
         ("speed-up", f"{figures['speedup']:g} times"),
-        ("drones are", figures["drone_program"]),
+        ("is what flew, simulated", figures["drone_program"]),
     ):
         yield f"<div><b>{escape(str(value))}</b><span>{escape(name)}</span></div>"
 
@@ -163,7 +164,8 @@ def _legend(tracks: Mapping[str, Track], kinds: Mapping[str, str]) -> str:
             f'stroke="{colour_of(vehicle_id, kinds)}" stroke-width="3"{dash}/></svg> '
             f"{escape(vehicle_id)} <small>{length}</small></li>"
         )
-    return f'<ul class="legend">{"".join(items)}</ul>'
+    zones = f'<ul class="legend">{"".join(zone_legend())}</ul>'
+    return f'{zones}<ul class="legend">{"".join(items)}</ul>'
 
 
 def _referee(verdict: Mapping[str, Any]) -> str:
@@ -179,21 +181,10 @@ def _referee(verdict: Mapping[str, Any]) -> str:
 
 
 def _parcels(facts: Facts) -> str:
+    figures = ("kg", "Ready", "Left", "Delivered", "Due", "Off by")
     head = "".join(
-        f'<th scope="col">{h}</th>'
-        for h in (
-            "Parcel",
-            "State",
-            "Vehicle",
-            "To",
-            "kg",
-            "Ready",
-            "Left origin",
-            "Delivered",
-            "Due",
-            "Off by",
-            "Why",
-        )
+        f'<th scope="col"{" class=n" if name in figures else ""}>{name}</th>'
+        for name in ("Parcel", "State", "Vehicle", "To", *figures, "Why")
     )
     rows = "".join(_parcel_row(p, facts.explanations.get(p["id"])) for p in facts.picture.parcels)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -213,7 +204,7 @@ def _parcel_row(parcel: Mapping[str, Any], explanation: Mapping[str, Any] | None
     cells = (
         f'<th scope="row">{escape(parcel["id"])}</th>',
         f'<td class="s-{parcel["state"]}">{mark} {escape(parcel["state"].replace("_", " "))}</td>',
-        f"<td>{escape(parcel['vehicle_id'] or '—')}</td>",
+        f'<td class="w">{escape(parcel["vehicle_id"] or "—")}</td>',
         f"<td>{escape(where)}</td>",
         f'<td class="n">{parcel["weight_kg"]:g}</td>',
         f'<td class="n">{_clock(parcel["ready_at"])}</td>',
@@ -265,11 +256,13 @@ border-left:6px solid var(--blue);margin:8px 0}.verdict.bad{border-left-color:va
 margin-top:16px}.figures div{background:var(--card);border:1px solid var(--line);padding:10px 12px}
 .figures b{display:block;font-size:20px;font-variant-numeric:tabular-nums}
 .figures span{color:var(--soft);font-size:13px}
-.map{background:#eceeef;border:1px solid var(--line)}.map svg{display:block;width:100%;height:auto}
-.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:8px 0;margin:0}
+.map{background:#eceeef;border:1px solid var(--line)}.map>svg{display:block;width:100%;height:auto}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:8px 12px;margin:0;
+color:#1d2125;background:#fff;font-size:13px}.legend svg{vertical-align:-2px}
+.legend small{color:#5b646d}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;
 background:var(--card)}th,td{padding:5px 8px;border-bottom:1px solid var(--line);text-align:left;
 vertical-align:top}thead th{white-space:nowrap;color:var(--soft)}tbody th{white-space:nowrap}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.s-delivered{white-space:nowrap}footer{margin-top:28px;font-size:13px}
+.w,.s-delivered{white-space:nowrap}footer{margin-top:28px;font-size:13px}
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -19,6 +20,8 @@ WIDTH = 1180.0
 M_PER_DEG = 111_320.0
 NEAR_PX = 1.2
 """Track points nearer than this to the last one drawn are left out."""
+NAMED_PX = 22.0
+"""A zone narrower than twice this has its name in its title alone."""
 
 # Okabe and Ito's colour-blind-safe set, darkened for a light ground, then tints of it
 COLOURS = (
@@ -153,9 +156,9 @@ def draw_map(
         *(_zone(frame, z) for z in zones),
         *(_track(frame, v, tracks[v], kinds) for v in sorted(tracks)),
         *(_destination(frame, p) for p in parcels),
+        *(_zone_name(frame, z) for z in zones),
         *(_base(frame, b) for b in {b["id"]: b for b in bases}.values()),
         _scale_bar(frame),
-        _zone_legend(),
     ]
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {frame.height:.0f}" role="img" '
@@ -177,7 +180,7 @@ def _streets(frame: Frame, streets: Sequence[Mapping[str, Any]]) -> str:
 def _zone(frame: Frame, feature: Mapping[str, Any]) -> str:
     told = feature["properties"]
     fill, line = ZONE_LOOK.get(told.get("kind", ""), ("none", "#666"))
-    title = f"<title>{escape(str(told.get('name', '')))} ({told.get('kind')})</title>"
+    title = f"<title>{escape(zone_words(told))}</title>"
     look = f'fill="{fill}" stroke="{line}" stroke-width="1.5" fill-rule="evenodd"'
     if told.get("kind") == "keep_in":
         look += ' stroke-dasharray="8 5"'
@@ -186,9 +189,52 @@ def _zone(frame: Frame, feature: Mapping[str, Any]) -> str:
         x, y = frame.xy(shape["coordinates"])
         radius = frame.metres(told["radius_m"])
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {look}>{title}</circle>'
-    polygons = shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]
-    path = "".join(frame.path(ring) + "Z" for rings in polygons for ring in rings)
+    path = "".join(frame.path(ring) + "Z" for rings in _polygons(shape) for ring in rings)
     return f'<path d="{path}" {look}>{title}</path>'
+
+
+def _polygons(shape: Mapping[str, Any]) -> Sequence[Any]:
+    whole = shape["type"] == "MultiPolygon"
+    return list(shape["coordinates"]) if whole else [shape["coordinates"]]
+
+
+def zone_words(told: Mapping[str, Any]) -> str:
+    """A zone's name, kind and limits: whom it binds, at which heights, and whether always."""
+    floor, ceiling = (_limit(told.get(end)) for end in ("floor", "ceiling"))
+    words = [str(told.get("kind", "")).replace("_", "-")]
+    if floor or ceiling:
+        words.append(f"{floor or 'ground'} to {ceiling or 'unlimited'}")
+    words += [f"for {c.replace('multirotor', 'drone')}s" for c in told.get("classes") or ()]
+    if told.get("schedule"):
+        words.append("at its hours only")
+    return f"{told.get('name', '')}: {', '.join(words)}"
+
+
+def _limit(limit: Mapping[str, Any] | None) -> str:
+    return f"{limit['value_m']:g} m {limit['datum']}" if limit else ""
+
+
+def _zone_name(frame: Frame, feature: Mapping[str, Any]) -> str:
+    """The name of a zone that has room for it: over a circle, under a polygon."""
+    told, shape = feature["properties"], feature["geometry"]
+    if told.get("kind") == "keep_in":
+        return ""
+    lines = textwrap.wrap(str(told.get("name", "")), 22)
+    if shape["type"] == "Point":
+        x, middle = frame.xy(shape["coordinates"])
+        half = frame.metres(told["radius_m"])
+        y = middle - half - 13 * len(lines) - 5
+    else:
+        corners = [frame.xy(p) for rings in _polygons(shape) for p in rings[0]]
+        left, right = min(c[0] for c in corners), max(c[0] for c in corners)
+        x, half, y = (left + right) / 2, (right - left) / 2, max(c[1] for c in corners) + 2
+    if half < NAMED_PX or not (half < x < WIDTH - half and 0 < y < frame.height - 30):
+        return ""
+    rows = "".join(f'<tspan x="{x:.1f}" dy="13">{escape(row)}</tspan>' for row in lines)
+    return (
+        f'<text y="{y:.1f}" font-size="11.5" text-anchor="middle" fill="#333a41" '
+        f'stroke="#eceeef" stroke-width="3" paint-order="stroke">{rows}</text>'
+    )
 
 
 def _track(frame: Frame, vehicle_id: str, track: Track, kinds: Mapping[str, str]) -> str:
@@ -247,29 +293,29 @@ def _scale_bar(frame: Frame) -> str:
     )
 
 
-def _zone_legend() -> str:
-    entries = (
+def zone_legend() -> list[str]:
+    """What zones and parcels look like, as list items for a page that has the drawing."""
+    drawn = []
+    for kind, name in (
         ("no_fly", "no-fly"),
         ("restricted", "restricted"),
         ("advisory", "advisory"),
         ("keep_in", "keep inside"),
-    )
-    drawn = ['<rect x="12" y="12" width="148" height="132" fill="#fff" fill-opacity=".88"/>']
-    for row, (kind, name) in enumerate(entries):
+    ):
         fill, line = ZONE_LOOK[kind]
-        y = 22 + row * 22
         dash = ' stroke-dasharray="5 3"' if kind == "keep_in" else ""
         drawn.append(
-            f'<rect x="22" y="{y}" width="26" height="14" fill="{fill}" stroke="{line}"{dash}/>'
-            f'<text x="56" y="{y + 12}" font-size="13" fill="#111">{name}</text>'
+            f'<rect x="1" y="1" width="24" height="12" fill="{fill}" stroke="{line}"{dash}/>|{name}'
         )
-    drawn.append(
-        '<circle cx="35" cy="117" r="6" fill="none" stroke="#444"/>'
-        '<text x="56" y="122" font-size="13" fill="#111">delivered</text>'
-        '<path d="M31 132l8 8m0 -8l-8 8" stroke="#a4161a" stroke-width="2.4"/>'
-        '<text x="56" y="141" font-size="13" fill="#111">not delivered</text>'
-    )
-    return "".join(drawn)
+    drawn += [
+        '<circle cx="13" cy="7" r="5.5" fill="none" stroke="#444"/>|delivered',
+        '<path d="M9 3l8 8m0 -8l-8 8" stroke="#a4161a" stroke-width="2.4"/>|not delivered',
+    ]
+    items = (look.split("|") for look in drawn)
+    return [
+        f'<li><svg width="26" height="14" aria-hidden="true">{shape}</svg> {name}</li>'
+        for shape, name in items
+    ]
 
 
 _DEFS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from dataclasses import replace
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from controller.cli import lab, report, scenario
 from controller.cli.client import CliError
 from controller.cli.demo import Delivered, expectation, faults_of
-from controller.cli.progress import Picture, at_rest, minutes
-from controller.cli.report_map import read_tracks
+from controller.cli.progress import Picture, at_rest, minutes, render
+from controller.cli.report_map import read_tracks, zone_words
 from controller.config import load
 
 NOW = datetime(2026, 6, 10, 7, 0, tzinfo=UTC)
@@ -206,6 +208,7 @@ def test_the_report_draws_tracks_over_zones_and_names_every_parcel(tmp_path: Pat
     text = page.read_text(encoding="utf-8")
     for words in ("P-1", "P-2", "too heavy", "D-1 takes it", "Quay &lt;1&gt;", "url(#hatch-no)"):
         assert words in text
+    assert "Olympic Stadium in event hours: no-fly, ground to 150 m AGL, for drones" in text
     assert "<script" not in text
     assert summary["figures"]["delivered"] == 1
     assert summary["figures"]["median_s_from_ready_to_delivered"] == 300.0
@@ -228,3 +231,58 @@ def test_equal_reasons_of_many_vehicles_are_told_once() -> None:
 
 def test_durations_are_told_as_clocks() -> None:
     assert minutes(3_725.9) == "1:02:05"
+
+
+def shown(vehicles: list[Any], rows: int) -> str:
+    picture = Picture(65.0, 4.0, [parcel("in_transit"), parcel("delivered")], vehicles)
+    console = Console(width=78, file=io.StringIO(), color_system=None)
+    with console.capture() as told:
+        console.print(render(picture, rows=rows))
+    return told.get()
+
+
+def test_the_panel_tells_counts_and_what_each_vehicle_does() -> None:
+    flying = vehicle(
+        phase="en_route",
+        armed=True,
+        battery_pct=71.6,
+        parcel_ids=["P-1"],
+        sentence=f"D-1 en route to Quay 1{', the long way' * 9}, 72 % battery",
+    )
+    told = shown([flying], rows=9)
+    assert "1 of 2 parcels done" in told
+    assert "0:01:05 simulated" in told
+    row = next(line for line in told.splitlines() if "D-1" in line)
+    assert " ".join(row.split()).startswith("D-1 en route 72 % P-1 en route to Quay 1,")
+    assert row.rstrip().endswith("…")
+    assert len(told.splitlines()) == 6
+
+
+def test_a_low_terminal_shows_who_works_before_who_rests() -> None:
+    resting = [
+        vehicle(id=f"R-{n}", battery_pct=None, parcel_ids=[], sentence=f"R-{n} waits for work")
+        for n in range(9)
+    ]
+    out = vehicle(
+        id="W-1", phase="holding", armed=True, battery_pct=50.0, parcel_ids=[], sentence="W-1 holds"
+    )
+    told = shown([*resting, out], rows=4)
+    assert [word for word in ("W-1", "R-0", "R-1", "R-2") if word in told] == ["W-1", "R-0", "R-1"]
+    assert "7 more" in told
+    assert len(shown([*resting, out], rows=10).splitlines()) == 4 + 1 + 10
+
+
+def test_a_zones_title_says_whom_and_when_it_binds() -> None:
+    told = {
+        "name": "Yard",
+        "kind": "no_fly",
+        "floor": {"value_m": 90, "datum": "AMSL"},
+        "ceiling": None,
+        "classes": ["multirotor", "robot"],
+        "schedule": {"windows": []},
+    }
+    words = zone_words(told)
+    assert words == (
+        "Yard: no-fly, 90 m AMSL to unlimited, for drones, for robots, at its hours only"
+    )
+    assert zone_words({"name": "Area", "kind": "keep_in"}) == "Area: keep-in"
