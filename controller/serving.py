@@ -8,8 +8,9 @@ line nor signals.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from controller.api.app import create_app
 from controller.api.context import Context
@@ -29,13 +30,28 @@ def _streets(config: Config) -> bytes | None:
     return config.streets.file.read_bytes() if config.streets.file else None
 
 
+def _worth_telling(record: logging.LogRecord) -> bool:
+    return record.getMessage() != "socket.send() raised exception."
+
+
+@contextmanager
+def _quiet_partings() -> Iterator[None]:
+    """A browser that is closed in the middle of a stream is no warning: asyncio makes it one."""
+    log = logging.getLogger("asyncio")
+    log.addFilter(_worth_telling)
+    try:
+        yield
+    finally:
+        log.removeFilter(_worth_telling)
+
+
 @asynccontextmanager
 async def running(config: Config, *, host: str, port: int) -> AsyncIterator[str]:
     """Run a controller while the block runs; yields its URL. Port 0 takes a free one.
 
     Raises PortTakenError, and what `controller.app.build` raises.
     """
-    with listen(host, port) as sock:
+    with listen(host, port) as sock, _quiet_partings():
         async with build(config) as app, asyncio.TaskGroup() as group:
             task = group.create_task(app.run(), name="controller")
             context = Context(
