@@ -46,7 +46,7 @@ def _doubt(reason: str) -> _No:
     return _No(CommandResult(Outcome.UNCERTAIN, reason))
 
 
-def _proves(seq: int, release: Release) -> bool:
+def proves(seq: int, release: Release) -> bool:
     """Whether an item reached in order proves a release; payload place needs words."""
     if release.device is DropDevice.PAYLOAD_PLACE:
         return False
@@ -142,7 +142,7 @@ class Launcher:
         in_order = state.mode == modes.AUTO and not state.failsafe_told and not on_path
         ended = not running and in_order and seq >= plan.land_seq
         known = (running and state.airborne and in_order) or ended
-        released = frozenset(r.parcel_id for r in plan.releases if known and _proves(seq, r))
+        released = frozenset(r.parcel_id for r in plan.releases if known and proves(seq, r))
         if running:
             self._watch_on(mission, plan, released, in_order=in_order)
         detail = f"{modes.name(state.mode)} at item {seq} of {plan.land_seq}"

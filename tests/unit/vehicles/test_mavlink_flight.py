@@ -13,6 +13,7 @@ from missions.model import AirItem, AirMission, DropDevice, ItemKind
 from vehicles.mavlink import modes
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.items import translate
+from vehicles.mavlink.launch import proves
 from vehicles.mavlink.messages import (
     ExtendedSysState,
     GlobalPositionInt,
@@ -375,6 +376,21 @@ def test_a_reboot_on_the_way_loses_its_place() -> None:
     watch.take(SystemTime(0, 500))
     watch.come_home()
     assert endings(watch) == UNSURE
+
+
+@pytest.mark.parametrize(
+    ("device", "seq", "proved"),
+    [
+        (DropDevice.GRIPPER, RELEASE_SEQ, False),
+        (DropDevice.GRIPPER, DELAY_SEQ, True),
+        (DropDevice.WINCH, DELAY_SEQ, False),
+        (DropDevice.PAYLOAD_PLACE, DELAY_SEQ, False),
+        (DropDevice.PAYLOAD_PLACE, LAND_SEQ, False),
+    ],
+)
+def test_what_an_item_reached_in_order_proves(device: DropDevice, seq: int, proved: bool) -> None:
+    (release,) = translate(mission(device)).releases
+    assert proves(seq, release) is proved
 
 
 def test_a_return_out_of_a_hold_that_shows_as_auto_is_no_release() -> None:
