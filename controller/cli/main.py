@@ -9,15 +9,17 @@ field is wrong and nothing was stored; 5 a run failed.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controller.cli.running import RunController
+
+if TYPE_CHECKING:
+    from controller.cli.client import CliError
 
 EPILOG = (
     "Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 no controller answers, "
@@ -52,11 +54,6 @@ class Found(StrEnum):
     DELIVERED = "delivered"
 
 
-def _does(module: str) -> Any:
-    """The module that carries a command out."""
-    return importlib.import_module(f"controller.cli.{module}")
-
-
 @app.command()
 def serve(
     context: typer.Context,
@@ -65,7 +62,9 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run the controller with its API and console."""
-    _does("serve").serve(context.obj, config, port=port, as_json=as_json)
+    from controller.cli import serve as does
+
+    does.serve(context.obj, config, port=port, as_json=as_json)
 
 
 @app.command()
@@ -94,8 +93,9 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Deliver a scenario's parcels with simulated vehicles, and write a report."""
-    module = _does("demo")
-    options = module.DemoOptions(
+    from controller.cli import demo as does
+
+    options = does.DemoOptions(
         port=port,
         speedup=speedup,
         drones=drones,
@@ -107,7 +107,7 @@ def demo(
         keep_open=keep_open,
         as_json=as_json,
     )
-    module.demo(context.obj, options)
+    does.demo(context.obj, options)
 
 
 @app.command(
@@ -116,7 +116,9 @@ def demo(
 )
 def sim(context: typer.Context) -> None:
     """Simulated vehicles alone, for anyone's controller: waypost sim --help."""
-    _does("lab").passthrough(context.args)
+    from controller.cli import lab as does
+
+    does.passthrough(context.args)
 
 
 @parcel_app.command("submit")
@@ -129,13 +131,17 @@ def parcel_submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit one parcel or a list of them; all are stored or none."""
-    _does("parcels").submit(file, key=key, url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.submit(file, key=key, url=url, as_json=as_json)
 
 
 @parcel_app.command("show")
 def parcel_show(parcel: str, url: Url = URL, as_json: AsJson = False) -> None:
     """Show a parcel: state, times, reasons, proof."""
-    _does("parcels").show(parcel, url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.show(parcel, url=url, as_json=as_json)
 
 
 @parcel_app.command("list")
@@ -145,7 +151,9 @@ def parcel_list(
     as_json: AsJson = False,
 ) -> None:
     """List parcels."""
-    _does("parcels").list_all(state or [], url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.list_all(state or [], url=url, as_json=as_json)
 
 
 @parcel_app.command("cancel")
@@ -153,7 +161,9 @@ def parcel_cancel(
     parcel: str, reason: Reason = "", url: Url = URL, as_json: AsJson = False
 ) -> None:
     """Cancel a parcel that has not left its origin."""
-    _does("parcels").cancel(parcel, reason=reason, url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.cancel(parcel, reason=reason, url=url, as_json=as_json)
 
 
 @parcel_app.command("settle")
@@ -165,7 +175,9 @@ def parcel_settle(
     as_json: AsJson = False,
 ) -> None:
     """Say where a stranded parcel was found: it is sent again, or it is delivered."""
-    _does("parcels").settle(parcel, found=found.value, reason=reason, url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.settle(parcel, found=found.value, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("import")
@@ -188,7 +200,9 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import parcels from a CSV, or the street map from an OpenStreetMap extract."""
-    _does("imports").import_file(
+    from controller.cli import imports as does
+
+    does.import_file(
         what, out=out, longest_edge_m=longest_edge_m, again=again, url=url, as_json=as_json
     )
 
@@ -196,19 +210,25 @@ def import_(
 @app.command()
 def explain(parcel: str, url: Url = URL, as_json: AsJson = False) -> None:
     """Say for every vehicle why it was or was not chosen for a parcel."""
-    _does("parcels").explain(parcel, url=url, as_json=as_json)
+    from controller.cli import parcels as does
+
+    does.explain(parcel, url=url, as_json=as_json)
 
 
 @app.command()
 def vehicles(url: Url = URL, as_json: AsJson = False) -> None:
     """List vehicles."""
-    _does("fleet").vehicles(url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.vehicles(url=url, as_json=as_json)
 
 
 @app.command()
 def alarms(url: Url = URL, as_json: AsJson = False) -> None:
     """List alarms."""
-    _does("fleet").alarms(url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.alarms(url=url, as_json=as_json)
 
 
 @app.command()
@@ -220,7 +240,9 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Stop a vehicle where it is."""
-    _does("fleet").command("hold", vehicle, everyone, reason=reason, url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.command("hold", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
 @app.command()
@@ -234,7 +256,9 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Let a held vehicle go on."""
-    _does("fleet").command("resume", vehicle, everyone, reason=reason, url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.command("resume", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("return")
@@ -246,7 +270,9 @@ def return_(
     as_json: AsJson = False,
 ) -> None:
     """Send a vehicle back to its base."""
-    _does("fleet").command("return", vehicle, everyone, reason=reason, url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.command("return", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
 @app.command()
@@ -258,7 +284,9 @@ def land(
     as_json: AsJson = False,
 ) -> None:
     """Land a drone, or stop a robot, where it is."""
-    _does("fleet").command("land", vehicle, everyone, reason=reason, url=url, as_json=as_json)
+    from controller.cli import fleet as does
+
+    does.command("land", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
 Profile = Annotated[str, typer.Option(help="how the file is written: waypost, finland-2019")]
@@ -269,19 +297,25 @@ def zones_import(
     file: Path, profile: Profile = "waypost", url: Url = URL, as_json: AsJson = False
 ) -> None:
     """Replace the zones in force by a GeoJSON file, all or nothing."""
-    _does("zones").import_zones(file, profile=profile, url=url, as_json=as_json)
+    from controller.cli import zones as does
+
+    does.import_zones(file, profile=profile, url=url, as_json=as_json)
 
 
 @zones_app.command("list")
 def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
     """List the zones in force."""
-    _does("zones").list_zones(url=url, as_json=as_json)
+    from controller.cli import zones as does
+
+    does.list_zones(url=url, as_json=as_json)
 
 
 @zones_app.command("check")
 def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
     """Check a GeoJSON file of zones; needs no controller."""
-    _does("zones").check(file, profile=profile, as_json=as_json)
+    from controller.cli import zones as does
+
+    does.check(file, profile=profile, as_json=as_json)
 
 
 def main(run: RunController) -> None:
@@ -292,20 +326,23 @@ def main(run: RunController) -> None:
     try:
         app(standalone_mode=True, obj=run)
     except Exception as error:
-        errors = importlib.import_module("controller.cli.client")
-        if not isinstance(error, errors.CliError):
+        from controller.cli import client
+
+        if not isinstance(error, client.CliError):
             raise
         sys.exit(report(error, as_json="--json" in sys.argv))
 
 
-def report(error: Any, *, as_json: bool) -> int:
+def report(error: CliError, *, as_json: bool) -> int:
     """Tell a CliError on standard error; its exit status."""
     if as_json:
-        _does("output").print_json(error.as_json())
+        from controller.cli import output
+
+        output.print_json(error.as_json())
     else:
         typer.echo(f"waypost: {error.text}", err=True)
         for fault in error.faults:
             typer.echo(f"  {fault}", err=True)
         if error.next_step:
             typer.echo(f"  next: {error.next_step}", err=True)
-    return int(error.status)
+    return error.status

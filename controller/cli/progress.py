@@ -165,7 +165,7 @@ def _headline(picture: Picture) -> Table:
 def _states(picture: Picture) -> Text:
     counts = Counter(p["state"] for p in picture.parcels)
     told = (f"{output.state(s)} {counts[s]}" for s in output.STATE_MARKS if counts[s])
-    return Text("   ".join(told), no_wrap=True, overflow="ellipsis")
+    return Text("  ".join(told), no_wrap=True, overflow="ellipsis")
 
 
 def _vehicles(picture: Picture, rows: int) -> Table:
