@@ -145,7 +145,7 @@ class Ground:
         return next(m for m in reversed(self.seen) if m.get_type() == kind)
 
     def speed(self) -> float:
-        """Of the newest position, m/s; not a number before the first, so that no test passes on it."""
+        """Of the newest position, m/s; NaN before the first, so that nothing is read into it."""
         for message in reversed(self.seen):
             if message.get_type() == "GLOBAL_POSITION_INT":
                 return math.hypot(message.vx, message.vy) / 100
