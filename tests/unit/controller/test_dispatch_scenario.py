@@ -22,6 +22,8 @@ from missions.roads import read_streets
 from tests.unit.controller.dispatch_worlds import numbered
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
+# two seconds of computing on a quiet machine; a busy one must not fail it
+pytestmark = pytest.mark.timeout(60)
 FOLDER = resources.files("sitl") / "scenarios" / "helsinki"
 
 
