@@ -124,16 +124,36 @@ def sim(context: typer.Context) -> None:
 @parcel_app.command("submit")
 def parcel_submit(
     file: Annotated[
-        str, typer.Argument(help="JSON file with a parcel or a list; - for standard input")
-    ],
-    key: Annotated[str, typer.Option(help="Idempotency-Key [made from the content]")] = "",
+        str | None,
+        typer.Argument(help="JSON file with a parcel or a list, - for standard input; or options"),
+    ] = None,
+    *,
+    origin: Annotated[str, typer.Option(help="site where it lies")] = "",
+    to: Annotated[str, typer.Option(help="site, or LAT,LON in degrees")] = "",
+    weight: Annotated[float, typer.Option(help="kg")] = 0.0,
+    size: Annotated[str, typer.Option(help="metres, like 0.3x0.2x0.1")] = "0.3x0.2x0.1",
+    due_in: Annotated[str, typer.Option(help="from now: 90s, 45m or 2h")] = "1h",
+    ready_in: Annotated[str, typer.Option(help="from now")] = "0m",
+    address: Annotated[str, typer.Option(help="goes with LAT,LON")] = "",
+    priority: Annotated[str, typer.Option(help="normal, urgent or medical")] = "normal",
+    pin: Annotated[str, typer.Option(help="hand over for this PIN; else contactless")] = "",
+    carrier: Annotated[str, typer.Option(help="who sends it")] = "",
+    ident: Annotated[str, typer.Option("--id", help="its id [given by the controller]")] = "",
+    key: Annotated[str, typer.Option(help="Idempotency-Key [file: made from its content]")] = "",
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
-    """Submit one parcel or a list of them; all are stored or none."""
+    """Submit one parcel by options, or one or many from a file; all are stored or none."""
     from controller.cli import parcels as does
+    from controller.cli.draft import Draft
 
-    does.submit(file, key=key, url=url, as_json=as_json)
+    if file is not None:
+        does.submit(file, key=key, url=url, as_json=as_json)
+        return
+    draft = Draft(
+        origin, to, weight, size, due_in, ready_in, address, priority, pin, carrier, ident
+    )
+    does.submit_draft(draft, key=key, url=url, as_json=as_json)
 
 
 @parcel_app.command("show")

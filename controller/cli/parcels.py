@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import typer
 
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, EXIT_REFUSED, Client, CliError, at
+from controller.cli.draft import Draft
+from controller.cli.draft import body as body_of
 
 
 def read_bodies(file: str) -> Any:
@@ -45,13 +49,31 @@ def submit(file: str, *, key: str, url: str, as_json: bool) -> None:
     """POST the parcels of a file."""
     body = read_bodies(file)
     with Client(url) as client:
-        response = client.post(at("v1", "parcels"), body, key=key or key_of(body))
+        _post(client, body, key=key or key_of(body), as_json=as_json)
+
+
+def submit_draft(draft: Draft, *, key: str, url: str, as_json: bool) -> None:
+    """POST a parcel written as options; its times count from the controller's present."""
+    if not draft.origin or not draft.to:
+        raise CliError(
+            "a parcel needs --origin and --to, or a FILE",
+            status=EXIT_INPUT,
+            next_step="see: waypost parcel submit --help",
+        )
+    with Client(url) as client:
+        now = datetime.fromisoformat(client.get(at("healthz"))["now"])
+        made = body_of(draft, now)
+        # two parcels may be alike: without a key or an id each command is a parcel of its own
+        _post(client, made, key=key or f"cli-{secrets.token_hex(16)}", as_json=as_json)
+
+
+def _post(client: Client, body: object, *, key: str, as_json: bool) -> None:
+    response = client.post(at("v1", "parcels"), body, key=key)
     told = response.json()
     if as_json:
         output.print_json(told)
         return
-    parcels = told if isinstance(told, list) else [told]
-    print_parcels(parcels)
+    print_parcels(told if isinstance(told, list) else [told])
     if "Idempotency-Replayed" in response.headers:
         typer.echo("These were submitted before; nothing new was stored.")
 

@@ -21,6 +21,8 @@ DRONE_TOLERANCE_M = 15.0
 ROBOT_TOLERANCE_M = 30.0
 ENDS = frozenset({"delivered", "refused", "returned", "cancelled"})
 """The outcomes after which a parcel is not lost."""
+IN_DOUBT = "stranded"
+"""Told to be with its vehicle or gone, which a person is to find out: a release fits it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +158,29 @@ def _refusals(expected: Sequence[Expected], no_way: frozenset[str]) -> list[Find
 def _match(drops: Sequence[Happening], expected: Sequence[Expected]) -> list[Release]:
     """Each release with the nearest delivery that its drone is said to have made.
 
-    One to one as far as deliveries go; what is left over and lies at a destination is a second
-    release there.
+    One to one as far as deliveries go, then with parcels in doubt at whose destination it lies;
+    what is left over and lies at a destination is a second release there.
     """
     pairs = sorted(
-        (distance_m((drop.lon_deg, drop.lat_deg), (e.lon_deg, e.lat_deg)), i, j)
+        (
+            expected[j].outcome == IN_DOUBT,
+            distance_m((drop.lon_deg, drop.lat_deg), (expected[j].lon_deg, expected[j].lat_deg)),
+            i,
+            j,
+        )
         for i, drop in enumerate(drops)
-        for j, e in enumerate(expected)
-        if e.outcome == "delivered" and e.vehicle_id == drop.vehicle_id
+        for j in range(len(expected))
+        if expected[j].outcome in {"delivered", IN_DOUBT}
+        and expected[j].vehicle_id == drop.vehicle_id
     )
     matched: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
-    for length_m, i, j in pairs:
-        if i not in matched and j not in taken:
-            matched[i] = (j, length_m)
-            taken.add(j)
-    for length_m, i, j in pairs:
+    for in_doubt, length_m, i, j in pairs:
+        if i in matched or j in taken or (in_doubt and length_m > DRONE_TOLERANCE_M):
+            continue
+        matched[i] = (j, length_m)
+        taken.add(j)
+    for _, length_m, i, j in pairs:
         if i not in matched and length_m <= DRONE_TOLERANCE_M:
             matched[i] = (j, length_m)
     return [
@@ -199,7 +208,7 @@ def _wrong(
     if expected is None:
         rule = "unexpected_release"
         reason = f"{drop.vehicle_id} let {release.parcel_id or 'a parcel'} go that nobody expected"
-    elif expected.outcome != "delivered":
+    elif expected.outcome not in {"delivered", IN_DOUBT}:
         rule = "unexpected_release"
         reason = f"{release.parcel_id} is told {expected.outcome}, yet {drop.vehicle_id} let it go"
     elif expected.vehicle_id != drop.vehicle_id:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,41 @@ def test_a_parcel_is_submitted_shown_and_listed(server: DeskServer) -> None:
     assert "held by site hub-north" in told
     status, told = run(server, "parcel", "list", "--json")
     assert [p["id"] for p in json.loads(told)] == ["P-9"]
+
+
+def test_a_parcel_is_written_as_options(server: DeskServer) -> None:
+    words = ["parcel", "submit", "--origin", "hub-north", "--weight", "1.2", "--due-in", "45m"]
+    status, told = run(server, *words, "--to", "locker-1", "--id", "P-1", "--json")
+    assert status == 0
+    parcel = json.loads(told)
+    assert parcel["id"] == "P-1"
+    due, ready = (datetime.fromisoformat(parcel[f]) for f in ("due_at", "ready_at"))
+    assert due - ready == timedelta(minutes=45)
+    place = [*words, "--to", "60.17,24.95", "--address", "Quay 1", "--pin", "4711", "--json"]
+    first, second = (json.loads(run(server, *place)[1]) for _ in range(2))
+    assert first["handling"] == "pin"
+    assert first["id"] != second["id"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("--due-in", "soon", "--due-in 'soon'"),
+        ("--size", "0.3x0.2", "--size '0.3x0.2'"),
+        ("--to", "60.17,east", "--to '60.17,east'"),
+        ("--to", "nowhere", "nowhere"),
+        ("--weight", "-1", "weight_kg"),
+        ("--priority", "soon", "priority"),
+    ],
+)
+def test_a_bad_option_is_named_and_nothing_is_stored(
+    server: DeskServer, option: str, value: str, named: str
+) -> None:
+    words = {"--origin": "hub-north", "--to": "locker-1", "--weight": "1", option: value}
+    status, told = run(server, "parcel", "submit", *[w for pair in words.items() for w in pair])
+    assert status == 4
+    assert named in told
+    assert json.loads(run(server, "parcel", "list", "--json")[1]) == []
 
 
 def test_the_same_submission_twice_is_one(server: DeskServer, tmp_path: Path) -> None:

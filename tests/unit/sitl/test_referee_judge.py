@@ -417,6 +417,15 @@ def test_parcel_without_an_end_is_lost(lab: Lab, outcome: str) -> None:
     assert lab.rules() == ["lost"]
 
 
+def test_release_of_a_parcel_in_doubt_fits_what_is_told(lab: Lab) -> None:
+    lab.fly("drone-1", (-700, 300))
+    lab.expect("P1", (-700, 300), "drone-1", "stranded")
+    assert lab.rules() == ["lost"]
+    lab.parcels.clear()
+    lab.expect("P1", (500, 300), "drone-1", "stranded")
+    assert sorted(lab.rules()) == ["lost", "unexpected_release"]
+
+
 def test_parcel_that_is_not_told_of_is_lost(lab: Lab) -> None:
     lab.submitted = ["P1", "P2"]
     lab.expect("P1", (-700, 300), "", "refused")
