@@ -193,7 +193,7 @@ class Matching:
         vehicle_id = process.owner.vehicle_id
         task = self._ledger.assignments.get(vehicle_id)
         if task is not None:
-            return task.assignment.assignment_id
+            return f"out with {', '.join(task.assignment.parcel_ids)}"
         aboard = self._ledger.aboard(vehicle_id)
         if aboard:
             return f"parcel {aboard[0]} aboard"
