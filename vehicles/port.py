@@ -198,6 +198,9 @@ class MissionProgress:
     """Only what is proved: where nothing shows it, `detail` says so."""
     unsure: frozenset[str] = field(default_factory=frozenset)
     """Parcels of which RELEASE_UNSURE was, or would have been, told."""
+    passed: frozenset[str] = field(default_factory=frozenset)
+    """Released if nobody sent it home: it stands in order behind their release and shows no
+    failsafe. Whoever keeps a journal of what was sent can tell."""
     completed: bool = False
     detail: str = ""
 

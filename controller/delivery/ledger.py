@@ -48,7 +48,7 @@ class Ledger:
         self.assignments: dict[str, AssignmentRecord] = {}
         """Open ones, by vehicle."""
         self.commands: dict[tuple[str, CommandKind], CommandRecord] = {}
-        """The latest load and start of each open assignment."""
+        """The latest of each kind for each open assignment."""
         self.explanations: dict[str, Explanation] = {}
         self._fenced: FencedError | None = None
         self._is_fenced = asyncio.Event()
@@ -62,8 +62,7 @@ class Ledger:
         self.parcels = {p.parcel.parcel_id: p for p in first}
         self.assignments = {a.assignment.vehicle_id: a for a in kept.assignments}
         for command in kept.commands:
-            if command.kind in {CommandKind.LOAD, CommandKind.START}:
-                self.commands[command.assignment_id, command.kind] = command
+            self.commands[command.assignment_id, command.kind] = command
         self.explanations = explanations
         self.hold = kept.hold
         for record in first:
@@ -147,14 +146,11 @@ class Ledger:
                 self.assignments[vehicle_id] = record
             else:
                 self.assignments.pop(vehicle_id, None)
-                for kind in (CommandKind.LOAD, CommandKind.START):
+                for kind in CommandKind:
                     self.commands.pop((record.assignment.assignment_id, kind), None)
         open_ids = {a.assignment.assignment_id for a in self.assignments.values()}
         for command in changes.commands:
-            if command.assignment_id in open_ids and command.kind in {
-                CommandKind.LOAD,
-                CommandKind.START,
-            }:
+            if command.assignment_id in open_ids:
                 self.commands[command.assignment_id, command.kind] = command
         if changes.hold is not None:
             self.hold = changes.hold.after

@@ -25,6 +25,7 @@ from controller.delivery.steps import Rest, Retry
 from controller.domain.alarms import Condition, Severity
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
+from controller.domain.model import ParcelState
 from controller.domain.records import (
     AssignmentRecord,
     CommandKind,
@@ -53,6 +54,9 @@ DOUBT_TOLD_S = 30.0
 
 OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
 """Phases in which a drone's place in its mission shows what it has released."""
+
+IN_ORDER = frozenset({ParcelState.PREPARING, ParcelState.IN_TRANSIT})
+"""States of a parcel whose mission nothing is known to have turned aside."""
 
 UNSENT = frozenset({CommandState.PENDING, CommandState.REFUSED})
 
@@ -330,7 +334,7 @@ class VehicleProcess:
             if now is None or now.assignment.assignment_id != task.assignment.assignment_id:
                 self._in_doubt = False
                 return
-            await self._happenings.read_back(now, progress)
+            await self._happenings.read_back(now, self._by_journal(now, progress))
             after = self._task()
             if after is not None and on_it(progress):
                 # met on its way home: a release before that was heard by nobody
@@ -342,6 +346,22 @@ class VehicleProcess:
             self._doubt_since = None
             self._read_again_s = 0.0
         self._after_step()
+
+    def _by_journal(self, task: AssignmentRecord, progress: MissionProgress) -> MissionProgress:
+        """Count what the vehicle passed as released where nobody ever touched its mission."""
+        touched = any(
+            self._command(task, kind) is not None
+            for kind in (CommandKind.HOLD, CommandKind.RESUME, CommandKind.RETURN, CommandKind.LAND)
+        )
+        aboard = {p for p in progress.passed if self._ledger.parcels[p].state in IN_ORDER}
+        if touched or not aboard:
+            return progress
+        words = "in AUTO behind the release, and this controller never held it or sent it home"
+        return replace(
+            progress,
+            released=progress.released | aboard,
+            detail=f"{progress.detail}; {words}" if progress.detail else words,
+        )
 
     def _unwatched_return(self, task: AssignmentRecord) -> bool:
         outward = self.owner.telemetry.phase in OUTWARD

@@ -142,7 +142,11 @@ class Launcher:
         in_order = state.mode == modes.AUTO and not state.failsafe_told and not on_path
         ended = not running and in_order and seq >= plan.land_seq
         known = (running and state.airborne and in_order) or ended
-        released = frozenset(r.parcel_id for r in plan.releases if known and proves(seq, r))
+        beyond = frozenset(r.parcel_id for r in plan.releases if proves(seq, r))
+        released = beyond if known else frozenset()
+        # a failsafe out of AUTO goes on to show as AUTO_RTL: only somebody's hold hides it
+        in_auto = running and state.airborne and state.mode == modes.AUTO
+        passed = beyond - released if in_auto and not state.failsafe_told else frozenset()
         if running:
             self._watch_on(mission, plan, released, in_order=in_order)
         detail = f"{modes.name(state.mode)} at item {seq} of {plan.land_seq}"
@@ -154,6 +158,7 @@ class Launcher:
             holds=True,
             running=running,
             released=released,
+            passed=passed,
             completed=ended,
             detail=detail,
         )

@@ -634,6 +634,22 @@ async def test_a_drone_met_on_its_way_home_after_a_restart_is_not_believed_to_ca
         assert second.state() is P.STRANDED
 
 
+@pytest.mark.parametrize("touched", [False, True])
+async def test_a_drone_met_behind_its_release_has_released_unless_it_was_touched(
+    tmp_path: Path, *, touched: bool
+) -> None:
+    session = Session()
+    async with rig_on(tmp_path, session, flight()) as first:
+        await first.start()
+        if touched:
+            await first.process.demand(Verb.HOLD, by="ann", reason="crane")
+    session.progress = MissionProgress(holds=True, running=True, passed=frozenset({"P-1"}))
+    session.show(phase=Phase.RETURNING, armed=True)
+    async with rig_on(tmp_path, session, flight(), again=True) as second:
+        await second.until(lambda: not second.process.in_doubt)
+        assert second.state() is (P.IN_TRANSIT if touched else P.DELIVERED)
+
+
 class Dazed(Session):
     """Answers a reading at once, says nothing of its motors at first, and notes when it is read."""
 
