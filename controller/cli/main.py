@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -240,12 +240,36 @@ def land(
 Profile = Annotated[str, typer.Option(help="how the file is written: waypost, finland-2019")]
 
 
+ZoneFormat = Annotated[
+    Literal["auto", "geojson", "ed269", "ed318", "openair", "kml"],
+    typer.Option("--format", help="what the file is; auto tells by its content"),
+]
+UnknownZones = Annotated[
+    Literal["refuse", "forbid"],
+    typer.Option(
+        "--unknown",
+        help="what cannot be understood: refuse the file, or forbid its area to all, always",
+    ),
+]
+
+
 @zones_app.command("import")
 def zones_import(
-    file: Path, profile: Profile = "waypost", url: Url = URL, as_json: AsJson = False
+    file: Path,
+    *,
+    form: ZoneFormat = "auto",
+    profile: Profile = "waypost",
+    unknown: UnknownZones = "refuse",
+    url: Url = URL,
+    as_json: AsJson = False,
 ) -> None:
-    """Replace the zones in force by a GeoJSON file, all or nothing."""
-    _does("zones").import_zones(file, profile=profile, url=url, as_json=as_json)
+    """Replace the zones in force by those of a file, all or nothing.
+
+    Reads GeoJSON, EUROCAE ED-269 and ED-318, OpenAir and KML.
+    """
+    zones = _does("zones")
+    how = zones.Reading(form, profile, unknown)
+    zones.import_zones(file, how=how, url=url, as_json=as_json)
 
 
 @zones_app.command("list")
@@ -255,9 +279,17 @@ def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
 
 
 @zones_app.command("check")
-def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
-    """Check a GeoJSON file of zones; needs no controller."""
-    _does("zones").check(file, profile=profile, as_json=as_json)
+def zones_check(
+    file: Path,
+    *,
+    form: ZoneFormat = "auto",
+    profile: Profile = "waypost",
+    unknown: UnknownZones = "refuse",
+    as_json: AsJson = False,
+) -> None:
+    """Check a file of zones; needs no controller."""
+    zones = _does("zones")
+    zones.check(file, how=zones.Reading(form, profile, unknown), as_json=as_json)
 
 
 def main() -> None:

@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_FEATURES = 200_000
 """Most features read."""
 
+NOT_UNDERSTOOD = "not understood, taken as forbidden"
+"""How the note of a zone begins that stands for a feature that was not understood."""
+
 _MAX_NOTE = 2_000
 
 Unknown = Literal["refuse", "forbid"]
@@ -153,7 +156,7 @@ class Gathering:
 
 def _forbidden(zone_id: str, areas: Sequence[Area], faults: Sequence[ZoneError]) -> list[Zone]:
     reasons = "; ".join(f"{fault.field}: {fault.reason}" for fault in faults)
-    note = f"not understood, taken as forbidden: {reasons}"[:_MAX_NOTE]
+    note = f"{NOT_UNDERSTOOD}: {reasons}"[:_MAX_NOTE]
     whole = Zone(zone_id, "", ZoneKind.NO_FLY, areas[0], note=note)
     return [
         replace(whole, zone_id=part_id, area=area) for part_id, area in numbered(zone_id, areas)

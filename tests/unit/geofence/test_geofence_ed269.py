@@ -115,16 +115,7 @@ def test_feet_are_the_unit_of_the_radius_too() -> None:
 
 def test_volumes_are_layers() -> None:
     upper = volume(lowerLimit=50, upperLimit="99999", lowerVerticalReference="AMSL")
-    zones = read_zones(
-        text(
-            item(
-                geometry=[
-                    volume(),
-                    volume(lowerLimit=50, upperLimit="99999", lowerVerticalReference="AMSL"),
-                ]
-            )
-        )
-    )
+    zones = read_zones(text(item(geometry=[volume(), upper])))
     assert [zone.zone_id for zone in zones] == ["LS01#1", "LS01#2"]
     assert [zone.floor for zone in zones] == [Altitude(0.0, Datum.AGL), Altitude(50.0, Datum.AMSL)]
     assert {zone.permit for zone in zones} == {"LS01"}
