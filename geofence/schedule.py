@@ -59,6 +59,11 @@ class Schedule:
     def active_during(self, start: datetime, end: datetime) -> bool:
         """Whether it applies at any moment of the closed interval; both ends must be aware."""
         start, end = _aware(start, end)
+        if not self.windows:
+            # the most common schedule by far: no span is made
+            return (self.valid_from is None or end >= self.valid_from) and (
+                self.valid_to is None or start < self.valid_to
+            )
         return any(_meets(span, start, end) for span in self.spans(start, end, outer=True))
 
     def active_throughout(self, start: datetime, end: datetime) -> bool:
