@@ -16,7 +16,7 @@ from controller.config import ClockConfig, Config, DroneConfig, RobotConfig
 from controller.delivery.matching import Enrolled
 from controller.domain.model import Site, SiteKind
 from controller.fleet.owner import UnknownSessionError
-from geofence.formats.geojson import read_zones
+from geofence.formats import read_any
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
@@ -79,7 +79,7 @@ def read_zone_files(config: Config) -> ZoneSet:
     """Every configured zone. Raises ZoneFileError, ZoneError, OSError."""
     zones: list[Zone] = []
     for file in config.zones.files:
-        zones.extend(read_zones(file.read_bytes(), profile=config.zones.profile))
+        zones.extend(read_any(file.read_bytes(), file.name, profile=config.zones.profile))
     return ZoneSet(zones)
 
 

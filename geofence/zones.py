@@ -5,14 +5,19 @@ Owns the zone model alone. Must not read files or decide about paths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from geofence.errors import ZoneError
 from geofence.frames import Altitude, LatLon
+from geofence.schedule import ALWAYS, WHOLE_WEEK, Calendar, Schedule, Window
+from geofence.sun import SunEvent
+
+__all__ = [
+    "ALWAYS", "WHOLE_WEEK", "Area", "Calendar", "CircleArea", "PolygonArea", "Schedule", "Source",
+    "SunEvent", "VehicleClass", "Window", "Zone", "ZoneKind", "sun_places",
+]  # fmt: skip
 
 
 class ZoneKind(StrEnum):
@@ -51,89 +56,43 @@ class CircleArea:
 
 Area = PolygonArea | CircleArea
 
-WHOLE_WEEK = frozenset(range(7))
+# how far round a zone daylight is looked at: a quarter of a degree is what refraction varies by
+_SUN_MARGIN_DEG = 0.25
+
+
+def sun_places(area: Area) -> tuple[LatLon, ...]:
+    """Four corners round an area, between which its daylight events lie."""
+    if isinstance(area, CircleArea):
+        center = area.center
+        high = math.degrees(area.radius_m / 6_335_000.0)
+        wide = high / max(0.01, math.cos(math.radians(center.lat_deg)))
+        lats = [center.lat_deg - high, center.lat_deg + high]
+        lons = [center.lon_deg - wide, center.lon_deg + wide]
+    else:
+        lats = [p.lat_deg for p in area.shell]
+        lons = [p.lon_deg for p in area.shell]
+    south, north = (max(-89.9, min(lats) - _SUN_MARGIN_DEG), min(89.9, max(lats) + _SUN_MARGIN_DEG))
+    west, east = min(lons) - _SUN_MARGIN_DEG, max(lons) + _SUN_MARGIN_DEG
+    return tuple(
+        LatLon(lat, (lon + 180.0) % 360.0 - 180.0) for lat in (south, north) for lon in (west, east)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A weekly recurring time of day. `start` == `end` means the whole day; may pass midnight."""
+class Source:
+    """What an authority's file says of a zone that no rule uses, kept so that it can be written.
 
-    days: frozenset[int] = WHOLE_WEEK
-    """0 is Monday, as datetime.weekday()."""
-    start: time = time(0)
-    end: time = time(0)
+    `words` is a canonical JSON object in the terms of ED-318 (names, reason, authorities, ...).
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When a zone applies: inside [valid_from, valid_to) and any window. No windows: always."""
-
-    windows: tuple[Window, ...] = ()
-    timezone: str = "UTC"
-    valid_from: datetime | None = None
-    valid_to: datetime | None = None
-
-    def active_during(self, start: datetime, end: datetime) -> bool:
-        """Whether it applies at any moment of the closed interval; both ends must be aware."""
-        if start.tzinfo is None or end.tzinfo is None:
-            raise ValueError("schedule asked with a time that has no time zone")
-        if self.valid_from is not None and end < self.valid_from:
-            return False
-        if self.valid_to is not None and start >= self.valid_to:
-            return False
-        if not self.windows:
-            return True
-        start, end = start.astimezone(UTC), end.astimezone(UTC)
-        return any(begin <= end and start < finish for begin, finish in self._spans(start, end))
-
-    def active_throughout(self, start: datetime, end: datetime) -> bool:
-        """Whether it applies at every moment of the closed interval; both ends must be aware."""
-        if start.tzinfo is None or end.tzinfo is None:
-            raise ValueError("schedule asked with a time that has no time zone")
-        if self.valid_from is not None and start < self.valid_from:
-            return False
-        if self.valid_to is not None and end >= self.valid_to:
-            return False
-        if not self.windows:
-            return True
-        covered, end = start.astimezone(UTC), end.astimezone(UTC)
-        for begin, finish in sorted(self._spans(covered, end, outer=False)):
-            if begin > covered:
-                return False
-            covered = max(covered, finish)
-            if covered > end:
-                return True
-        return False
-
-    def _spans(
-        self, start: datetime, end: datetime, *, outer: bool = True
-    ) -> Iterable[tuple[datetime, datetime]]:
-        """Windows about the interval, in UTC.
-
-        Where the clock change makes a local time ambiguous or skips it, `outer` takes the longer
-        reading and not `outer` the shorter.
-        """
-        zone = ZoneInfo(self.timezone)
-        early, late = (min, max) if outer else (max, min)
-        # two days back: a window that passes midnight may start a day before, and zones differ
-        day = start.astimezone(zone).date() - timedelta(days=2)
-        last = end.astimezone(zone).date() + timedelta(days=1)
-        while day <= last:
-            for window in self.windows:
-                if day.weekday() in window.days:
-                    over = timedelta(days=1 if window.end <= window.start else 0)
-                    begins = _readings(day, window.start, zone)
-                    finishes = _readings(day + over, window.end, zone)
-                    yield early(begins), late(finishes)
-            day += timedelta(days=1)
-
-
-def _readings(day: date, at: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    local = datetime.combine(day, at, zone)
-    return local.replace(fold=0).astimezone(UTC), local.replace(fold=1).astimezone(UTC)
-
-
-ALWAYS = Schedule()
+    form: str
+    """The format it was read from: "ed318", "ed269", "openair", "kml"."""
+    identifier: str = ""
+    country: str = ""
+    """Three letters, ISO 3166."""
+    type: str = ""
+    """The authority's own type, as PROHIBITED."""
+    words: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +105,14 @@ class Zone:
     area: Area
     floor: Altitude | None = None
     ceiling: Altitude | None = None
-    schedule: Schedule = ALWAYS
+    schedule: Schedule | Calendar = ALWAYS
     classes: frozenset[VehicleClass] = field(default_factory=frozenset)
     """The vehicle classes that it binds; empty binds every class."""
     permit: str | None = None
     """For RESTRICTED: the permit that lifts it; None where no permit can."""
     note: str = ""
+    source: Source | None = None
+    """What the authority wrote besides; no rule reads it."""
 
     def binds(self, vehicle_class: VehicleClass) -> bool:
         """Whether the zone's rules apply to a vehicle of this class."""

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ import shapely
 from geofence.errors import ZoneError
 from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum
 from geofence.kernel import Ints
+from geofence.schedule import Schedule, periods_of
 from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
 
 MAX_ZONE_WIDTH_DEG = 180.0
@@ -128,16 +130,22 @@ def _check_limits(zone: Zone) -> None:
 
 
 def _check_schedule(zone: Zone) -> None:
-    schedule = zone.schedule
-    try:
-        ZoneInfo(schedule.timezone)
-    except (OSError, ValueError, LookupError) as error:
-        raise ZoneError(
-            zone.zone_id, "schedule.timezone", f"{schedule.timezone!r} is not an IANA time zone"
-        ) from error
-    for name, at in (("valid_from", schedule.valid_from), ("valid_to", schedule.valid_to)):
-        if at is not None and at.tzinfo is None:
-            raise ZoneError(zone.zone_id, f"schedule.{name}", "it has no offset from UTC")
+    for period in periods_of(zone.schedule):
+        try:
+            ZoneInfo(period.timezone)
+        except (OSError, ValueError, LookupError) as error:
+            raise ZoneError(
+                zone.zone_id, "schedule.timezone", f"{period.timezone!r} is not an IANA time zone"
+            ) from error
+        for name, at in (("valid_from", period.valid_from), ("valid_to", period.valid_to)):
+            if at is not None and at.tzinfo is None:
+                raise ZoneError(zone.zone_id, f"schedule.{name}", "it has no offset from UTC")
+        if not period.places and any(window.has_sun for window in period.windows):
+            raise ZoneError(
+                zone.zone_id,
+                "schedule.places",
+                "daylight events need the places they are seen from: zones.sun_places(area)",
+            )
 
 
 def _rings(zone: Zone) -> list[Array]:
@@ -223,7 +231,6 @@ def _version(zones: tuple[Zone, ...], edges: list[Array]) -> str:
 
 
 def _content(zone: Zone) -> dict[str, Any]:
-    schedule = zone.schedule
     return {
         "id": zone.zone_id,
         "name": zone.name,
@@ -231,17 +238,22 @@ def _content(zone: Zone) -> dict[str, Any]:
         "circle": _circle_content(zone.area),
         "floor": _limit_content(zone.floor),
         "ceiling": _limit_content(zone.ceiling),
-        "windows": sorted(
-            (sorted(w.days), w.start.isoformat(), w.end.isoformat()) for w in schedule.windows
-        ),
-        "timezone": schedule.timezone,
-        "valid": [
-            None if at is None else at.timestamp()
-            for at in (schedule.valid_from, schedule.valid_to)
-        ],
+        "schedule": [_period_content(period) for period in periods_of(zone.schedule)],
         "classes": sorted(zone.classes),
         "permit": zone.permit,
         "note": zone.note,
+        "source": None if zone.source is None else asdict(zone.source),
+    }
+
+
+def _period_content(period: Schedule) -> dict[str, Any]:
+    return {
+        "windows": sorted((sorted(w.days), str(w.start), str(w.end)) for w in period.windows),
+        "timezone": period.timezone,
+        "valid": [
+            None if at is None else at.timestamp() for at in (period.valid_from, period.valid_to)
+        ],
+        "places": [[p.lat_deg, p.lon_deg] for p in period.places],
     }
 
 

@@ -12,7 +12,8 @@ from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.problems import ApiError, FieldError
 from geofence.errors import ZoneError, ZoneFileError
-from geofence.formats.geojson import read_zones, write_zones
+from geofence.formats import Unknown, read_any
+from geofence.formats.geojson import write_zones
 
 router = APIRouter(prefix="/v1", tags=["zones"])
 
@@ -27,18 +28,25 @@ async def get_zones(ctx: Ctx, response: Response) -> dict[str, Any]:
     return dict(write_zones(zones.zones))
 
 
-@router.put("/zones", summary="Replace the zones by a GeoJSON FeatureCollection")
+@router.put("/zones", summary="Replace the zones by those of a file")
 async def put_zones(
     request: Request,
     ctx: Ctx,
     actor: CurrentActor,
     response: Response,
+    *,
     profile: Annotated[str, Query(pattern=r"^[a-z0-9-]{1,40}$")] = "waypost",
+    form: Annotated[str, Query(alias="format", pattern=r"^[a-z0-9]{1,20}$")] = "auto",
+    unknown: Unknown = "refuse",
 ) -> dict[str, Any]:
-    """All or nothing: one bad feature and the old set stays; every bad one is listed."""
+    """All or nothing: one bad feature and the old set stays; every bad one is listed.
+
+    The body may be GeoJSON, ED-269, ED-318, OpenAir or KML; `format` names it where its content
+    shall not tell. With `unknown=forbid` the area of what is not understood is forbidden instead.
+    """
     data = await request.body()
     try:
-        zones = await asyncio.to_thread(read_zones, data, profile=profile)
+        zones = await asyncio.to_thread(read_any, data, form=form, profile=profile, unknown=unknown)
         stored = await ctx.desk.replace_zones(zones, by=actor.name)
     except ZoneFileError as error:
         raise _refused(error.errors) from error
@@ -49,7 +57,7 @@ async def put_zones(
             422,
             "validation",
             str(error),
-            next_step="name a profile that exists, or leave it out",
+            next_step="name a format and a profile that exist, or leave them out",
             errors=[FieldError("profile", str(error))],
         ) from error
     response.headers[VERSION] = stored.version

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -312,14 +312,37 @@ def land(
 Profile = Annotated[str, typer.Option(help="how the file is written: waypost, finland-2019")]
 
 
+ZoneFormat = Annotated[
+    Literal["auto", "geojson", "ed269", "ed318", "openair", "kml"],
+    typer.Option("--format", help="what the file is; auto tells by its content"),
+]
+UnknownZones = Annotated[
+    Literal["refuse", "forbid"],
+    typer.Option(
+        "--unknown",
+        help="what cannot be understood: refuse the file, or forbid its area to all, always",
+    ),
+]
+
+
 @zones_app.command("import")
 def zones_import(
-    file: Path, profile: Profile = "waypost", url: Url = URL, as_json: AsJson = False
+    file: Path,
+    *,
+    form: ZoneFormat = "auto",
+    profile: Profile = "waypost",
+    unknown: UnknownZones = "refuse",
+    url: Url = URL,
+    as_json: AsJson = False,
 ) -> None:
-    """Replace the zones in force by a GeoJSON file, all or nothing."""
-    from controller.cli import zones as does
+    """Replace the zones in force by those of a file, all or nothing.
 
-    does.import_zones(file, profile=profile, url=url, as_json=as_json)
+    Reads GeoJSON, EUROCAE ED-269 and ED-318, OpenAir and KML.
+    """
+    from controller.cli import zones
+
+    how = zones.Reading(form, profile, unknown)
+    zones.import_zones(file, how=how, url=url, as_json=as_json)
 
 
 @zones_app.command("list")
@@ -331,11 +354,18 @@ def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
 
 
 @zones_app.command("check")
-def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
-    """Check a GeoJSON file of zones; needs no controller."""
-    from controller.cli import zones as does
+def zones_check(
+    file: Path,
+    *,
+    form: ZoneFormat = "auto",
+    profile: Profile = "waypost",
+    unknown: UnknownZones = "refuse",
+    as_json: AsJson = False,
+) -> None:
+    """Check a file of zones; needs no controller."""
+    from controller.cli import zones
 
-    does.check(file, profile=profile, as_json=as_json)
+    zones.check(file, how=zones.Reading(form, profile, unknown), as_json=as_json)
 
 
 def main(run: RunController) -> None:

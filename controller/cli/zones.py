@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import typer
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, Client, CliError, Fault, at
 from geofence.errors import ZoneFileError
-from geofence.formats.geojson import read_zones
+from geofence.formats import NOT_UNDERSTOOD, Unknown, read_any
+from geofence.zones import Zone
 
 
 def _read(file: Path) -> bytes:
@@ -20,47 +22,69 @@ def _read(file: Path) -> bytes:
         raise CliError(
             f"{file}: {error.strerror}",
             status=EXIT_INPUT,
-            next_step="name a GeoJSON file that can be read",
+            next_step="name a file of zones that can be read",
         ) from error
 
 
-def _checked(file: Path, profile: str) -> tuple[bytes, int]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is to be read."""
+
+    form: str = "auto"
+    profile: str = "waypost"
+    unknown: Unknown = "refuse"
+
+
+def _checked(file: Path, how: Reading) -> tuple[bytes, tuple[Zone, ...]]:
     data = _read(file)
     try:
-        zones = read_zones(data, profile=profile)
+        zones = read_any(data, file.name, form=how.form, profile=how.profile, unknown=how.unknown)
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
             f"{file}: {len(faults)} fault(s)",
             status=EXIT_INPUT,
-            next_step="correct the features named; nothing was imported",
+            next_step="correct the features named, or have their areas forbidden with "
+            "--unknown forbid; nothing was imported",
             faults=faults,
         ) from error
     except ValueError as error:
         raise CliError(
-            str(error), status=EXIT_INPUT, next_step="name one of them with --profile"
+            str(error), status=EXIT_INPUT, next_step="name one of them with --format or --profile"
         ) from error
-    return data, len(zones)
+    return data, zones
 
 
-def check(file: Path, *, profile: str, as_json: bool) -> None:
+def _forbidden(zones: tuple[Zone, ...]) -> list[str]:
+    return [zone.zone_id for zone in zones if zone.note.startswith(NOT_UNDERSTOOD)]
+
+
+def check(file: Path, *, how: Reading, as_json: bool) -> None:
     """Read a file as the controller would."""
-    _, count = _checked(file, profile)
+    _, zones = _checked(file, how)
+    forbidden = _forbidden(zones)
     if as_json:
-        output.print_json({"file": str(file), "zones": count, "ok": True})
-    else:
-        typer.echo(f"{file}: {count} zones, no fault")
+        output.print_json(
+            {"file": str(file), "zones": len(zones), "ok": True, "forbidden": forbidden}
+        )
+        return
+    typer.echo(f"{file}: {len(zones)} zones, {'no fault' if not forbidden else 'some forbidden'}")
+    for zone_id in forbidden:
+        typer.echo(f"  {zone_id}: not understood, taken as forbidden")
 
 
-def import_zones(file: Path, *, profile: str, url: str, as_json: bool) -> None:
+def import_zones(file: Path, *, how: Reading, url: str, as_json: bool) -> None:
     """PUT a file's zones in the place of those in force."""
-    data, _ = _checked(file, profile)
+    data, zones = _checked(file, how)
+    params = {"profile": how.profile, "format": how.form, "unknown": how.unknown}
     with Client(url) as client:
-        told = client.put(at("v1", "zones"), data, profile=profile)
+        told = client.put(at("v1", "zones"), data, **params)
     if as_json:
         output.print_json(told)
-    else:
-        typer.echo(f"{told['zones']} zones are in force, version {told['version']}")
+        return
+    typer.echo(f"{told['zones']} zones are in force, version {told['version']}")
+    for zone_id in _forbidden(zones):
+        typer.echo(f"  {zone_id}: not understood, taken as forbidden")
 
 
 def _limit(value: dict[str, Any] | None) -> str:

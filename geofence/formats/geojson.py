@@ -14,104 +14,76 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from geofence.errors import ZoneError, ZoneFileError
-from geofence.formats.fields import Faults, read_altitude, read_schedule, read_text
+from geofence.errors import ZoneFileError
+from geofence.formats.fields import (
+    Faults,
+    read_altitude,
+    read_schedule,
+    read_source,
+    read_text,
+)
+from geofence.formats.files import MAX_FEATURES, Gathering, Unknown, decode_json, numbered, refused
 from geofence.formats.shapes import read_areas
 from geofence.frames import Altitude, Datum, LatLon
-from geofence.zones import ALWAYS, Area, CircleArea, Schedule, VehicleClass, Zone, ZoneKind
-from geofence.zoneset import ZoneSet
+from geofence.schedule import ALWAYS, Calendar, Schedule, seen_from
+from geofence.zones import Area, CircleArea, Source, VehicleClass, Zone, ZoneKind, sun_places
 
 __all__ = ["ZoneFileError", "read_zones", "write_zones"]
-
-MAX_BYTES = 64 * 1024 * 1024
-"""Largest file read."""
-
-MAX_FEATURES = 200_000
-"""Most features read."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _PROPERTIES = frozenset(
     {
         "id", "name", "kind", "floor", "ceiling", "schedule", "classes", "permit", "note",
-        "radius_m",
+        "radius_m", "source",
     }
 )  # fmt: skip
 
 
-def read_zones(data: bytes | str, *, profile: str = "waypost") -> tuple[Zone, ...]:
+def read_zones(
+    data: bytes | str, *, profile: str = "waypost", unknown: Unknown = "refuse"
+) -> tuple[Zone, ...]:
     """The zones of a GeoJSON FeatureCollection.
 
     Raises ZoneFileError with every fault found (feature id, field, reason); nothing is half read.
+    With `unknown="forbid"` a feature whose area alone is understood becomes a no-fly zone there.
     Raises ValueError for a profile that does not exist.
     """
     reader = _PROFILES.get(profile)
     if reader is None:
         raise ValueError(f"no zone profile {profile!r}: use one of {', '.join(sorted(_PROFILES))}")
-    faults = Faults()
-    zones: list[Zone] = []
-    numbers: dict[str, int] = {}
+    gathering = Gathering(unknown)
     for number, feature in enumerate(_features(data), start=1):
         if not isinstance(feature, Mapping):
-            faults.add(f"#{number}", "type", "not a Feature object")
+            gathering.fault(f"#{number}", "type", "not a Feature object")
             continue
+        faults = Faults()
         zone_id = _feature_id(feature, number, faults)
-        if zone_id in numbers:
-            faults.add(
-                zone_id,
-                "id",
-                f"features {numbers[zone_id]} and {number} of the file share it: rename one",
-            )
-        numbers.setdefault(zone_id, number)
-        zones.extend(reader(zone_id, feature, faults))
-    _check_split_ids(zones, faults)
-    if faults.found:
-        raise ZoneFileError(tuple(faults.found))
-    try:
-        ZoneSet(zones)
-    except ZoneError as error:
-        raise ZoneFileError((error,)) from error
-    return tuple(zones)
+        zones = reader(zone_id, feature, faults)
+        areas = [zone.area for zone in zones] if zones else _areas_alone(zone_id, feature)
+        gathering.add(number, zone_id, zones, areas, faults)
+    return gathering.zones()
+
+
+def _areas_alone(zone_id: str, feature: Mapping[str, Any]) -> list[Area]:
+    """The areas of a feature whose rules are not understood; none where they are not either."""
+    faults = Faults()
+    properties = feature.get("properties")
+    radius_m = properties.get("radius_m") if isinstance(properties, Mapping) else None
+    areas = read_areas(zone_id, feature.get("geometry"), radius_m, faults)
+    return [] if faults.found else areas
 
 
 def _features(data: bytes | str) -> list[Any]:
-    document = _decode(data)
+    document = decode_json(data)
     if not isinstance(document, Mapping) or document.get("type") != "FeatureCollection":
-        raise _refused("type", "not a GeoJSON FeatureCollection")
+        raise refused("type", "not a GeoJSON FeatureCollection")
     features = document.get("features")
     if not isinstance(features, list):
-        raise _refused("features", "no list of features")
+        raise refused("features", "no list of features")
     if len(features) > MAX_FEATURES:
-        raise _refused("features", f"{len(features)} features, more than {MAX_FEATURES}: split it")
+        raise refused("features", f"{len(features)} features, more than {MAX_FEATURES}: split it")
     return features
-
-
-def _decode(data: bytes | str) -> Any:
-    size = len(data)
-    if size > MAX_BYTES:
-        raise _refused("size", f"{size} bytes, more than {MAX_BYTES}: split it")
-    try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
-        return json.loads(text, object_pairs_hook=_unique_keys)
-    except UnicodeDecodeError as error:
-        raise _refused("encoding", f"not UTF-8: {error}") from error
-    except RecursionError as error:
-        raise _refused("json", "nested too deeply") from error
-    except ValueError as error:
-        raise _refused("json", str(error)) from error
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} stands twice in one object")
-    return found
-
-
-def _refused(field: str, reason: str) -> ZoneFileError:
-    return ZoneFileError((ZoneError("file", field, reason),))
 
 
 def _feature_id(feature: Mapping[str, Any], number: int, faults: Faults) -> str:
@@ -135,15 +107,6 @@ def _is_id(value: Any) -> bool:
     if isinstance(value, str):
         return 0 < len(value.strip()) <= 200
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_split_ids(zones: Iterable[Zone], faults: Faults) -> None:
-    seen: set[str] = set()
-    flagged = {error.feature for error in faults.found if error.field == "id"}
-    for zone in zones:
-        if zone.zone_id in seen and zone.zone_id not in flagged:
-            faults.add(zone.zone_id, "id", "a part of a MultiPolygon and another feature share it")
-        seen.add(zone.zone_id)
 
 
 def _properties(zone_id: str, feature: Mapping[str, Any], faults: Faults) -> Mapping[str, Any]:
@@ -174,19 +137,26 @@ def _read_waypost(zone_id: str, feature: Mapping[str, Any], faults: Faults) -> l
         faults.add(zone_id, "permit", f"a {kind} zone has none: only a restricted zone has")
     name = read_text(zone_id, "name", properties.get("name"), faults) or ""
     note = read_text(zone_id, "note", properties.get("note"), faults) or ""
+    source = read_source(zone_id, properties.get("source"), faults)
     areas = read_areas(zone_id, feature.get("geometry"), properties.get("radius_m"), faults)
     if kind is None or len(faults.found) > before:
         return []
     return [
-        Zone(part_id, name, kind, area, floor, ceiling, schedule, classes, permit, note)
-        for part_id, area in _numbered(zone_id, areas)
+        Zone(
+            part_id,
+            name,
+            kind,
+            area,
+            floor,
+            ceiling,
+            seen_from(schedule, sun_places(area)),
+            classes,
+            permit,
+            note,
+            source=source,
+        )
+        for part_id, area in numbered(zone_id, areas)
     ]
-
-
-def _numbered(zone_id: str, areas: list[Area]) -> list[tuple[str, Area]]:
-    if len(areas) == 1:
-        return [(zone_id, areas[0])]
-    return [(f"{zone_id}#{number}", area) for number, area in enumerate(areas, start=1)]
 
 
 def _read_kind(zone_id: str, properties: Mapping[str, Any], faults: Faults) -> ZoneKind | None:
@@ -247,7 +217,7 @@ def _read_finland(zone_id: str, feature: Mapping[str, Any], faults: Faults) -> l
     drones = frozenset({VehicleClass.MULTIROTOR})
     return [
         Zone(part_id, name, ZoneKind.NO_FLY, area, floor, classes=drones, note=note)
-        for part_id, area in _numbered(zone_id, areas)
+        for part_id, area in numbered(zone_id, areas)
     ]
 
 
@@ -278,6 +248,8 @@ def _write_zone(zone: Zone) -> dict[str, Any]:
         properties["permit"] = zone.permit
     if zone.note:
         properties["note"] = zone.note
+    if zone.source is not None:
+        properties["source"] = _write_source(zone.source)
     area = zone.area
     if isinstance(area, CircleArea):
         properties["radius_m"] = area.radius_m
@@ -301,14 +273,20 @@ def _write_altitude(limit: Altitude | None) -> dict[str, Any] | None:
     return None if limit is None else {"value_m": limit.value_m, "datum": str(limit.datum)}
 
 
-def _write_schedule(schedule: Schedule) -> dict[str, Any]:
+def _write_schedule(schedule: Schedule | Calendar) -> dict[str, Any]:
+    if isinstance(schedule, Calendar):
+        return {"periods": [_write_period(period) for period in schedule.periods]}
+    return _write_period(schedule)
+
+
+def _write_period(schedule: Schedule) -> dict[str, Any]:
     content: dict[str, Any] = {"timezone": schedule.timezone}
     if schedule.windows:
         content["windows"] = [
             {
                 "days": [DAYS[day] for day in sorted(window.days)],
-                "start": window.start.isoformat(),
-                "end": window.end.isoformat(),
+                "start": str(window.start),
+                "end": str(window.end),
             }
             for window in schedule.windows
         ]
@@ -317,3 +295,13 @@ def _write_schedule(schedule: Schedule) -> dict[str, Any]:
         if value is not None:
             content[name] = value.isoformat()
     return content
+
+
+def _write_source(source: Source) -> dict[str, Any]:
+    return {
+        "form": source.form,
+        "identifier": source.identifier,
+        "country": source.country,
+        "type": source.type,
+        "words": json.loads(source.words),
+    }

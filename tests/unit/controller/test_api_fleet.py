@@ -119,6 +119,32 @@ async def test_zones_are_replaced_all_or_nothing(client: httpx.AsyncClient, desk
     assert done.json()["version"] == desk.zone_set.version != before.headers["X-Zones-Version"]
 
 
+async def test_zones_of_another_format_keep_what_their_authority_said(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    circle = {"type": "Circle", "center": [24.9, 60.1], "radius": 100}
+    volume = {"uomDimensions": "M", "horizontalProjection": circle}
+    dusk = {"day": ["ANY"], "startEvent": "SS", "endEvent": "SR"}
+    zone = {
+        "identifier": "FIN1",
+        "country": "FIN",
+        "type": "COMMON",
+        "restriction": "REQ_AUTHORISATION",
+        "zoneAuthority": [{"name": "Harbour master"}],
+        "applicability": [{"permanent": "NO", "schedule": [dusk]}],
+        "geometry": [volume],
+    }
+    body = {"UASZoneList": [zone]}
+    assert (await client.put("/v1/zones", json=body, params={"format": "none"})).status_code == 422
+    done = await client.put("/v1/zones", json=body)
+    assert done.status_code == 200, done.text
+    (feature,) = (await client.get("/v1/zones")).json()["features"]
+    properties = feature["properties"]
+    assert properties["permit"] == "FIN1"
+    assert properties["schedule"]["windows"][0]["start"] == "SS"
+    assert properties["source"]["words"]["zoneAuthority"][0]["name"][0]["text"] == "Harbour master"
+
+
 async def test_alarms_are_acknowledged_by_name(client: httpx.AsyncClient, desk: FakeDesk) -> None:
     desk.put_alarm(alarm("A-1", START))
     assert (await client.get("/v1/alarms")).json()[0]["acknowledged_by"] == ""

@@ -267,6 +267,40 @@ def test_a_bad_zone_is_named_and_the_old_ones_stay(server: DeskServer, tmp_path:
     assert server.call(lambda desk: desk.zone_set.version) == before
 
 
+OPEN_AIR = """AC P
+AN Dam
+AH 1000ft AGL
+V X=60:10:00 N 024:50:00 E
+DC 0.5
+AC XYZ
+AN Riddle
+V X=60:10:00 N 024:55:00 E
+DC 0.5
+"""
+
+
+def test_zones_of_other_formats_are_imported_and_riddles_forbidden(
+    server: DeskServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "airspace.txt"
+    file.write_text(OPEN_AIR)
+    before = server.call(lambda desk: desk.zone_set.version)
+    status, told = run(server, "zones", "import", str(file))
+    assert status == 4
+    assert "Riddle" in told
+    assert "--unknown forbid" in " ".join(told.split())
+    assert server.call(lambda desk: desk.zone_set.version) == before
+    status, told = run(server, "zones", "check", str(file), "--unknown", "forbid")
+    assert status == 0
+    assert "Riddle: not understood, taken as forbidden" in told
+    status, told = run(server, "zones", "import", str(file), "--unknown", "forbid")
+    assert status == 0
+    kinds = server.call(lambda desk: {z.zone_id: str(z.kind) for z in desk.zone_set})
+    assert kinds == {"Dam": "no_fly", "Riddle": "no_fly"}
+    assert run(server, "zones", "check", str(file), "--format", "kml")[0] == 4
+    assert run(server, "zones", "check", str(file), "--format", "aixm")[0] != 0
+
+
 def test_help_is_quick() -> None:
     command = [sys.executable, "-m", "controller", "--help"]
     best_s = 9.0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 import pytest
 
 from geofence.errors import ZoneFileError
-from geofence.formats import geojson
+from geofence.formats import files, geojson
 from geofence.formats.geojson import read_zones, write_zones
 from geofence.frames import Altitude, Datum, LatLon
 from geofence.zones import (
@@ -302,10 +302,10 @@ def test_what_is_no_zone_file(text, field) -> None:
 
 
 def test_too_much_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(geojson, "MAX_BYTES", 1_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 1_000)
     assert refused(" " * 1_001)[0][1] == "size"
     monkeypatch.setattr(geojson, "MAX_FEATURES", 1)
-    monkeypatch.setattr(geojson, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(files, "MAX_BYTES", 100_000)
     assert refused(document(feature("a"), feature("b")))[0][1] == "features"
     monkeypatch.setattr("geofence.formats.shapes.MAX_VERTICES", 4)
     assert "simplify" in refused(document(feature("a")))[0][2]
