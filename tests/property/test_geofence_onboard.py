@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import shapely
 from hypothesis import given, settings
@@ -67,7 +68,7 @@ def random_path(rng: random.Random, start: LatLon) -> FlightPath:
         points.append(offset(points[-1], rng.uniform(0.0, 360.0), rng.uniform(50.0, 1_500.0)))
     legs = tuple(
         PathLeg(n, f"leg {n}", a, b, 50.0, 50.0, NOON, NOON, CORRIDOR_M)
-        for n, (a, b) in enumerate(zip(points, points[1:], strict=False))
+        for n, (a, b) in enumerate(pairwise(points))
     )
     disc = Disc(0, "take-off", start, 10.0, 0.0, 50.0, NOON, NOON)
     return FlightPath(VehicleClass.MULTIROTOR, legs, (disc,))
