@@ -127,7 +127,8 @@ def walk_flight(
         )
     except RequestError as error:
         return GoNoGo(go=False, reasons=(Reason("envelope", str(error)),), verdict=None)
-    path = _everything_flown(mission, legs, checks, surroundings)
+    own, spare = air_used(mission, legs, checks, surroundings)
+    path = replace(own, legs=own.legs + spare.legs, discs=own.discs + spare.discs)
     reasons = (
         *_heights(mission, legs, checks.rules, surroundings),
         *_envelope(mission, legs, checks),
@@ -136,12 +137,13 @@ def walk_flight(
     return Walked(legs, path, reasons)
 
 
-def _everything_flown(
+def air_used(
     mission: AirMission,
     legs: tuple[FlownLeg, ...],
     checks: FlightChecks,
     surroundings: Surroundings,
-) -> FlightPath:
+) -> tuple[FlightPath, FlightPath]:
+    """What the mission uses of the air, and what its contingencies may use beside."""
     own = flight_path(
         mission, legs, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
     )
@@ -153,9 +155,7 @@ def _everything_flown(
         rules=checks.rules,
         surroundings=surroundings,
     )
-    if not lines and not discs:
-        return own
-    return replace(own, legs=own.legs + lines, discs=own.discs + discs)
+    return own, replace(own, legs=lines, discs=discs)
 
 
 def _heights(
