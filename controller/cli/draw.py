@@ -21,6 +21,7 @@ from geofence.frames import LatLon, LocalFrame
 from geofence.heights import Surroundings
 from geofence.zones import CircleArea, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
+from missions.contingency import LANDING_LABEL, RALLY_LABEL, RETURN_LABEL
 from missions.model import AirMission, ItemKind
 
 WIDTH, HEIGHT = 1600, 1080
@@ -149,11 +150,21 @@ def draw(scene: Scene, file: Path) -> None:
         canvas.line(list(part.exterior.coords), WAY, 1.0, dash=(5.0, 4.0))
     taken = _way(canvas, view, scene)
     taken += _violations(canvas, view, scene)
+    taken.append(shapely.box(view.right - 66, view.top, view.right, view.top + 80))
+    taken.append(shapely.box(view.left, view.bottom - 56, view.left + 310, view.bottom))
     _labels(canvas, view, shapes, taken)
     _frame(canvas, view)
     _panel(canvas, scene, {zone.kind for zone, _ in shapes})
     box = (view.left, view.bottom + MARGIN, view.right, HEIGHT - MARGIN)
-    draw_profile(canvas, box, scene.own, scene.zones, scene.surroundings, COLORS, hit)
+    draw_profile(
+        canvas,
+        box,
+        scene.own,
+        zones=scene.zones,
+        surroundings=scene.surroundings,
+        colors=COLORS,
+        hit=hit,
+    )
     canvas.save(file)
 
 
@@ -269,15 +280,18 @@ def _way(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polygon]:
             canvas.polygon(arrow_head(tip, math.atan2(y1 - y0, x1 - x0), 10), WAY)
     home = view.at(scene.mission.home)
     numbers: dict[LatLon, list[str]] = {}
+    heights: dict[LatLon, float] = {}
     for number, item in enumerate(scene.mission.items, 1):
         if item.kind is ItemKind.WAYPOINT and item.position is not None:
             numbers.setdefault(item.position, []).append(str(number))
+            heights[item.position] = max(item.alt_home_m, heights.get(item.position, 0.0))
     for place, known in numbers.items():
         at = view.at(place)
         if math.dist(at, home) < 14:
             continue
         canvas.dot(at, 6.5, WHITE, edge=WAY)
         text = ",".join(known if len(known) <= 3 else [*known[:2], "..."])
+        text += f" at {heights[place]:.0f} m"
         x, y = at[0] + 10, at[1] - 16
         canvas.text((x, y), text, 13, WAY, halo=PAPER)
         wide = canvas.text_width(text, 13)
@@ -295,13 +309,15 @@ def _lines(legs: Sequence[PathLeg]) -> list[PathLeg]:
 
 
 def _violations(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polygon]:
-    taken = []
+    taken: list[shapely.Polygon] = []
+    lines: list[shapely.Polygon] = []
     own = {leg.label for leg in scene.own.legs} | {disc.label for disc in scene.own.discs}
     for number, violation in reversed(list(enumerate(scene.violations, 1))):
         begin, end = view.at(violation.entry), view.at(violation.exit)
         dash = None if violation.label in own else (10.0, 6.0)
         if math.dist(begin, end) > 1.0:
             canvas.line([begin, end], HIT, 6.0, dash=dash)
+            lines.append(shapely.LineString([begin, end]).buffer(5))
         for at in (begin, end):
             canvas.dot(at, 4.5, WHITE, edge=HIT)
         at = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
@@ -311,7 +327,7 @@ def _violations(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polyg
         canvas.dot(at, 11, HIT, edge=WHITE)
         canvas.text(at, str(number), 13, WHITE, anchor="mm")
         taken.append(shapely.Point(at).buffer(14))
-    return taken
+    return taken + lines
 
 
 def _nice(value: float) -> float:
@@ -346,6 +362,10 @@ def _frame(canvas: Canvas, view: _View) -> None:
     for part in range(4):
         color = INK if part % 2 == 0 else WHITE
         canvas.box((x + wide * part / 4, y - 4, x + wide * (part + 1) / 4, y + 3), color, INK)
+    grid_m = _nice(170.0 / view.per_m)
+    if grid_m != length_m:
+        grid = f"grid {grid_m / 1000:g} km" if grid_m >= 1000 else f"grid {grid_m:g} m"
+        canvas.text((x + wide + 26, y), grid, 13, SOFT, anchor="lm", halo=PAPER)
     words = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
     canvas.text((x + wide, y - 8), words, 13, INK, anchor="rb")
     canvas.text((x, y - 8), "0", 13, INK, anchor="lb")
@@ -358,7 +378,7 @@ def _frame(canvas: Canvas, view: _View) -> None:
 
 
 def _panel(canvas: Canvas, scene: Scene, kinds: set[ZoneKind]) -> None:
-    x, y, width = WIDTH - PANEL + 6, MARGIN, PANEL - MARGIN - 6
+    x, y, width = WIDTH - PANEL + 6.0, float(MARGIN), PANEL - MARGIN - 6.0
     for line in canvas.wrapped(scene.title, 21, width):
         canvas.text((x, y), line, 21, INK)
         y += 27
@@ -370,10 +390,11 @@ def _panel(canvas: Canvas, scene: Scene, kinds: set[ZoneKind]) -> None:
     canvas.box((x, y, x + width, y + 40), color)
     canvas.text((x + 14, y + 20), word, 20, WHITE, anchor="lm")
     clearance = scene.verdict.clearance_m
-    if clearance is not None:
+    if clearance is not None and scene.verdict.allowed:
         words = f"line to {scene.verdict.nearest_zone_id}: {clearance:.0f} m"
         canvas.text((x + width - 12, y + 20), words, 13, WHITE, anchor="rm")
-    y += 52
+    y += 54
+    y = _tallies(canvas, (x, y), scene)
     legend_top = HEIGHT - MARGIN - 26 * (len(kinds) + 5) - 10
     for number, violation in enumerate(scene.violations, 1):
         lines = canvas.wrapped(_words(violation), 13, width - 34)
@@ -390,13 +411,40 @@ def _panel(canvas: Canvas, scene: Scene, kinds: set[ZoneKind]) -> None:
     _legend(canvas, (x, legend_top), kinds)
 
 
+def _tallies(canvas: Canvas, at: Point, scene: Scene) -> float:
+    """How the mission itself and each kind of contingency fares; gives where to go on."""
+    x, y = at
+    rows = [("Mission: legs and discs", "")]
+    labels = {leg.label for leg in scene.spare.legs} | {disc.label for disc in scene.spare.discs}
+    for words, prefix in (
+        ("Straight returns", RETURN_LABEL),
+        ("Returns to rally points", RALLY_LABEL),
+        ("Landings in place", LANDING_LABEL),
+    ):
+        if any(label.startswith(prefix) for label in labels):
+            rows.append((words, prefix))
+    for words, prefix in rows:
+        count = sum(
+            v.label.startswith(prefix) if prefix else v.label not in labels
+            for v in scene.violations
+        )
+        canvas.text((x, y), words, 14, INK)
+        told, color = ("clear", GO) if not count else (f"{count} violated", HIT)
+        canvas.text((WIDTH - MARGIN, y), told, 14, color, anchor="rt")
+        y += 23
+    if len(rows) == 1:
+        canvas.text((x, y), "Contingencies: the mission's own checked return path", 14, INK)
+        y += 23
+    return y + 12
+
+
 def _words(violation: Violation) -> str:
     zone = violation.zone_id
     if violation.zone_name and violation.zone_name != zone:
         zone = f"{zone} {violation.zone_name}"
-    verb = "leaves" if violation.kind is ZoneKind.KEEP_IN else "enters"
+    way = "out of" if violation.kind is ZoneKind.KEEP_IN else "into"
     label = violation.label[:1].upper() + violation.label[1:]
-    return f"{label} {verb} {zone}, {violation.depth_m:.0f} m deep"
+    return f"{label}: {violation.depth_m:.0f} m {way} {zone}"
 
 
 def _legend(canvas: Canvas, at: Point, kinds: set[ZoneKind]) -> None:

@@ -13,7 +13,7 @@ import shapely
 from controller.cli.draw_canvas import Canvas, Color
 from geofence.check import FlightPath, PathLeg
 from geofence.frames import LocalFrame, geodesic_m
-from geofence.heights import Surroundings, resolve
+from geofence.heights import Band, Surroundings, resolve
 from geofence.zones import CircleArea, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
@@ -46,6 +46,7 @@ def draw_profile(
     canvas: Canvas,
     box: Box,
     path: FlightPath,
+    *,
     zones: ZoneSet,
     surroundings: Surroundings,
     colors: Mapping[ZoneKind, Color],
@@ -64,8 +65,17 @@ def draw_profile(
     length_m = sum(geodesic_m(leg.start, leg.end) for leg in legs)
     axes = _Axes(box, length_m, low_m, max(heights) + room_m)
     for zone, begin_m, end_m in _passed(legs, zones, path):
-        _zone(canvas, axes, zone, (begin_m, end_m), surroundings, colors, zone.zone_id in hit)
+        _zone(
+            canvas,
+            axes,
+            zone,
+            (begin_m, end_m),
+            band=resolve(zone, surroundings),
+            color=colors[zone.kind],
+            hit=zone.zone_id in hit,
+        )
     _scales(canvas, axes)
+    _columns(canvas, axes, path, legs)
     along_m = 0.0
     for leg in legs:
         further_m = along_m + geodesic_m(leg.start, leg.end)
@@ -77,6 +87,23 @@ def draw_profile(
         for point in points:
             canvas.dot(point, 3.5, _PAPER, edge=_WAY)
         along_m = further_m
+
+
+def _columns(canvas: Canvas, axes: _Axes, path: FlightPath, legs: list[PathLeg]) -> None:
+    """Take-off, drops and landing: upright lines where the way passes their places."""
+    along_m = 0.0
+    places = {legs[0].start: [0.0]}
+    for leg in legs:
+        along_m += geodesic_m(leg.start, leg.end)
+        places.setdefault(leg.end, []).append(along_m)
+    for disc in path.discs:
+        for place, spots in places.items():
+            if geodesic_m(place, disc.center) > disc.radius_m:
+                continue
+            for spot in spots:
+                x = axes.x(spot)
+                points = [(x, axes.y(disc.low_amsl_m)), (x, axes.y(disc.high_amsl_m))]
+                canvas.line(points, _WAY, 1.6, dash=(4.0, 3.0))
 
 
 def _nominal(path: FlightPath) -> list[PathLeg]:
@@ -129,16 +156,15 @@ def _zone(
     axes: _Axes,
     zone: Zone,
     span: tuple[float, float],
-    surroundings: Surroundings,
-    colors: Mapping[ZoneKind, Color],
+    *,
+    band: Band,
+    color: Color,
     hit: bool,
 ) -> None:
-    band = resolve(zone, surroundings)
     west, east = axes.x(span[0]), axes.x(span[1])
     north, south = axes.y(band.high_m), axes.y(band.low_m)
     if south - north < 0.5:
         return
-    color = colors[zone.kind]
     hatch = 9.0 if zone.kind is ZoneKind.NO_FLY else 0.0
     area = shapely.box(west, north, max(east, west + 2.0), south)
     canvas.area(area, color, 0.28 if hit else 0.14, hatch=hatch, hatch_alpha=0.4)
