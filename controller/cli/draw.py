@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,66 +14,33 @@ import shapely
 import shapely.ops
 
 from controller.cli.draw_canvas import Canvas, Color, Point, arrow_head
+from controller.cli.draw_panel import draw_panel
 from controller.cli.draw_profile import PROFILE_HEIGHT, draw_profile
-from geofence.check import FlightPath, PathLeg, Verdict, Violation
+from controller.cli.draw_scene import (
+    BACK,
+    COLORS,
+    DASHES,
+    HEIGHT,
+    HIT,
+    INK,
+    MARGIN,
+    PANEL,
+    PANEL_PAPER,
+    PAPER,
+    RULE,
+    SOFT,
+    WAY,
+    WHITE,
+    WIDTH,
+    Scene,
+)
+from geofence.check import FlightPath, PathLeg
 from geofence.frames import LatLon, LocalFrame
-from geofence.heights import Surroundings
 from geofence.zones import CircleArea, Zone, ZoneKind
-from geofence.zoneset import ZoneSet
-from missions.contingency import LANDING_LABEL, RALLY_LABEL, RETURN_LABEL
-from missions.model import AirMission, ItemKind
+from missions.model import ItemKind
 
-WIDTH, HEIGHT = 1600, 1080
-PANEL = 410
-MARGIN = 18
 MIN_SPAN_M = 250.0
-
-INK: Color = (28, 36, 48)
-SOFT: Color = (104, 116, 132)
-PAPER: Color = (246, 247, 244)
-PANEL_PAPER: Color = (255, 255, 255)
-RULE: Color = (221, 225, 228)
-WAY: Color = (20, 70, 160)
-HIT: Color = (200, 16, 40)
-BACK: Color = (120, 92, 160)
-GO: Color = (24, 128, 72)
-WHITE: Color = (255, 255, 255)
-
-COLORS: dict[ZoneKind, Color] = {
-    ZoneKind.NO_FLY: (206, 44, 60),
-    ZoneKind.RESTRICTED: (216, 128, 8),
-    ZoneKind.ADVISORY: (40, 132, 176),
-    ZoneKind.KEEP_IN: (36, 140, 84),
-}
-DASHES: dict[ZoneKind, tuple[float, float] | None] = {
-    ZoneKind.NO_FLY: None,
-    ZoneKind.RESTRICTED: (12.0, 5.0),
-    ZoneKind.ADVISORY: (3.0, 5.0),
-    ZoneKind.KEEP_IN: None,
-}
-NAMES: dict[ZoneKind, str] = {
-    ZoneKind.NO_FLY: "no-fly",
-    ZoneKind.RESTRICTED: "restricted",
-    ZoneKind.ADVISORY: "advisory",
-    ZoneKind.KEEP_IN: "keep-in (stay inside)",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What there is to see. `violations` are those told, one a leg and zone."""
-
-    title: str
-    subtitle: str
-    mission: AirMission
-    own: FlightPath
-    """The mission itself."""
-    spare: FlightPath
-    """What its contingencies may use beside."""
-    zones: ZoneSet
-    surroundings: Surroundings
-    verdict: Verdict
-    violations: tuple[Violation, ...]
+"""Least that the map shows."""
 
 
 class _View:
@@ -154,7 +120,7 @@ def draw(scene: Scene, file: Path) -> None:
     taken.append(shapely.box(view.left, view.bottom - 56, view.left + 310, view.bottom))
     _labels(canvas, view, shapes, taken)
     _frame(canvas, view)
-    _panel(canvas, scene, {zone.kind for zone, _ in shapes})
+    draw_panel(canvas, scene, {zone.kind for zone, _ in shapes})
     box = (view.left, view.bottom + MARGIN, view.right, HEIGHT - MARGIN)
     draw_profile(
         canvas,
@@ -309,25 +275,41 @@ def _lines(legs: Sequence[PathLeg]) -> list[PathLeg]:
 
 
 def _violations(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polygon]:
-    taken: list[shapely.Polygon] = []
     lines: list[shapely.Polygon] = []
     own = {leg.label for leg in scene.own.legs} | {disc.label for disc in scene.own.discs}
-    for number, violation in reversed(list(enumerate(scene.violations, 1))):
-        begin, end = view.at(violation.entry), view.at(violation.exit)
+    spans = [(view.at(each.entry), view.at(each.exit)) for each in scene.violations]
+    for violation, (begin, end) in zip(scene.violations, spans, strict=True):
         dash = None if violation.label in own else (10.0, 6.0)
         if math.dist(begin, end) > 1.0:
             canvas.line([begin, end], HIT, 6.0, dash=dash)
             lines.append(shapely.LineString([begin, end]).buffer(5))
         for at in (begin, end):
             canvas.dot(at, 4.5, WHITE, edge=HIT)
-        at = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
-        spot = shapely.Point(at).buffer(12)
-        if any(spot.intersects(other) for other in taken):
-            at = (at[0] + 24, at[1] + 10)
+    marks: list[Point] = []
+    for begin, end in spans:
+        middle = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
+        marks.append(_free(middle, marks))
+        canvas.line([middle, marks[-1]], HIT, 1.4)
+    for number, at in enumerate(marks, 1):
         canvas.dot(at, 11, HIT, edge=WHITE)
         canvas.text(at, str(number), 13, WHITE, anchor="mm")
-        taken.append(shapely.Point(at).buffer(14))
-    return taken + lines
+    return [shapely.Point(at).buffer(14) for at in marks] + lines
+
+
+def _free(middle: Point, marks: Sequence[Point]) -> Point:
+    """The nearest place round a point where a mark covers no other."""
+    tries = [middle] + [
+        (
+            middle[0] + radius * math.cos(turn * math.pi / 6),
+            middle[1] + radius * math.sin(turn * math.pi / 6),
+        )
+        for radius in (28.0, 52.0, 76.0)
+        for turn in range(12)
+    ]
+    for at in tries:
+        if all(math.dist(at, mark) >= 24.0 for mark in marks):
+            return at
+    return middle
 
 
 def _nice(value: float) -> float:
@@ -375,113 +357,3 @@ def _frame(canvas: Canvas, view: _View) -> None:
     canvas.polygon([(x, y - 17), (x + 8, y + 12), (x, y + 6)], INK)
     canvas.polygon([(x, y - 17), (x - 8, y + 12), (x, y + 6)], SOFT)
     canvas.text((x, y - 27), "N", 15, INK, anchor="mb", halo=PAPER)
-
-
-def _panel(canvas: Canvas, scene: Scene, kinds: set[ZoneKind]) -> None:
-    x, y, width = WIDTH - PANEL + 6.0, float(MARGIN), PANEL - MARGIN - 6.0
-    for line in canvas.wrapped(scene.title, 21, width):
-        canvas.text((x, y), line, 21, INK)
-        y += 27
-    for line in canvas.wrapped(scene.subtitle, 13, width):
-        canvas.text((x, y), line, 13, SOFT)
-        y += 19
-    y += 8
-    color, word = (GO, "CLEAR") if scene.verdict.allowed else (HIT, "NOT ALLOWED")
-    canvas.box((x, y, x + width, y + 40), color)
-    canvas.text((x + 14, y + 20), word, 20, WHITE, anchor="lm")
-    clearance = scene.verdict.clearance_m
-    if clearance is not None and scene.verdict.allowed:
-        words = f"line to {scene.verdict.nearest_zone_id}: {clearance:.0f} m"
-        canvas.text((x + width - 12, y + 20), words, 13, WHITE, anchor="rm")
-    y += 54
-    y = _tallies(canvas, (x, y), scene)
-    legend_top = HEIGHT - MARGIN - 26 * (len(kinds) + 5) - 10
-    for number, violation in enumerate(scene.violations, 1):
-        lines = canvas.wrapped(_words(violation), 13, width - 34)
-        if y + 19 * len(lines) + 22 > legend_top:
-            more = len(scene.violations) - number + 1
-            canvas.text((x + 32, y), f"and {more} more", 13, SOFT)
-            break
-        canvas.dot((x + 12, y + 11), 11, HIT)
-        canvas.text((x + 12, y + 11), str(number), 13, WHITE, anchor="mm")
-        for line in lines:
-            canvas.text((x + 32, y + 2), line, 13, INK)
-            y += 19
-        y += 10
-    _legend(canvas, (x, legend_top), kinds)
-
-
-def _tallies(canvas: Canvas, at: Point, scene: Scene) -> float:
-    """How the mission itself and each kind of contingency fares; gives where to go on."""
-    x, y = at
-    rows = [("Mission: legs and discs", "")]
-    labels = {leg.label for leg in scene.spare.legs} | {disc.label for disc in scene.spare.discs}
-    for words, prefix in (
-        ("Straight returns", RETURN_LABEL),
-        ("Returns to rally points", RALLY_LABEL),
-        ("Landings in place", LANDING_LABEL),
-    ):
-        if any(label.startswith(prefix) for label in labels):
-            rows.append((words, prefix))
-    for words, prefix in rows:
-        count = sum(
-            v.label.startswith(prefix) if prefix else v.label not in labels
-            for v in scene.violations
-        )
-        canvas.text((x, y), words, 14, INK)
-        told, color = ("clear", GO) if not count else (f"{count} violated", HIT)
-        canvas.text((WIDTH - MARGIN, y), told, 14, color, anchor="rt")
-        y += 23
-    if len(rows) == 1:
-        canvas.text((x, y), "Contingencies: the mission's own checked return path", 14, INK)
-        y += 23
-    return y + 12
-
-
-def _words(violation: Violation) -> str:
-    zone = violation.zone_id
-    if violation.zone_name and violation.zone_name != zone:
-        zone = f"{zone} {violation.zone_name}"
-    way = "out of" if violation.kind is ZoneKind.KEEP_IN else "into"
-    label = violation.label[:1].upper() + violation.label[1:]
-    return f"{label}: {violation.depth_m:.0f} m {way} {zone}"
-
-
-def _legend(canvas: Canvas, at: Point, kinds: set[ZoneKind]) -> None:
-    x, y = at
-    canvas.line([(x, y), (WIDTH - MARGIN, y)], RULE, 1.2)
-    y += 22
-    rows: list[tuple[str, ZoneKind | str]] = [("path, with direction of flight", "way")]
-    rows += [("corridor that is kept clear", "own"), ("air that a failsafe may use", "spare")]
-    rows += [("violation: entry to exit", "hit"), ("home", "home")]
-    rows += [(NAMES[kind], kind) for kind in ZoneKind if kind in kinds]
-    for words, what in rows:
-        _sample(canvas, x, y, what)
-        canvas.text((x + 58, y), words, 13, INK, anchor="lm")
-        y += 26
-
-
-def _sample(canvas: Canvas, x: float, y: float, what: ZoneKind | str) -> None:
-    box = shapely.box(x, y - 8, x + 44, y + 8)
-    ring = list(box.exterior.coords)
-    match what:
-        case ZoneKind():
-            color = COLORS[what]
-            hatch = {ZoneKind.NO_FLY: 9.0, ZoneKind.KEEP_IN: 14.0}.get(what, 0.0)
-            canvas.area(box, color, 0.15, hatch=hatch, hatch_alpha=0.4)
-            canvas.line(ring, color, 1.9, dash=DASHES[what])
-        case "way":
-            canvas.line([(x, y), (x + 44, y)], WAY, 3.2)
-            canvas.polygon(arrow_head((x + 26, y), 0.0, 9), WAY)
-        case "own":
-            canvas.area(box, WAY, 0.17)
-            canvas.line(ring, WAY, 1.0, dash=(5.0, 4.0))
-        case "spare":
-            canvas.area(box, BACK, 0.16)
-        case "hit":
-            canvas.line([(x + 4, y), (x + 40, y)], HIT, 6.0)
-            canvas.dot((x + 4, y), 4.5, WHITE, edge=HIT)
-            canvas.dot((x + 40, y), 4.5, WHITE, edge=HIT)
-        case _:
-            canvas.dot((x + 22, y), 10, WAY, edge=WHITE)
-            canvas.text((x + 22, y), "H", 12, WHITE, anchor="mm")

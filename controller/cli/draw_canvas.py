@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import shapely
+import shapely.ops
 from PIL import Image, ImageDraw, ImageFont
 
 Point = tuple[float, float]

@@ -265,7 +265,8 @@ def _zone_words(zones: ZoneSet, violation: Violation) -> str:
 
 
 def _draw(asked: Asked, file: Path, checked: Checked, told: tuple[Violation, ...]) -> None:
-    from controller.cli.draw import Scene, draw
+    from controller.cli.draw import draw
+    from controller.cli.draw_scene import Scene
 
     scene = Scene(
         title=asked.file.name,
