@@ -263,7 +263,7 @@ def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = Fals
 
 
 @mission_app.callback()
-def mission() -> None:
+def _mission_group() -> None:
     """Check missions of other tools."""
 
 
@@ -301,9 +301,10 @@ def mission_check(
     as_json: AsJson = False,
 ) -> None:
     """Check a mission file against zones: every leg, disc, return and landing in place."""
-    module = _does("mission")
-    module.check_file(
-        module.Asked(
+    from controller.cli import mission as does
+
+    does.check_file(
+        does.Asked(
             file=file,
             zones=zones,
             profile=profile,
