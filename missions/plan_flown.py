@@ -69,6 +69,8 @@ class FlightRules:
     settle_s: float = 3.0
     """Hover before and after letting go."""
     rope_margin_m: float = 1.0
+    fixed_corridor_m: float | None = None
+    """Half width of every corridor, in the place of what speed asks for."""
 
     def corridor_m(self, speed_mps: float) -> float:
         """Half width that a flight at this speed may need.
@@ -76,6 +78,8 @@ class FlightRules:
         Navigation error, plus the way flown before a reaction, plus the way to stop at the bank
         limit: v t + v^2 / (2 g tan(bank)), the contingency volume of SORA 2.5, Annex A.
         """
+        if self.fixed_corridor_m is not None:
+            return self.fixed_corridor_m
         stop_m = speed_mps**2 / (2.0 * G_MPS2 * math.tan(math.radians(self.bank_deg)))
         return self.nav_error_m + speed_mps * self.reaction_s + stop_m
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from geofence.check import Disc, FlightPath, PathLeg
-from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
+from geofence.frames import LatLon
 from geofence.zones import VehicleClass
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
@@ -22,9 +22,6 @@ _End = tuple[int, int, float]
 _Track = tuple[_End, _End]
 
 _CENTIMETRE_M = 0.01
-
-FAN_SPACING_M = 10.0
-"""Between neighbouring straight returns; half of it is added to their corridor."""
 
 
 def time_window(
@@ -125,59 +122,6 @@ def _disc(mission: AirMission, use: _Use, rules: FlightRules) -> Disc:
         enter=use.enter,
         leave=use.leave,
     )
-
-
-def straight_returns(
-    mission: AirMission,
-    legs: tuple[FlownLeg, ...],
-    *,
-    depart_at: datetime,
-    rules: FlightRules,
-    permits: frozenset[str],
-) -> FlightPath:
-    """Corridors that together cover every straight return from every point of these legs.
-
-    From each leg a fan of lines home, no two neighbours farther apart than FAN_SPACING_M
-    anywhere: widened by half of that they cover the swept triangle, so nothing between them is
-    missed; the price is to be at most half the spacing too strict. Heights are stacked in steps
-    of the vertical error.
-    """
-    fans = [
-        line
-        for leg in legs
-        for line in _fan(mission, leg, depart_at=depart_at, rules=rules, last_s=legs[-1].end_s)
-    ]
-    return FlightPath(VehicleClass.MULTIROTOR, tuple(fans), (), permits)
-
-
-def _fan(
-    mission: AirMission, leg: FlownLeg, *, depart_at: datetime, rules: FlightRules, last_s: float
-) -> Iterator[PathLeg]:
-    count = max(1, int(leg.length_m // FAN_SPACING_M) + 1)
-    rise_m = leg.end_alt_home_m - leg.start_alt_home_m
-    count = max(count, int(abs(rise_m) // rules.vertical_error_m) + 1)
-    enter, leave = time_window(depart_at, leg.begin_s, 2.0 * last_s, rules)
-    course = bearing_deg(leg.start, leg.end) if not leg.vertical else 0.0
-    spacing_m = leg.length_m / count
-    for step in range(count + 1):
-        share = step / count
-        start = leg.start if leg.vertical else offset(leg.start, course, leg.length_m * share)
-        if geodesic_m(start, mission.home) < 1.0:
-            continue
-        high = max(leg.start_alt_home_m + rise_m * share, rules.rtl_alt_home_m)
-        for error_m in (-rules.vertical_error_m, 0.0, rules.vertical_error_m):
-            amsl_m = mission.home_amsl_m + high + error_m
-            yield PathLeg(
-                index=leg.index,
-                label=f"straight return from {leg.label}",
-                start=start,
-                end=mission.home,
-                start_amsl_m=amsl_m,
-                end_amsl_m=amsl_m,
-                enter=enter,
-                leave=leave,
-                corridor_m=rules.corridor_m(leg.speed_mps) + spacing_m / 2.0,
-            )
 
 
 def uncovered_ways_out(mission: AirMission, legs: tuple[FlownLeg, ...]) -> tuple[FlownLeg, ...]:

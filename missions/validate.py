@@ -9,7 +9,8 @@ from the mark's own place on, and flies straight to that leg's end (AP_Mission.c
 jump_to_closest_mission_leg, distance_to_mission_leg). Where every leg out is a leg back in
 reverse, the join lies on a leg that is checked anyhow; that is verified leg by leg. Any other
 way out needs the whole triangle swept by straight returns to be clear, at the higher of the
-leg's height and RTL_ALT.
+leg's height and RTL_ALT, or the ways to the rally points; and landing in place to be clear from
+the ground up (contingency.py).
 """
 
 from __future__ import annotations
@@ -21,9 +22,18 @@ from datetime import datetime
 from geofence.check import FlightPath, Surroundings, check
 from geofence.frames import geodesic_m
 from geofence.zoneset import ZoneSet
+from missions.contingency import (
+    DEFAULT_POLICY,
+    LANDING_LABEL,
+    RALLY_LABEL,
+    RETURN_LABEL,
+    Answer,
+    ContingencyPolicy,
+    contingency_air,
+)
 from missions.energy import MultirotorModel
 from missions.errors import RequestError
-from missions.model import AirMission, ItemKind
+from missions.model import AirMission
 from missions.plan_flown import (
     DEFAULT_FLIGHT_RULES,
     FlightRules,
@@ -32,7 +42,7 @@ from missions.plan_flown import (
     height_above_ground_m,
     total,
 )
-from missions.plan_paths import flight_path, straight_returns, uncovered_ways_out
+from missions.plan_paths import flight_path
 from missions.plan_reasons import GoNoGo, Reason, zone_reasons
 from missions.validate_round import WEIGHT_TOLERANCE_KG, RoundChecks, validate_round
 
@@ -59,6 +69,8 @@ class FlightChecks:
     rules: FlightRules = DEFAULT_FLIGHT_RULES
     model: MultirotorModel = field(default_factory=MultirotorModel)
     permits: frozenset[str] = frozenset()
+    policy: ContingencyPolicy = DEFAULT_POLICY
+    """What the vehicle's failsafe parameters can cause."""
 
 
 def validate_flight(
@@ -69,10 +81,27 @@ def validate_flight(
     if isinstance(walked, GoNoGo):
         return walked
     verdict = check(walked.path, zones, surroundings)
-    reasons = (*zone_reasons(verdict.violations, zones), *walked.reasons)
+    found = zone_reasons(verdict.violations, zones)
+    reasons = (*(_with_cause(reason, checks.policy) for reason in found), *walked.reasons)
     if not verdict.allowed and not reasons:
         reasons = (Reason("zone", "the zone check says no without naming a zone"),)
     return GoNoGo(go=not reasons, reasons=reasons, verdict=verdict)
+
+
+def _with_cause(reason: Reason, policy: ContingencyPolicy) -> Reason:
+    """For a contingency: which failure causes it, and what may be done."""
+    if reason.leg.startswith((RETURN_LABEL, RALLY_LABEL)):
+        causes = policy.causes(Answer.STRAIGHT_RETURN, Answer.RETURN_PATH)
+        remedy = (
+            "let the mission carry a return path that covers this leg (DO_RETURN_PATH_START), or "
+            "verify the vehicle's avoidance on (OA_TYPE 2)"
+        )
+    elif reason.leg.startswith(LANDING_LABEL):
+        causes = policy.causes(Answer.LAND_HERE)
+        remedy = "lead the leg round the zone, or let the mission carry a return path"
+    else:
+        return reason
+    return replace(reason, text=f"{reason.text} (on {causes}): {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +127,8 @@ def walk_flight(
         )
     except RequestError as error:
         return GoNoGo(go=False, reasons=(Reason("envelope", str(error)),), verdict=None)
-    path = _everything_flown(mission, legs, checks)
+    own, spare = air_used(mission, legs, checks, surroundings)
+    path = replace(own, legs=own.legs + spare.legs, discs=own.discs + spare.discs)
     reasons = (
         *_heights(mission, legs, checks.rules, surroundings),
         *_envelope(mission, legs, checks),
@@ -107,20 +137,25 @@ def walk_flight(
     return Walked(legs, path, reasons)
 
 
-def _everything_flown(
-    mission: AirMission, legs: tuple[FlownLeg, ...], checks: FlightChecks
-) -> FlightPath:
+def air_used(
+    mission: AirMission,
+    legs: tuple[FlownLeg, ...],
+    checks: FlightChecks,
+    surroundings: Surroundings,
+) -> tuple[FlightPath, FlightPath]:
+    """What the mission uses of the air, and what its contingencies may use beside."""
     own = flight_path(
         mission, legs, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
     )
-    has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
-    uncovered = uncovered_ways_out(mission, legs) if has_return else legs
-    if not uncovered:
-        return own
-    returns = straight_returns(
-        mission, uncovered, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
+    lines, discs = contingency_air(
+        mission,
+        legs,
+        checks.policy,
+        depart_at=checks.depart_at,
+        rules=checks.rules,
+        surroundings=surroundings,
     )
-    return replace(own, legs=own.legs + returns.legs)
+    return own, replace(own, legs=lines, discs=discs)
 
 
 def _heights(

@@ -38,6 +38,8 @@ parcel_app = typer.Typer(help="Submit, show and list parcels.", no_args_is_help=
 zones_app = typer.Typer(help="Import, list and check zones.", no_args_is_help=True)
 app.add_typer(parcel_app, name="parcel")
 app.add_typer(zones_app, name="zones")
+mission_app = typer.Typer(help="Check missions of other tools.", no_args_is_help=True)
+app.add_typer(mission_app, name="mission")
 
 Url = Annotated[str, typer.Option("--url", envvar="WAYPOST_URL", help="the controller's address")]
 AsJson = Annotated[bool, typer.Option("--json", help="tell it as JSON")]
@@ -366,6 +368,67 @@ def zones_check(
     from controller.cli import zones
 
     zones.check(file, how=zones.Reading(form, profile, unknown), as_json=as_json)
+
+
+@mission_app.callback()
+def _mission_group() -> None:
+    """Check missions of other tools."""
+
+
+@mission_app.command("check")
+def mission_check(
+    file: Annotated[Path, typer.Argument(help="QGroundControl .plan, or .waypoints")],
+    *,
+    zones: Annotated[Path, typer.Option("--zones", help="GeoJSON file of zones")],
+    profile: Profile = "waypost",
+    home_amsl_m: Annotated[
+        float | None, typer.Option("--home-amsl", help="height of home, m AMSL [the file's]")
+    ] = None,
+    ground_amsl_m: Annotated[
+        float | None, typer.Option("--ground", help="flat ground, m AMSL, for AGL limits")
+    ] = None,
+    geoid_m: Annotated[
+        float | None, typer.Option("--geoid", help="geoid undulation in m, for WGS84 limits")
+    ] = None,
+    speed_mps: Annotated[
+        float, typer.Option("--speed", min=0.1, help="m/s until the mission sets one")
+    ] = 10.0,
+    corridor_m: Annotated[
+        float | None,
+        typer.Option("--corridor", min=0, help="half width in m [from the speed]"),
+    ] = None,
+    rtl_alt_m: Annotated[
+        float, typer.Option("--rtl-alt", min=0, help="the vehicle's RTL_ALT, m above home")
+    ] = 15.0,
+    at: Annotated[str, typer.Option("--at", help="departure, ISO time with zone [now]")] = "",
+    permit: Annotated[list[str] | None, typer.Option(help="a permit held; may repeat")] = None,
+    avoidance: Annotated[
+        bool, typer.Option("--avoidance", help="OA_TYPE 2 was verified on the vehicle")
+    ] = False,
+    png: Annotated[Path | None, typer.Option("--png", help="draw the check into this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a mission file against zones: every leg, disc, return and landing in place."""
+    from controller.cli import mission as does
+
+    does.check_file(
+        does.Asked(
+            file=file,
+            zones=zones,
+            profile=profile,
+            home_amsl_m=home_amsl_m,
+            ground_amsl_m=ground_amsl_m,
+            geoid_m=geoid_m,
+            speed_mps=speed_mps,
+            corridor_m=corridor_m,
+            rtl_alt_m=rtl_alt_m,
+            depart_at=at,
+            permits=frozenset(permit or ()),
+            avoidance=avoidance,
+            png=png,
+            as_json=as_json,
+        )
+    )
 
 
 def main(run: RunController) -> None:

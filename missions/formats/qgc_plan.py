@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from missions.errors import MissionFileError
-from missions.formats.rows import FRAME_MISSION, Row, place, to_mission, to_rows
+from missions.formats.rows import FRAME_MISSION, Cmd, Row, place, to_mission, to_rows
 from missions.model import AirMission
 
 _ARDUPILOT = 3
@@ -85,6 +85,11 @@ def read_plan(
 
 
 def _rows(items: list[object]) -> Iterator[tuple[str, Row]]:
+    numbers = {
+        item.get("doJumpId", number): number
+        for number, item in enumerate(items, 1)
+        if isinstance(item, dict) and isinstance(item.get("doJumpId", number), int)
+    }
     for number, item in enumerate(items, 1):
         where = f"item {number}"
         if not isinstance(item, dict) or item.get("type") != "SimpleItem":
@@ -93,6 +98,10 @@ def _rows(items: list[object]) -> Iterator[tuple[str, Row]]:
         if not isinstance(command, int) or not isinstance(frame, int):
             raise MissionFileError(where, "command and frame must be whole numbers")
         p1, p2, p3, p4, lat, lon, alt = _numbers(f"{where}: params", item.get("params"), 7)
+        if command == Cmd.DO_JUMP:
+            if p1 not in numbers:
+                raise MissionFileError(where, f"jumps to doJumpId {p1:g}, which no item has")
+            p1 = float(numbers[int(p1)])
         yield where, Row(command, frame, (p1, p2, p3, p4), lat, lon, alt)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from geofence.errors import FrameError
@@ -21,6 +21,7 @@ FRAME_GLOBAL = 0
 FRAME_MISSION = 2
 FRAME_RELATIVE = 3
 _RELATIVE_FRAMES = frozenset({FRAME_RELATIVE, 6})
+_AMSL_FRAMES = frozenset({FRAME_GLOBAL, 5})
 
 _GROUND_SPEED, _WINCH_LENGTH, _GRIPPER_RELEASE = 1.0, 1.0, 0.0
 
@@ -29,17 +30,29 @@ class Cmd(IntEnum):
     """The commands that a mission of ours is made of, by MAVLink's numbers."""
 
     WAYPOINT = 16
+    LOITER_TIME = 19
+    RTL = 20
     LAND = 21
     TAKEOFF = 22
     DELAY = 93
     PAYLOAD_PLACE = 94
+    DO_JUMP = 177
     CHANGE_SPEED = 178
     RETURN_PATH = 188
     GRIPPER = 211
     WINCH = 42600
 
 
-_PLACED = frozenset({Cmd.WAYPOINT, Cmd.LAND, Cmd.TAKEOFF, Cmd.PAYLOAD_PLACE})
+_PLACED = frozenset({Cmd.WAYPOINT, Cmd.LOITER_TIME, Cmd.LAND, Cmd.TAKEOFF, Cmd.PAYLOAD_PLACE})
+
+_NO_EFFECT_ON_THE_PATH = frozenset({115, 195, 197, 201, 203, 205, 206, 1000, 2000, 2001})
+"""Heading, region of interest, camera and gimbal: read over."""
+
+RTL_ALT_HOME_M = 15.0
+"""ArduCopter's RTL_ALT as it ships: an RTL item climbs to at least this."""
+
+MAX_UNROLLED = 5_000
+"""Most items that jumps may make of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +130,7 @@ def to_mission(
     Files do not tell parcels: `parcel_ids` go to the releases in order. The mission is checked by
     nobody: its zones_version is empty. Raises MissionFileError naming the place.
     """
-    parcels = iter(parcel_ids)
-    items: list[AirItem] = []
-    for where, row in rows:
-        item = _item(where, row, parcels)
-        if item is not None:
-            items.append(item)
+    items = _items(list(rows), home, home_amsl_m, iter(parcel_ids))
     if not items or items[0].kind is not ItemKind.TAKEOFF or items[-1].kind is not ItemKind.LAND:
         raise MissionFileError("mission", "must start with a take-off and end with a landing")
     return AirMission(
@@ -136,6 +144,103 @@ def to_mission(
     )
 
 
+def _items(
+    rows: Sequence[tuple[str, Row]], home: LatLon, home_amsl_m: float, parcels: Iterator[str]
+) -> list[AirItem]:
+    items: list[AirItem] = []
+    here, alt_m = home, 0.0
+    ended = False
+    for where, row in unrolled(rows):
+        if row.command in _NO_EFFECT_ON_THE_PATH:
+            continue
+        if ended:
+            raise MissionFileError(where, "stands after RTL, from where no vehicle flies on")
+        if row.command == Cmd.RTL:
+            items.extend(_return_to_launch(where, here, alt_m, home))
+            ended = True
+            continue
+        item = _item(where, _placed_row(row, here, home_amsl_m), parcels)
+        if item is None:
+            continue
+        items.append(replace(item, label=where))
+        if item.kind in {ItemKind.TAKEOFF, ItemKind.WAYPOINT, ItemKind.LAND}:
+            alt_m = item.alt_home_m
+            if item.kind is not ItemKind.TAKEOFF and item.position is not None:
+                here = item.position
+    return items
+
+
+def unrolled(rows: Sequence[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
+    """The rows in the order in which they are flown, jumps followed.
+
+    A jump is taken as often as it says and then passed, each jump counting for itself over the
+    whole flight (AP_Mission.cpp, get_next_cmd and increment_jump_times_run), so that the flight
+    unrolled holds every branch. Targets count rows from 1. Raises MissionFileError for a jump that
+    never ends, leads nowhere, or makes more than MAX_UNROLLED items.
+    """
+    taken: dict[int, int] = {}
+    at, steps = 0, 0
+    while at < len(rows):
+        where, row = rows[at]
+        steps += 1
+        if steps > MAX_UNROLLED:
+            raise MissionFileError(
+                where, f"jumps make more than {MAX_UNROLLED} items of the file: repeat less often"
+            )
+        if row.command != Cmd.DO_JUMP:
+            yield where, row
+            at += 1
+            continue
+        target, times = _jump(where, row, len(rows))
+        _refuse_over_mark(where, rows[min(at, target - 1) : max(at, target - 1) + 1])
+        if taken.get(at, 0) < times:
+            taken[at] = taken.get(at, 0) + 1
+            at = target - 1
+        else:
+            at += 1
+
+
+def _refuse_over_mark(where: str, between: Sequence[tuple[str, Row]]) -> None:
+    """A failsafe looks for the mark where it stands, whatever was jumped over."""
+    if any(row.command == Cmd.RETURN_PATH for _, row in between):
+        raise MissionFileError(where, "jumps over DO_RETURN_PATH_START: place the mark outside")
+
+
+def _jump(where: str, row: Row, count: int) -> tuple[int, int]:
+    target, times = row.params[0], row.params[1]
+    if not (target.is_integer() and times.is_integer()):
+        raise MissionFileError(where, "a jump needs whole numbers for its target and its repeats")
+    if not 1 <= target <= count:
+        raise MissionFileError(where, f"jumps to item {target:g}, and there are {count}")
+    if times < 0:
+        raise MissionFileError(where, "jumps back for ever: give it a number of repeats")
+    return int(target), int(times)
+
+
+def _placed_row(row: Row, here: LatLon, home_amsl_m: float) -> Row:
+    """A placed row as ArduCopter reads it.
+
+    Its height above home, whatever it was given above; at the place before where it has none,
+    which 0, 0 means.
+    """
+    if row.command not in _PLACED:
+        return row
+    if row.frame in _AMSL_FRAMES:
+        row = replace(row, frame=FRAME_RELATIVE, alt_m=row.alt_m - home_amsl_m)
+    if row.lat_deg == 0.0 and row.lon_deg == 0.0:
+        row = replace(row, lat_deg=here.lat_deg, lon_deg=here.lon_deg)
+    return row
+
+
+def _return_to_launch(where: str, here: LatLon, alt_m: float, home: LatLon) -> Iterator[AirItem]:
+    """RTL as the vehicle flies it: up to RTL_ALT, straight home, down."""
+    high_m = max(alt_m, RTL_ALT_HOME_M)
+    if high_m > alt_m:
+        yield AirItem(ItemKind.WAYPOINT, here, high_m, label=where)
+    yield AirItem(ItemKind.WAYPOINT, home, high_m, label=where)
+    yield AirItem(ItemKind.LAND, home, label=where)
+
+
 def _item(where: str, row: Row, parcels: Iterator[str]) -> AirItem | None:
     numbers = (*row.params, row.lat_deg, row.lon_deg, row.alt_m)
     if not all(math.isfinite(number) for number in numbers):
@@ -145,14 +250,15 @@ def _item(where: str, row: Row, parcels: Iterator[str]) -> AirItem | None:
     if row.command in _PLACED or marked:
         if row.frame not in _RELATIVE_FRAMES:
             raise MissionFileError(
-                where, f"frame {row.frame}: heights must be above home (frame 3 or 6)"
+                where,
+                f"frame {row.frame}: heights must be above home (frame 3 or 6) or AMSL (0 or 5)",
             )
         position = place(where, row.lat_deg, row.lon_deg)
     first, second, third, _ = row.params
     match row.command:
         case Cmd.TAKEOFF:
             return AirItem(ItemKind.TAKEOFF, position, row.alt_m)
-        case Cmd.WAYPOINT:
+        case Cmd.WAYPOINT | Cmd.LOITER_TIME:
             return AirItem(ItemKind.WAYPOINT, position, row.alt_m, delay_s=first)
         case Cmd.LAND:
             return AirItem(ItemKind.LAND, position, row.alt_m)

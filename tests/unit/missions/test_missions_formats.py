@@ -69,7 +69,7 @@ def test_the_waypoint_file_starts_with_home():
         (lambda b: b["mission"].update(items=3), "items"),
         (lambda b: b["mission"]["items"][0].update(type="ComplexItem"), "item 1"),
         (lambda b: b["mission"]["items"][2].update(command=999), "item 3: command 999"),
-        (lambda b: b["mission"]["items"][2].update(frame=0), "item 3: frame 0"),
+        (lambda b: b["mission"]["items"][2].update(frame=10), "item 3: frame 10"),
         (lambda b: b["mission"]["items"][2]["params"].__setitem__(4, 95.0), "item 3"),
         (lambda b: b["mission"]["items"][2]["params"].__setitem__(6, "high"), "item 3"),
         (lambda b: b["mission"]["items"][2]["params"].__setitem__(6, 1e400), "item 3"),

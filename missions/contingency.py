@@ -1,0 +1,310 @@
+"""What a vehicle does by itself when something fails, and the air that this may use.
+
+Owns the policy that its parameters set, and the paths of straight returns, returns to rally points
+and landings in place from every point of a mission. Must not judge: geofence.check does.
+
+Returns. ArduCopter's RTL climbs where it is to the highest of RTL_ALT, its height and the rally
+point's, then flies straight to the nearest rally point, where that is within RALLY_LIMIT_KM and
+nearer than home, or else home (ArduCopter/mode_rtl.cpp; AP_Rally.cpp,
+calc_best_rally_or_home_location). A failsafe set to AUTO_RTL joins the mission's RETURN_PATH, and
+falls back to RTL where the mission has none. So a mission whose RETURN_PATH covers its ways out
+needs no straight return, and neither does a vehicle whose avoidance (OA_TYPE 2) was verified on:
+it plans its RTL round its fence.
+
+Landing in place. A vehicle about to lose its battery or its estimate lands where it is, down
+through whatever lies below the track: judged from the ground up, so that a zone which begins
+above the track is no obstacle, and one that ends below it is. No path can answer that failure.
+A mission that carries its own checked return path has every answer to the failures that come
+first (lost link, low battery, dead reckoning), and may pass over a low zone all the same, as long
+as the policy does not say `landing_must_be_clear`; a mission without one may not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from geofence.check import Disc, PathLeg, Surroundings
+from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
+from missions.model import AirMission, ItemKind
+from missions.plan_flown import FlightRules, FlownLeg
+from missions.plan_paths import time_window, uncovered_ways_out
+
+RETURN_LABEL = "straight return from"
+RALLY_LABEL = "return to rally point"
+LANDING_LABEL = "landing in place from"
+
+FAN_SPACING_M = 10.0
+"""Between neighbouring straight returns; half of it is added to their corridor."""
+
+_DISTANCE_SLACK = 0.01
+"""ArduPilot's distances are up to 0.7 % off WGS84; a tie that near is taken both ways."""
+
+_AT_POINT_M = 1.0
+
+
+class Answer(StrEnum):
+    """What a failsafe does."""
+
+    RETURN_PATH = "return_path"
+    """AUTO_RTL: the mission's own return path, or a straight return where it has none."""
+    STRAIGHT_RETURN = "straight_return"
+    LAND_HERE = "land_here"
+    CONTINUE = "continue"
+    """Nothing, or flying on: the mission itself is all the air that it uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class RallyPoint:
+    """A place of the vehicle's rally list."""
+
+    position: LatLon
+    alt_home_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContingencyPolicy:
+    """What the vehicle's parameters can cause. The defaults are what the parameter baseline sets.
+
+    FS_GCS_ENABLE, BATT_FS_LOW_ACT, FS_DR_ENABLE at AUTO_RTL; BATT_FS_CRT_ACT and FS_EKF_ACTION
+    at Land.
+    """
+
+    lost_link: Answer = Answer.RETURN_PATH
+    battery_low: Answer = Answer.RETURN_PATH
+    battery_critical: Answer = Answer.LAND_HERE
+    estimator: Answer = Answer.LAND_HERE
+    dead_reckoning: Answer = Answer.RETURN_PATH
+    rally: tuple[RallyPoint, ...] = ()
+    rally_limit_m: float = 300.0
+    """RALLY_LIMIT_KM; 0 is no limit."""
+    rally_includes_home: bool = True
+    """RALLY_INCL_HOME: home where it is nearer."""
+    avoidance_verified: bool = False
+    """OA_TYPE 2 was read back from the vehicle, its fence with it."""
+    landing_must_be_clear: bool = False
+    """Refuse a landing in place even where the mission has its own checked return path."""
+
+    def causes(self, *answers: Answer) -> str:
+        """The failures that have one of these answers, in words."""
+        answered = {
+            "lost link": self.lost_link,
+            "low battery": self.battery_low,
+            "critical battery": self.battery_critical,
+            "estimator failure": self.estimator,
+            "dead reckoning": self.dead_reckoning,
+        }
+        return ", ".join(name for name, answer in answered.items() if answer in answers)
+
+
+DEFAULT_POLICY = ContingencyPolicy()
+
+
+def contingency_air(
+    mission: AirMission,
+    legs: tuple[FlownLeg, ...],
+    policy: ContingencyPolicy,
+    *,
+    depart_at: datetime,
+    rules: FlightRules,
+    surroundings: Surroundings,
+) -> tuple[tuple[PathLeg, ...], tuple[Disc, ...]]:
+    """All the air that the policy's answers may use beside the mission's own."""
+    has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
+    uncovered = uncovered_ways_out(mission, legs) if has_return else legs
+    made = _Air(mission, policy, depart_at, rules, legs[-1].end_s if legs else 0.0)
+    lines: list[PathLeg] = []
+    discs: list[Disc] = []
+    for leg in _returning(policy, legs, uncovered):
+        lines.extend(made.fan(leg))
+        discs.extend(made.climbs(leg))
+    lands = bool(policy.causes(Answer.LAND_HERE))
+    if lands and (policy.landing_must_be_clear or uncovered):
+        discs.extend(landings(mission, legs, depart_at=depart_at, rules=rules, over=surroundings))
+    return tuple(lines), tuple(discs)
+
+
+def _returning(
+    policy: ContingencyPolicy, legs: tuple[FlownLeg, ...], uncovered: tuple[FlownLeg, ...]
+) -> tuple[FlownLeg, ...]:
+    """Legs from which a straight return may be flown."""
+    if policy.avoidance_verified:
+        return ()
+    if policy.causes(Answer.STRAIGHT_RETURN):
+        return legs
+    return uncovered if policy.causes(Answer.RETURN_PATH) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Air:
+    mission: AirMission
+    policy: ContingencyPolicy
+    depart_at: datetime
+    rules: FlightRules
+    last_s: float
+
+    def fan(self, leg: FlownLeg) -> Iterator[PathLeg]:
+        """Straight returns from a leg, no two neighbours farther apart than FAN_SPACING_M.
+
+        Widened by half of that they cover everything between them, so that nothing in the swept
+        triangle is missed; heights are stacked in steps of the vertical error.
+        """
+        rise_m = leg.end_alt_home_m - leg.start_alt_home_m
+        count = max(1, int(leg.length_m // FAN_SPACING_M) + 1)
+        count = max(count, int(abs(rise_m) // self.rules.vertical_error_m) + 1)
+        enter, leave = self._times(leg)
+        spacing_m = leg.length_m / count
+        for start, alt_m in _along(leg, count):
+            for label, goal, least_m in self._goals(start, spacing_m):
+                if geodesic_m(start, goal) < _AT_POINT_M:
+                    continue
+                high_m = max(alt_m, self.rules.rtl_alt_home_m, least_m)
+                for error_m in (-self.rules.vertical_error_m, 0.0, self.rules.vertical_error_m):
+                    amsl_m = self.mission.home_amsl_m + high_m + error_m
+                    yield PathLeg(
+                        index=leg.index,
+                        label=f"{label} {leg.label}",
+                        start=start,
+                        end=goal,
+                        start_amsl_m=amsl_m,
+                        end_amsl_m=amsl_m,
+                        enter=enter,
+                        leave=leave,
+                        corridor_m=self.rules.corridor_m(leg.speed_mps) + spacing_m / 2.0,
+                    )
+
+    def climbs(self, leg: FlownLeg) -> Iterator[Disc]:
+        """Where a return begins with a climb from the leg's height, and where it comes down."""
+        low_m = min(leg.start_alt_home_m, leg.end_alt_home_m)
+        points = self._possible_rally(leg)
+        high_m = max((self.rules.rtl_alt_home_m, *(p.alt_home_m for p in points)))
+        if low_m < high_m and not leg.vertical:
+            label = f"{RETURN_LABEL} {leg.label}"
+            yield from self._columns(leg, label, self.mission.home_amsl_m + low_m, high_m)
+        enter, leave = self._times(leg)
+        top_m = max(leg.start_alt_home_m, leg.end_alt_home_m, high_m)
+        for point in points:
+            number = self.policy.rally.index(point) + 1
+            yield Disc(
+                index=leg.index,
+                label=f"{RALLY_LABEL} {number} from {leg.label}",
+                center=point.position,
+                radius_m=self.rules.pad_radius_m,
+                low_amsl_m=self.mission.home_amsl_m - self.rules.vertical_error_m,
+                high_amsl_m=self.mission.home_amsl_m + top_m + self.rules.vertical_error_m,
+                enter=enter,
+                leave=leave,
+            )
+
+    def _columns(
+        self, leg: FlownLeg, label: str, low_amsl_m: float, high_home_m: float
+    ) -> Iterator[Disc]:
+        enter, leave = self._times(leg)
+        error_m = self.rules.vertical_error_m
+        high_amsl_m = self.mission.home_amsl_m + high_home_m + error_m
+        for center, radius_m, _ in _swept(leg, self.rules.corridor_m(leg.speed_mps)):
+            yield Disc(
+                leg.index, label, center, radius_m, low_amsl_m - error_m, high_amsl_m, enter, leave
+            )
+
+    def _times(self, leg: FlownLeg) -> tuple[datetime, datetime]:
+        return time_window(self.depart_at, leg.begin_s, 2.0 * self.last_s, self.rules)
+
+    def _goals(self, start: LatLon, slack_m: float) -> Iterator[tuple[str, LatLon, float]]:
+        """Where a return from within `slack_m` of `start` may go, and how high it is at least.
+
+        One place, or several where it is nearly a tie.
+        """
+        home = (RETURN_LABEL, self.mission.home, 0.0)
+        ranked = sorted(
+            (geodesic_m(start, point.position), number)
+            for number, point in enumerate(self.policy.rally)
+        )
+        if not ranked:
+            yield home
+            return
+        home_m = geodesic_m(start, self.mission.home)
+        home_near_m = home_m * (1.0 - _DISTANCE_SLACK) - slack_m
+        home_far_m = home_m * (1.0 + _DISTANCE_SLACK) + slack_m
+        nearest_m = ranked[0][0] * (1.0 + _DISTANCE_SLACK) + slack_m
+        limit_m = self.policy.rally_limit_m or math.inf
+        for away_m, number in ranked:
+            near_m = away_m * (1.0 - _DISTANCE_SLACK) - slack_m
+            beaten = self.policy.rally_includes_home and near_m > home_far_m
+            if near_m <= min(nearest_m, limit_m) and not beaten:
+                point = self.policy.rally[number]
+                yield f"{RALLY_LABEL} {number + 1} from", point.position, point.alt_home_m
+        if nearest_m >= limit_m or (self.policy.rally_includes_home and home_near_m <= nearest_m):
+            yield home
+
+    def _possible_rally(self, leg: FlownLeg) -> list[RallyPoint]:
+        """Rally points that a return from anywhere on the leg may go to."""
+        count = max(1, int(leg.length_m // FAN_SPACING_M) + 1)
+        found: list[RallyPoint] = []
+        for start, _ in _along(leg, count):
+            goals = {goal for _, goal, _ in self._goals(start, leg.length_m / count)}
+            found.extend(p for p in self.policy.rally if p.position in goals and p not in found)
+        return found
+
+
+def landings(
+    mission: AirMission,
+    legs: tuple[FlownLeg, ...],
+    *,
+    depart_at: datetime,
+    rules: FlightRules,
+    over: Surroundings,
+) -> Iterator[Disc]:
+    """The air under the mission, down to the ground: where it would land from any of its points.
+
+    Discs so near to each other that together they cover the corridor. Where the ground is not
+    known, it is taken to be as low as home.
+    """
+    last_s = legs[-1].end_s if legs else 0.0
+    ground_m = mission.home_amsl_m
+    if over.ground_amsl_m is not None:
+        ground_m = min(ground_m, over.ground_amsl_m)
+    for leg in legs:
+        enter, leave = time_window(depart_at, leg.begin_s, 2.0 * last_s, rules)
+        for center, radius_m, alt_m in _swept(leg, rules.corridor_m(leg.speed_mps)):
+            yield Disc(
+                index=leg.index,
+                label=f"{LANDING_LABEL} {leg.label}",
+                center=center,
+                radius_m=radius_m,
+                low_amsl_m=ground_m - rules.vertical_error_m,
+                high_amsl_m=mission.home_amsl_m + alt_m + rules.vertical_error_m,
+                enter=enter,
+                leave=leave,
+            )
+
+
+def _along(leg: FlownLeg, count: int) -> Iterator[tuple[LatLon, float]]:
+    """Points of a leg and their heights above home, `count` equal steps."""
+    rise_m = leg.end_alt_home_m - leg.start_alt_home_m
+    course = 0.0 if leg.vertical else bearing_deg(leg.start, leg.end)
+    for step in range(count + 1):
+        share = step / count
+        place = leg.start
+        if not leg.vertical:
+            place = offset(leg.start, course, leg.length_m * share)
+        yield place, leg.start_alt_home_m + rise_m * share
+
+
+def _swept(leg: FlownLeg, corridor_m: float) -> Iterator[tuple[LatLon, float, float]]:
+    """Discs that cover a leg's corridor: center, radius, and the highest there above home.
+
+    With centers s apart, discs of radius sqrt(c^2 + (s/2)^2) cover a corridor of half width c.
+    """
+    if leg.vertical:
+        yield leg.start, corridor_m, max(leg.start_alt_home_m, leg.end_alt_home_m)
+        return
+    count = max(1, math.ceil(leg.length_m / max(corridor_m, FAN_SPACING_M)))
+    spacing_m = leg.length_m / count
+    radius_m = math.hypot(corridor_m, spacing_m / 2.0)
+    step_m = abs(leg.end_alt_home_m - leg.start_alt_home_m) / count
+    for place, alt_m in _along(leg, count):
+        yield place, radius_m, alt_m + step_m

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from geofence.frames import Altitude, Datum
+from geofence.zoneset import ZoneSet
+from missions.contingency import Answer, ContingencyPolicy, RallyPoint
+from missions.model import AirItem, AirMission, ItemKind
+from missions.plan import plan_flight
+from missions.plan_flown import DEFAULT_FLIGHT_RULES
+from missions.validate import validate_flight
+from tests.unit.missions.flights import FLAT, HOME, at, box, checks, circle, request, without_items
+
+CORNER = at(800.0, 0.0)
+DROP = at(800.0, 800.0)
+CRUISE = 60.0
+LOW = {"ceiling": Altitude(30.0, Datum.AGL)}
+
+
+def detour(*, return_path: bool) -> AirMission:
+    """Out by a corner, back the same way."""
+    up = [AirItem(ItemKind.RETURN_PATH, DROP, 20.0)] if return_path else []
+    items = (
+        AirItem(ItemKind.TAKEOFF, HOME, CRUISE),
+        AirItem(ItemKind.WAYPOINT, CORNER, CRUISE),
+        AirItem(ItemKind.WAYPOINT, DROP, CRUISE),
+        AirItem(ItemKind.WAYPOINT, DROP, 20.0),
+        AirItem(ItemKind.RELEASE, parcel_id="P-1"),
+        *up,
+        AirItem(ItemKind.WAYPOINT, DROP, CRUISE),
+        AirItem(ItemKind.WAYPOINT, CORNER, CRUISE),
+        AirItem(ItemKind.WAYPOINT, HOME, CRUISE),
+        AirItem(ItemKind.LAND, HOME),
+    )
+    return AirMission("m", "D-01", HOME, 10.0, CRUISE, items, "")
+
+
+def judged(zone, policy=ContingencyPolicy(), *, return_path=False, **changes):  # noqa: B008
+    zones = ZoneSet((zone,))
+    mission = detour(return_path=return_path)
+    return validate_flight(mission, checks(policy=policy, **changes), zones, FLAT)
+
+
+BETWEEN = circle("Z-1", at(400.0, 400.0), 60.0)
+
+
+def test_a_straight_return_that_is_not_clear_names_leg_zone_cause_and_remedy():
+    answer = judged(BETWEEN)
+    assert not answer.go
+    (reason,) = answer.reasons
+    assert reason.leg.startswith("straight return from leg ")
+    assert reason.zone_id == "Z-1"
+    assert "on lost link, low battery, dead reckoning" in reason.text
+    assert "DO_RETURN_PATH_START" in reason.text
+
+
+def test_a_checked_return_path_or_verified_avoidance_lifts_it():
+    assert judged(BETWEEN, return_path=True).go
+    assert judged(BETWEEN, ContingencyPolicy(avoidance_verified=True)).go
+    stays = ContingencyPolicy(
+        lost_link=Answer.CONTINUE, battery_low=Answer.CONTINUE, dead_reckoning=Answer.CONTINUE
+    )
+    assert judged(BETWEEN, stays).go
+
+
+def test_a_vehicle_that_returns_straight_is_not_helped_by_a_return_path():
+    policy = ContingencyPolicy(battery_low=Answer.STRAIGHT_RETURN)
+    answer = judged(BETWEEN, policy, return_path=True)
+    assert not answer.go
+    assert "on lost link, low battery" in answer.reasons[0].text
+    assert judged(BETWEEN, replace(policy, avoidance_verified=True), return_path=True).go
+
+
+@pytest.mark.parametrize(
+    ("points", "limit_m", "home", "go"),
+    [
+        # at the corner of the triangle: nearer than home from the zone's far side
+        ((at(700.0, 700.0),), 0.0, True, True),
+        # too far for the limit: home it is, through the zone
+        ((at(700.0, 700.0),), 100.0, True, False),
+        # behind the zone from the first leg, and home does not count
+        ((at(0.0, 800.0),), 0.0, False, False),
+        ((), 300.0, True, False),
+    ],
+)
+def test_returns_go_to_the_nearest_rally_point_within_the_limit(points, limit_m, home, go):
+    zone = circle("Z-1", at(450.0, 250.0), 30.0)
+    rally = tuple(RallyPoint(p) for p in points)
+    policy = ContingencyPolicy(rally=rally, rally_limit_m=limit_m, rally_includes_home=home)
+    small = circle("Z-1", at(620.0, 550.0), 10.0) if go else zone
+    assert judged(small, policy).go is go
+    if go:
+        assert not judged(small, replace(policy, rally=())).go
+
+
+def test_a_rally_point_under_a_zone_is_refused_where_it_may_be_used():
+    point = RallyPoint(at(700.0, 400.0))
+    policy = ContingencyPolicy(rally=(point,), rally_limit_m=0.0)
+    answer = judged(circle("Z-1", point.position, 5.0, **LOW), policy)
+    assert [r.leg[:22] for r in answer.reasons] == ["return to rally point "]
+    assert judged(circle("Z-1", at(0.0, 700.0), 5.0), policy).go
+
+
+def test_landing_in_place_is_judged_from_the_ground_up():
+    school = circle("Z-1", at(400.0, 0.0), 30.0, **LOW)
+    answer = judged(school)
+    assert [r.leg for r in answer.reasons] == ["landing in place from leg 1 on the way out"]
+    assert "on critical battery, estimator failure" in answer.reasons[0].text
+    above = circle("Z-1", at(400.0, 0.0), 30.0, floor=Altitude(100.0, Datum.AGL))
+    assert judged(replace(above, ceiling=Altitude(200.0, Datum.AGL))).go
+
+
+def test_landing_in_place_over_a_low_zone_is_left_to_a_mission_with_its_own_return_path():
+    school = circle("Z-1", at(400.0, 0.0), 30.0, **LOW)
+    assert judged(school, return_path=True).go
+    strict = ContingencyPolicy(landing_must_be_clear=True)
+    assert not judged(school, strict, return_path=True).go
+    never = ContingencyPolicy(battery_critical=Answer.CONTINUE, estimator=Answer.CONTINUE)
+    assert judged(school, never).go
+    assert not judged(school, ContingencyPolicy(avoidance_verified=True)).go
+
+
+def test_the_swept_landing_covers_the_corridor_between_its_discs():
+    corridor_m = DEFAULT_FLIGHT_RULES.corridor_m(12.0)
+    for along in range(300, 380, 7):
+        edge = circle("Z-1", at(along, corridor_m + 0.5), 1.0, **LOW)
+        assert not judged(edge).go, along
+
+
+def test_a_return_that_climbs_over_the_leg_is_checked_on_its_way_up():
+    rules = replace(DEFAULT_FLIGHT_RULES, rtl_alt_home_m=90.0)
+    over = box(
+        "Z-1", (300.0, -20.0), (340.0, 20.0),
+        floor=Altitude(72.0, Datum.AGL), ceiling=Altitude(78.0, Datum.AGL),
+    )  # fmt: skip
+    assert judged(over).go
+    answer = judged(over, rules=rules)
+    assert answer.reasons[0].leg == "straight return from leg 1 on the way out"
+
+
+def test_planned_missions_stay_valid_among_low_zones():
+    zones = ZoneSet((circle("Z-1", at(400.0, 400.0), 40.0, **LOW),))
+    mission = plan_flight(request(DROP), zones, FLAT)
+    assert isinstance(mission, AirMission)
+    assert validate_flight(mission, checks(), zones, FLAT).go
+    bare = without_items(mission, ItemKind.RETURN_PATH)
+    assert not validate_flight(bare, checks(), zones, FLAT).go
