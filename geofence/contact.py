@@ -98,15 +98,19 @@ _NOWHERE = Band(math.inf, -math.inf)
 
 
 def _candidates(pieces: Pieces, zones: ZoneSet) -> tuple[Ints, Ints, Array]:
-    far = np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)
+    return zones.near(boxes_about(pieces, np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)))
+
+
+def boxes_about(pieces: Pieces, far_m: Array) -> Array:
+    """West, south, east, north (n, 4) degrees of all that is within far_m (n) of the pieces."""
     line = pieces.line
     # 110 km is under the least length of a degree of latitude, 111.3 over the longest at 1 cos(lat)
-    high = far / 110_000.0
+    high = far_m / 110_000.0
     top = np.minimum(np.max(np.abs(line[:, 1::2]), axis=1, initial=0.0) + high, 89.0)
-    wide = far / (110_000.0 * np.cos(np.radians(top)))
+    wide = far_m / (110_000.0 * np.cos(np.radians(top)))
     west, east = line[:, 0::2].min(axis=1, initial=999.0), line[:, 0::2].max(axis=1, initial=-999.0)
     south, north = line[:, 1::2].min(axis=1, initial=99.0), line[:, 1::2].max(axis=1, initial=-99.0)
-    return zones.near(np.stack((west - wide, south - high, east + wide, north + high), axis=-1))
+    return np.stack((west - wide, south - high, east + wide, north + high), axis=-1)
 
 
 def clip_heights(heights: Array, part: Array, low: Array, high: Array) -> Array:

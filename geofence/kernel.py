@@ -163,19 +163,22 @@ def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:
     length = float(np.hypot(*step))
     sign = -1.0 if outward else 1.0
     t = np.linspace(0.0, 1.0, 17 if length > 0.0 else 2)
-    left, right = t[:-1], t[1:]
+    values = sign * signed_distances(start + t[:, None] * step, edges)
+    left, right, at_left, at_right = t[:-1], t[1:], values[:-1], values[1:]
+    best = float(values.max())
     while True:
-        at_left = sign * signed_distances(start + left[:, None] * step, edges)
-        at_right = sign * signed_distances(start + right[:, None] * step, edges)
-        best = float(max(at_left.max(), at_right.max()))
         bound = (at_left + at_right + (right - left) * length) / 2.0
         top = float(bound.max())
         if top - best <= max(0.1, 0.01 * abs(best)) or len(left) > _MAX_INTERVALS:
             return top
         keep = bound > best
-        left, right = left[keep], right[keep]
+        left, right, at_left, at_right = left[keep], right[keep], at_left[keep], at_right[keep]
         middle = (left + right) / 2.0
+        at_middle = sign * signed_distances(start + middle[:, None] * step, edges)
+        best = max(best, float(at_middle.max()))
         left, right = np.concatenate((left, middle)), np.concatenate((middle, right))
+        at_left = np.concatenate((at_left, at_middle))
+        at_right = np.concatenate((at_middle, at_right))
 
 
 _MAX_INTERVALS = 1024
