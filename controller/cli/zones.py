@@ -9,8 +9,12 @@ import typer
 
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, Client, CliError, Fault, at
-from geofence.errors import ZoneFileError
+from geofence.diff import ZoneSetDiff
+from geofence.diff import diff as compare
+from geofence.errors import GeofenceError, ZoneFileError
 from geofence.formats.geojson import read_zones
+from geofence.zones import Zone
+from geofence.zoneset import ZoneSet
 
 
 def _read(file: Path) -> bytes:
@@ -24,10 +28,10 @@ def _read(file: Path) -> bytes:
         ) from error
 
 
-def _checked(file: Path, profile: str) -> tuple[bytes, int]:
+def _checked(file: Path, profile: str) -> tuple[bytes, tuple[Zone, ...]]:
     data = _read(file)
     try:
-        zones = read_zones(data, profile=profile)
+        zones = tuple(read_zones(data, profile=profile))
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
@@ -40,16 +44,58 @@ def _checked(file: Path, profile: str) -> tuple[bytes, int]:
         raise CliError(
             str(error), status=EXIT_INPUT, next_step="name one of them with --profile"
         ) from error
-    return data, len(zones)
+    return data, zones
 
 
 def check(file: Path, *, profile: str, as_json: bool) -> None:
     """Read a file as the controller would."""
-    _, count = _checked(file, profile)
+    _, zones = _checked(file, profile)
     if as_json:
-        output.print_json({"file": str(file), "zones": count, "ok": True})
+        output.print_json({"file": str(file), "zones": len(zones), "ok": True})
     else:
-        typer.echo(f"{file}: {count} zones, no fault")
+        typer.echo(f"{file}: {len(zones)} zones, no fault")
+
+
+def diff(old: Path, new: Path, *, profile: str, as_json: bool) -> None:
+    """Compare two files, zone by zone."""
+    changes = compare(_zone_set(old, profile), _zone_set(new, profile))
+    if as_json:
+        output.print_json(_told(changes))
+        return
+    rows = [("added", zone.zone_id, zone.name, "") for zone in changes.added]
+    rows += [("removed", zone.zone_id, zone.name, "") for zone in changes.removed]
+    rows += [
+        ("changed", each.after.zone_id, each.after.name, ", ".join(each.fields))
+        for each in changes.changed
+    ]
+    if rows:
+        output.console().print(output.table("", ("", "zone", "name", "what"), rows))
+    typer.echo(
+        f"{len(changes.added)} added, {len(changes.removed)} removed, "
+        f"{len(changes.changed)} changed; version {changes.old.version} to {changes.new.version}"
+    )
+
+
+def _zone_set(file: Path, profile: str) -> ZoneSet:
+    _, zones = _checked(file, profile)
+    try:
+        return ZoneSet(zones)
+    except GeofenceError as error:
+        raise CliError(
+            f"{file}: {error}", status=EXIT_INPUT, next_step="correct the zone named"
+        ) from error
+
+
+def _told(changes: ZoneSetDiff) -> dict[str, Any]:
+    return {
+        "old": changes.old.version,
+        "new": changes.new.version,
+        "added": [zone.zone_id for zone in changes.added],
+        "removed": [zone.zone_id for zone in changes.removed],
+        "changed": [
+            {"id": each.after.zone_id, "fields": list(each.fields)} for each in changes.changed
+        ],
+    }
 
 
 def import_zones(file: Path, *, profile: str, url: str, as_json: bool) -> None:
