@@ -27,7 +27,7 @@ from geofence.kernel import (
     touching_spans,
 )
 from geofence.track import Pieces
-from geofence.zones import Zone
+from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
 CLEARANCE_HORIZON_M = 2_000.0
@@ -66,7 +66,11 @@ class Contacts:
 def find_contacts(
     pieces: Pieces, zones: ZoneSet, applies: Callable[[Zone], bool], band: Callable[[Zone], Band]
 ) -> Contacts:
-    """Every zone that `applies` and is within its heights near a piece."""
+    """Every zone that `applies` and is within its heights within reach of a piece.
+
+    Of those out of reach only the nearest are sure to be told: no other that binds by its kind
+    and hour is nearer.
+    """
     piece, zone, turn = _candidates(pieces, zones)
     wanted, which = np.unique(zone, return_inverse=True)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
@@ -80,6 +84,8 @@ def find_contacts(
     else:
         part = np.empty((0, 2))
     line = cut(pieces, piece, part)
+    some = _mattering(pieces, piece, line, zones, zone, turn)
+    piece, zone, turn, part, line = piece[some], zone[some], turn[some], part[some], line[some]
     distance, touch = np.empty(len(piece)), np.empty((len(piece), 2))
     circle = zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)
     for some in _batches(np.flatnonzero(~circle), zones.edge_count, zone):
@@ -93,6 +99,46 @@ def find_contacts(
     touch[hit] = part[hit, :1] + touch[hit] * (part[hit, 1:] - part[hit, :1])
     return Contacts(piece, zone, turn, line, part, distance, touch)
 
+
+def _mattering(  # noqa: PLR0917 - rows of one table, column by column
+    pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
+) -> Ints:
+    """Rows that may be within reach, or as near as the nearest zone that surely binds.
+
+    The bounds of zone and line are no farther apart than they are, in any one frame. Circles are
+    all kept: their distance is no affine one.
+    """
+    if len(piece) <= 2 * _NEAREST:
+        return np.arange(len(piece))
+    bounds = zones.bounds[zone]
+    east, north = pieces.scale[piece].T
+    x, y = line[:, 0::2], line[:, 1::2]
+    aside = np.maximum(bounds[:, 0] + turn - x.max(axis=1), x.min(axis=1) - bounds[:, 2] - turn)
+    above = np.maximum(bounds[:, 1] - y.max(axis=1), y.min(axis=1) - bounds[:, 3])
+    apart = np.hypot(np.maximum(aside, 0.0) * east, np.maximum(above, 0.0) * north)
+    circle = zones.is_circle[zone]
+    apart[circle] = 0.0
+    sure: list[int] = []
+    for row in np.argsort(apart, kind="stable").tolist():
+        each = zones.zones[zone[row]]
+        if not circle[row] and each.kind is not ZoneKind.ADVISORY and each.schedule == ALWAYS:
+            sure.append(row)
+            if len(sure) == _NEAREST:
+                break
+    limit = pieces.reach_m[piece]
+    some = np.sort(np.array(sure, dtype=np.intp))
+    if len(some):
+        rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
+        least = np.where(inside(rows), 0.0, distances(rows)).min()
+        limit = np.maximum(limit, least)
+    else:
+        limit = np.full(len(piece), np.inf)
+    # a millimetre: far more than rounding, and no row fewer
+    return np.flatnonzero(apart <= limit + 1e-3)
+
+
+_NEAREST = 8
+"""How many of the zones that look nearest are measured to leave out those that are farther."""
 
 _NOWHERE = Band(math.inf, -math.inf)
 

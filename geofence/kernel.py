@@ -156,7 +156,7 @@ def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:
     """Greatest signed distance in metres along a segment (4) into an area (out of it: outward).
 
     The signed distance changes by at most a metre a metre, so the value at the ends of an
-    interval bounds it inside (Piyavskii). Intervals that may hold more are halved until the bound
+    interval bounds it inside (Piyavskii). Intervals that may hold more are cut until the bound
     is within 0.1 m or 1 %; the bound is what is returned, so it is never too small.
     """
     start, step = segment[:2], segment[2:] - segment[:2]
@@ -173,15 +173,19 @@ def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:
             return top
         keep = bound > best
         left, right, at_left, at_right = left[keep], right[keep], at_left[keep], at_right[keep]
-        middle = (left + right) / 2.0
-        at_middle = sign * signed_distances(start + middle[:, None] * step, edges)
-        best = max(best, float(at_middle.max()))
-        left, right = np.concatenate((left, middle)), np.concatenate((middle, right))
-        at_left = np.concatenate((at_left, at_middle))
-        at_right = np.concatenate((at_middle, at_right))
+        # many parts at once while intervals are few: the calls cost more than the points
+        parts = _PARTS if len(left) <= _MAX_INTERVALS // (4 * _PARTS) else 2
+        marks = left[:, None] + np.arange(1, parts) / parts * (right - left)[:, None]
+        within = sign * signed_distances(start + marks.reshape(-1, 1) * step, edges)
+        best = max(best, float(within.max()))
+        t = np.hstack((left[:, None], marks, right[:, None]))
+        values = np.hstack((at_left[:, None], within.reshape(marks.shape), at_right[:, None]))
+        left, right = t[:, :-1].ravel(), t[:, 1:].ravel()
+        at_left, at_right = values[:, :-1].ravel(), values[:, 1:].ravel()
 
 
 _MAX_INTERVALS = 1024
+_PARTS = 8
 
 
 def circle_contacts(line: Array, center: Array) -> tuple[Array, Array]:
