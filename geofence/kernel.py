@@ -162,7 +162,8 @@ def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:
     start, step = segment[:2], segment[2:] - segment[:2]
     length = float(np.hypot(*step))
     sign = -1.0 if outward else 1.0
-    t = np.linspace(0.0, 1.0, 17 if length > 0.0 else 2)
+    many = 65 if len(edges) <= _FEW_EDGES else 17
+    t = np.linspace(0.0, 1.0, many if length > 0.0 else 2)
     values = sign * signed_distances(start + t[:, None] * step, edges)
     left, right, at_left, at_right = t[:-1], t[1:], values[:-1], values[1:]
     best = float(values.max())
@@ -186,6 +187,7 @@ def deepest(segment: Array, edges: Array, *, outward: bool = False) -> float:
 
 _MAX_INTERVALS = 1024
 _PARTS = 8
+_FEW_EDGES = 100
 
 
 def circle_contacts(line: Array, center: Array) -> tuple[Array, Array]:
