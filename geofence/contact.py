@@ -189,7 +189,8 @@ def cut(pieces: Pieces, piece: Ints, part: Array) -> Array:
 
 def to_metres(lonlat: Array, origin: Array, scale: Array) -> Array:
     """Rows (n, 4) of lon, lat, lon, lat degrees in each row's own local frame, metres."""
-    return np.asarray((lonlat - np.tile(origin, 2)) * np.tile(scale, 2))
+    ends = lonlat.reshape(-1, 2, 2) - origin.reshape(-1, 1, 2)
+    return np.asarray((ends * scale.reshape(-1, 1, 2)).reshape(-1, 4))
 
 
 def polygon_rows(  # noqa: PLR0917 - rows of one table, column by column
@@ -198,7 +199,7 @@ def polygon_rows(  # noqa: PLR0917 - rows of one table, column by column
     """Lines (n, 4) and their zones' edges in the frames of their pieces."""
     edges, counts = zones.edges_of(zone)
     row = np.repeat(np.arange(len(zone)), counts)
-    edges = edges + turn[row][:, None] * np.array([1.0, 0.0, 1.0, 0.0])
+    edges[:, 0::2] += turn[row][:, None]
     origin, scale = pieces.origin[piece], pieces.scale[piece]
     metres = to_metres(edges, origin[row], scale[row])
     return make_rows(to_metres(line, origin, scale), metres, counts)
@@ -260,5 +261,8 @@ def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> 
         circle = zones.circle[zone]
         from_center, _ = circle_contacts(line, circle[:, :2])
         return max(0.0, float(circle[0, 2] - from_center[0]) + reach)
-    rows = polygon_rows(pieces, piece, line, zones, zone, contacts.turn[some])
-    return max(0.0, deepest(rows.segments[0], rows.edges) + reach)
+    edges, _ = zones.edges_of(zone)
+    edges[:, 0::2] += contacts.turn[number]
+    origin, scale = pieces.origin[piece[0]], pieces.scale[piece[0]]
+    segment, metres = to_metres(line, origin, scale)[0], to_metres(edges, origin, scale)
+    return max(0.0, deepest(segment, metres) + reach)
