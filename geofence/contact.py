@@ -66,7 +66,7 @@ class Contacts:
 def find_contacts(
     pieces: Pieces, zones: ZoneSet, applies: Callable[[Zone], bool], band: Callable[[Zone], Band]
 ) -> Contacts:
-    """Every zone that `applies` and is within its heights within reach of a piece.
+    """Every zone that `applies` and is within its heights near a piece.
 
     Of those out of reach only the nearest are sure to be told: no other that binds by its kind
     and hour is nearer.

@@ -248,6 +248,12 @@ def zones_import(
     _does("zones").import_zones(file, profile=profile, url=url, as_json=as_json)
 
 
+@zones_app.command("diff")
+def zones_diff(old: Path, new: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
+    """Compare two GeoJSON files of zones; needs no controller."""
+    _does("zones").diff(old, new, profile=profile, as_json=as_json)
+
+
 @zones_app.command("list")
 def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
     """List the zones in force."""
@@ -258,12 +264,6 @@ def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
 def zones_check(file: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
     """Check a GeoJSON file of zones; needs no controller."""
     _does("zones").check(file, profile=profile, as_json=as_json)
-
-
-@zones_app.command("diff")
-def zones_diff(old: Path, new: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
-    """Compare two GeoJSON files of zones; needs no controller."""
-    _does("zones").diff(old, new, profile=profile, as_json=as_json)
 
 
 def main() -> None:
