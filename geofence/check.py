@@ -21,7 +21,7 @@ from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import check_keep_in
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.track import Pieces, pieces_of
-from geofence.zones import Zone, ZoneKind
+from geofence.zones import ALWAYS, Schedule, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
 __all__ = [
@@ -58,6 +58,8 @@ class _Checker:
         self._owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
         self._pieces: Pieces = pieces_of(path)
         self._bands: dict[str, Band] = {}
+        self._depths: dict[tuple[float, ...], float] = {}
+        self._hours: dict[tuple[Schedule, datetime, datetime], bool] = {}
 
     def verdict(self) -> Verdict:
         contacts = find_contacts(self._pieces, self._zones, self._applies, self._band)
@@ -106,9 +108,9 @@ class _Checker:
         first = min(rows, key=lambda row: contacts.touch[row, 0])
         last = max(rows, key=lambda row: contacts.touch[row, 1])
         begin, end = float(contacts.touch[first, 0]), float(contacts.touch[last, 1])
-        if not zone.schedule.active_during(*passage(owner, begin, end)):
+        if not self._active(zone, owner, begin, end):
             return None
-        depth = max(depth_m(contacts, row, self._pieces, self._zones) for row in rows)
+        depth = max(self._depth_m(contacts, row) for row in rows)
         return Violation(
             zone_id=zone.zone_id,
             zone_name=zone.name,
@@ -144,11 +146,28 @@ class _Checker:
                 break
             zone = self._zones.zones[contacts.zone[row]]
             owner = self._owners[self._pieces.owner[contacts.piece[row]]]
-            if zone.kind is not ZoneKind.ADVISORY and zone.schedule.active_during(
-                *passage(owner, 0.0, 1.0)
-            ):
+            if zone.kind is not ZoneKind.ADVISORY and self._active(zone, owner, 0.0, 1.0):
                 return distance, zone.zone_id
         return None, ""
+
+    def _depth_m(self, contacts: Contacts, row: int) -> float:
+        """How deep a row reaches in; legs that are stacked in height share their lines."""
+        reach = float(self._pieces.reach_m[contacts.piece[row]])
+        key = (int(contacts.zone[row]), reach, *contacts.line[row].tolist())
+        known = self._depths.get(key)
+        if known is None:
+            known = self._depths[key] = depth_m(contacts, row, self._pieces, self._zones)
+        return known
+
+    def _active(self, zone: Zone, owner: PathLeg | Disc, begin: float, end: float) -> bool:
+        """Whether the zone applies while the part is passed; zones often share their hours."""
+        if zone.schedule == ALWAYS:
+            return True
+        key = (zone.schedule, *passage(owner, begin, end))
+        known = self._hours.get(key)
+        if known is None:
+            known = self._hours[key] = zone.schedule.active_during(*key[1:])
+        return known
 
 
 _KIND = {

@@ -27,7 +27,7 @@ from geofence.kernel import (
     touching_spans,
 )
 from geofence.track import Pieces
-from geofence.zones import Zone
+from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
 CLEARANCE_HORIZON_M = 2_000.0
@@ -66,7 +66,11 @@ class Contacts:
 def find_contacts(
     pieces: Pieces, zones: ZoneSet, applies: Callable[[Zone], bool], band: Callable[[Zone], Band]
 ) -> Contacts:
-    """Every zone that `applies` and is within its heights near a piece."""
+    """Every zone that `applies` and is within its heights near a piece.
+
+    Of those out of reach only the nearest are sure to be told: no other that binds by its kind
+    and hour is nearer.
+    """
     piece, zone, turn = _candidates(pieces, zones)
     wanted, which = np.unique(zone, return_inverse=True)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
@@ -80,6 +84,8 @@ def find_contacts(
     else:
         part = np.empty((0, 2))
     line = cut(pieces, piece, part)
+    some = _mattering(pieces, piece, line, zones, zone, turn)
+    piece, zone, turn, part, line = piece[some], zone[some], turn[some], part[some], line[some]
     distance, touch = np.empty(len(piece)), np.empty((len(piece), 2))
     circle = zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)
     for some in _batches(np.flatnonzero(~circle), zones.edge_count, zone):
@@ -94,19 +100,63 @@ def find_contacts(
     return Contacts(piece, zone, turn, line, part, distance, touch)
 
 
+def _mattering(  # noqa: PLR0917 - rows of one table, column by column
+    pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
+) -> Ints:
+    """Rows that may be within reach, or as near as the nearest zone that surely binds.
+
+    The bounds of zone and line are no farther apart than they are, in any one frame. Circles are
+    all kept: their distance is no affine one.
+    """
+    if len(piece) <= 2 * _NEAREST:
+        return np.arange(len(piece))
+    bounds = zones.bounds[zone]
+    east, north = pieces.scale[piece].T
+    x, y = line[:, 0::2], line[:, 1::2]
+    aside = np.maximum(bounds[:, 0] + turn - x.max(axis=1), x.min(axis=1) - bounds[:, 2] - turn)
+    above = np.maximum(bounds[:, 1] - y.max(axis=1), y.min(axis=1) - bounds[:, 3])
+    apart = np.hypot(np.maximum(aside, 0.0) * east, np.maximum(above, 0.0) * north)
+    circle = zones.is_circle[zone]
+    apart[circle] = 0.0
+    sure: list[int] = []
+    for row in np.argsort(apart, kind="stable").tolist():
+        each = zones.zones[zone[row]]
+        if not circle[row] and each.kind is not ZoneKind.ADVISORY and each.schedule == ALWAYS:
+            sure.append(row)
+            if len(sure) == _NEAREST:
+                break
+    limit = pieces.reach_m[piece]
+    some = np.sort(np.array(sure, dtype=np.intp))
+    if len(some):
+        rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
+        least = np.where(inside(rows), 0.0, distances(rows)).min()
+        limit = np.maximum(limit, least)
+    else:
+        limit = np.full(len(piece), np.inf)
+    # a millimetre: far more than rounding, and no row fewer
+    return np.flatnonzero(apart <= limit + 1e-3)
+
+
+_NEAREST = 8
+"""How many of the zones that look nearest are measured to leave out those that are farther."""
+
 _NOWHERE = Band(math.inf, -math.inf)
 
 
 def _candidates(pieces: Pieces, zones: ZoneSet) -> tuple[Ints, Ints, Array]:
-    far = np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)
+    return zones.near(boxes_about(pieces, np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)))
+
+
+def boxes_about(pieces: Pieces, far_m: Array) -> Array:
+    """West, south, east, north (n, 4) degrees of all that is within far_m (n) of the pieces."""
     line = pieces.line
     # 110 km is under the least length of a degree of latitude, 111.3 over the longest at 1 cos(lat)
-    high = far / 110_000.0
+    high = far_m / 110_000.0
     top = np.minimum(np.max(np.abs(line[:, 1::2]), axis=1, initial=0.0) + high, 89.0)
-    wide = far / (110_000.0 * np.cos(np.radians(top)))
+    wide = far_m / (110_000.0 * np.cos(np.radians(top)))
     west, east = line[:, 0::2].min(axis=1, initial=999.0), line[:, 0::2].max(axis=1, initial=-999.0)
     south, north = line[:, 1::2].min(axis=1, initial=99.0), line[:, 1::2].max(axis=1, initial=-99.0)
-    return zones.near(np.stack((west - wide, south - high, east + wide, north + high), axis=-1))
+    return np.stack((west - wide, south - high, east + wide, north + high), axis=-1)
 
 
 def clip_heights(heights: Array, part: Array, low: Array, high: Array) -> Array:
@@ -139,7 +189,8 @@ def cut(pieces: Pieces, piece: Ints, part: Array) -> Array:
 
 def to_metres(lonlat: Array, origin: Array, scale: Array) -> Array:
     """Rows (n, 4) of lon, lat, lon, lat degrees in each row's own local frame, metres."""
-    return np.asarray((lonlat - np.tile(origin, 2)) * np.tile(scale, 2))
+    ends = lonlat.reshape(-1, 2, 2) - origin.reshape(-1, 1, 2)
+    return np.asarray((ends * scale.reshape(-1, 1, 2)).reshape(-1, 4))
 
 
 def polygon_rows(  # noqa: PLR0917 - rows of one table, column by column
@@ -148,7 +199,7 @@ def polygon_rows(  # noqa: PLR0917 - rows of one table, column by column
     """Lines (n, 4) and their zones' edges in the frames of their pieces."""
     edges, counts = zones.edges_of(zone)
     row = np.repeat(np.arange(len(zone)), counts)
-    edges = edges + turn[row][:, None] * np.array([1.0, 0.0, 1.0, 0.0])
+    edges[:, 0::2] += turn[row][:, None]
     origin, scale = pieces.origin[piece], pieces.scale[piece]
     metres = to_metres(edges, origin[row], scale[row])
     return make_rows(to_metres(line, origin, scale), metres, counts)
@@ -210,5 +261,8 @@ def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> 
         circle = zones.circle[zone]
         from_center, _ = circle_contacts(line, circle[:, :2])
         return max(0.0, float(circle[0, 2] - from_center[0]) + reach)
-    rows = polygon_rows(pieces, piece, line, zones, zone, contacts.turn[some])
-    return max(0.0, deepest(rows.segments[0], rows.edges) + reach)
+    edges, _ = zones.edges_of(zone)
+    edges[:, 0::2] += contacts.turn[number]
+    origin, scale = pieces.origin[piece[0]], pieces.scale[piece[0]]
+    segment, metres = to_metres(line, origin, scale)[0], to_metres(edges, origin, scale)
+    return max(0.0, deepest(segment, metres) + reach)

@@ -21,13 +21,14 @@ hold what a corner adds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from geofence.frames import Array, metres_per_degree
-from geofence.path import Disc, FlightPath, PathLeg
+from geofence.path import FlightPath, PathLeg
 from geofence.zones import VehicleClass
 
 Ints = npt.NDArray[np.intp]
@@ -114,34 +115,55 @@ def reach_m(corridor_m: Array, lat_deg: Array, half_deg: Array, bow_m: Array) ->
 def pieces_of(path: FlightPath) -> Pieces:
     """Every leg and disc of the path, cut up."""
     autopilot = path.vehicle_class is VehicleClass.MULTIROTOR
-    lines: list[Array] = []
-    parts: list[Array] = []
-    counts: list[int] = []
-    rows: list[tuple[float, float, float, float]] = []
-    for leg in path.legs:
-        corners, bow = split_leg(leg, autopilot=autopilot)
-        n = len(corners) - 1
-        t = np.linspace(0.0, 1.0, n + 1)
-        lines.append(np.hstack((corners[:-1], corners[1:])))
-        parts.append(np.stack((t[:-1], t[1:]), axis=-1))
-        counts.append(n)
-        rows.append((leg.start_amsl_m, leg.end_amsl_m, leg.corridor_m, bow))
-    for disc in path.discs:
-        lines.append(_point(disc))
-        parts.append(np.array([[0.0, 1.0]]))
-        counts.append(1)
-        rows.append((disc.low_amsl_m, disc.high_amsl_m, disc.radius_m, 0.0))
-    if not lines:
-        return _assemble(np.empty((0, 4)), np.empty((0, 2)), [], np.empty((0, 4)))
-    return _assemble(np.concatenate(lines), np.concatenate(parts), counts, np.array(rows))
+    discs = np.array(
+        [(d.center.lon_deg, d.center.lat_deg) * 2 for d in path.discs], dtype=np.float64
+    ).reshape(-1, 4)
+    rows = [(g.start_amsl_m, g.end_amsl_m, g.corridor_m) for g in path.legs]
+    rows += [(d.low_amsl_m, d.high_amsl_m, d.radius_m) for d in path.discs]
+    row = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    counts, line, part, left_m = _split(path.legs, autopilot=autopilot)
+    counts = np.concatenate((counts, np.ones(len(discs), dtype=np.intp)))
+    left_m = np.concatenate((left_m, np.zeros(len(discs))))
+    part = np.vstack((part, np.tile((0.0, 1.0), (len(discs), 1))))
+    return _assemble(np.vstack((line, discs)), part, counts, np.column_stack((row, left_m)))
 
 
-def _point(disc: Disc) -> Array:
-    lon, lat = disc.center.lon_deg, disc.center.lat_deg
-    return np.array([[lon, lat, lon, lat]])
+def _split(legs: Sequence[PathLeg], *, autopilot: bool) -> tuple[Ints, Array, Array, Array]:
+    """split_leg for many legs: pieces (n), lines (k, 4), parts (k, 2), bows left over (n)."""
+    ends = np.array(
+        [(g.start.lon_deg, g.start.lat_deg, g.end.lon_deg, g.end.lat_deg) for g in legs],
+        dtype=np.float64,
+    ).reshape(-1, 4)
+    lon, lat, end_lon, end_lat = ends.T
+    dlat = end_lat - lat
+    dlon = (end_lon - lon + 180.0) % 360.0 - 180.0
+    across = np.cos(np.radians(lat + dlat / 2.0))
+    north_m = np.abs(np.radians(dlat)) * ARDUPILOT_RADIUS_M
+    east_m = np.abs(np.radians(dlon)) * ARDUPILOT_RADIUS_M * across
+    steepest = np.tan(np.radians(np.maximum(np.abs(lat), np.abs(end_lat))))
+    left_m = north_m * east_m * steepest / (8.0 * ARDUPILOT_RADIUS_M)
+    count = np.maximum(1.0, np.ceil(np.hypot(north_m, east_m) * 1.01 / MAX_PIECE_M))
+    if autopilot:
+        count = np.maximum(count, np.ceil(np.sqrt(left_m / MAX_BOW_M)))
+        left_m = left_m / count**2 + BOW_SLACK * left_m
+    counts = count.astype(np.intp)
+    leg = np.repeat(np.arange(len(legs)), counts)
+    step = np.arange(len(leg)) - np.repeat(np.cumsum(counts) - counts, counts)
+    part = np.stack((step, step + 1), axis=-1) / count[leg][:, None]
+    lats = lat[leg, None] + part * dlat[leg, None]
+    lons = part * dlon[leg, None]
+    if autopilot:
+        middle = np.radians(lat[leg, None] + part * dlat[leg, None] / 2.0)
+        lons = lons * across[leg, None] / np.cos(middle)
+    lons += lon[leg, None]
+    last = step + 1 == counts[leg]
+    lons[last, 1] = lon + dlon
+    lats[last, 1] = end_lat
+    line = np.stack((lons[:, 0], lats[:, 0], lons[:, 1], lats[:, 1]), axis=-1)
+    return counts, line, part, left_m
 
 
-def _assemble(line: Array, part: Array, counts: list[int], rows: Array) -> Pieces:
+def _assemble(line: Array, part: Array, counts: Ints, rows: Array) -> Pieces:
     owner = np.repeat(np.arange(len(counts)), counts).astype(np.intp)
     row = rows[owner]
     origin = (line[:, :2] + line[:, 2:]) / 2.0

@@ -35,12 +35,14 @@ class ZoneSet:
 
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
-    zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle).
+    zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
+    `corner_y` (m) are where each begins. `bounds` (n, 4) are west, south, east, north degrees,
+    never too small; `holed` (n) says which zones have holes.
     """
 
     __slots__ = (
-        "_by_id", "_extent", "_tree", "circle", "edge_count", "edge_start", "edges", "is_circle",
-        "keep_ins", "version", "zones",
+        "_by_id", "_extent", "_tree", "bounds", "circle", "corner_x", "corner_y", "edge_count",
+        "edge_start", "edges", "holed", "is_circle", "keep_ins", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -62,7 +64,11 @@ class ZoneSet:
         self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
         self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
+        self.corner_x: Array = self.edges[:, 0].copy()
+        self.corner_y: Array = self.edges[:, 1].copy()
+        self.holed = np.array([len(each) > 1 for each in rings], dtype=bool)
         bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
+        self.bounds: Array = bounds
         self._tree = shapely.STRtree(shapely.box(*bounds.T))
         self._extent = (bounds[:, 0].min(), bounds[:, 2].max()) if len(bounds) else None
 

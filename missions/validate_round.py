@@ -268,3 +268,26 @@ def _round_energy(driven: Driven, checks: RoundChecks) -> Iterator[Reason]:
             f"the round takes {driven.effort.time_s / 60:.0f} min, over the limit of "
             f"{checks.rules.max_round_s / 60:.0f} min",
         )
+
+
+def round_path(
+    mission: GroundMission, checks: RoundChecks, surroundings: Surroundings
+) -> FlightPath | None:
+    """What a round uses of the street, and when; None for a mission that is no round."""
+    if any(_form(mission)):
+        return None
+    driven = drive(
+        mission,
+        loads=checks.loads,
+        speed_mps=checks.speed_mps,
+        model=checks.model,
+        rules=checks.rules,
+    )
+    return street_path(
+        mission,
+        driven,
+        depart_at=checks.depart_at,
+        rules=checks.rules,
+        surroundings=surroundings,
+        permits=checks.permits,
+    )

@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 parcel_app = typer.Typer(help="Submit, show and list parcels.", no_args_is_help=True)
-zones_app = typer.Typer(help="Import, list and check zones.", no_args_is_help=True)
+zones_app = typer.Typer(help="Import, list, check and compare zones.", no_args_is_help=True)
 app.add_typer(parcel_app, name="parcel")
 app.add_typer(zones_app, name="zones")
 mission_app = typer.Typer(help="Check missions of other tools.", no_args_is_help=True)
@@ -345,6 +345,12 @@ def zones_import(
 
     how = zones.Reading(form, profile, unknown)
     zones.import_zones(file, how=how, url=url, as_json=as_json)
+
+
+@zones_app.command("diff")
+def zones_diff(old: Path, new: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
+    """Compare two GeoJSON files of zones; needs no controller."""
+    _does("zones").diff(old, new, profile=profile, as_json=as_json)
 
 
 @zones_app.command("list")

@@ -10,9 +10,12 @@ import typer
 
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, Client, CliError, Fault, at
-from geofence.errors import ZoneFileError
+from geofence.diff import ZoneSetDiff
+from geofence.diff import diff as compare
+from geofence.errors import GeofenceError, ZoneFileError
 from geofence.formats import NOT_UNDERSTOOD, Unknown, read_any
 from geofence.zones import Zone
+from geofence.zoneset import ZoneSet
 
 
 def _read(file: Path) -> bytes:
@@ -71,6 +74,48 @@ def check(file: Path, *, how: Reading, as_json: bool) -> None:
     typer.echo(f"{file}: {len(zones)} zones, {'no fault' if not forbidden else 'some forbidden'}")
     for zone_id in forbidden:
         typer.echo(f"  {zone_id}: not understood, taken as forbidden")
+
+
+def diff(old: Path, new: Path, *, profile: str, as_json: bool) -> None:
+    """Compare two files, zone by zone."""
+    changes = compare(_zone_set(old, profile), _zone_set(new, profile))
+    if as_json:
+        output.print_json(_told(changes))
+        return
+    rows = [("added", zone.zone_id, zone.name, "") for zone in changes.added]
+    rows += [("removed", zone.zone_id, zone.name, "") for zone in changes.removed]
+    rows += [
+        ("changed", each.after.zone_id, each.after.name, ", ".join(each.fields))
+        for each in changes.changed
+    ]
+    if rows:
+        output.console().print(output.table("", ("", "zone", "name", "what"), rows))
+    typer.echo(
+        f"{len(changes.added)} added, {len(changes.removed)} removed, "
+        f"{len(changes.changed)} changed; version {changes.old.version} to {changes.new.version}"
+    )
+
+
+def _zone_set(file: Path, profile: str) -> ZoneSet:
+    _, zones = _checked(file, Reading(profile=profile))
+    try:
+        return ZoneSet(zones)
+    except GeofenceError as error:
+        raise CliError(
+            f"{file}: {error}", status=EXIT_INPUT, next_step="correct the zone named"
+        ) from error
+
+
+def _told(changes: ZoneSetDiff) -> dict[str, Any]:
+    return {
+        "old": changes.old.version,
+        "new": changes.new.version,
+        "added": [zone.zone_id for zone in changes.added],
+        "removed": [zone.zone_id for zone in changes.removed],
+        "changed": [
+            {"id": each.after.zone_id, "fields": list(each.fields)} for each in changes.changed
+        ],
+    }
 
 
 def import_zones(file: Path, *, how: Reading, url: str, as_json: bool) -> None:

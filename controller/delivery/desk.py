@@ -240,12 +240,12 @@ class Desk:
         What was planned against the old one is planned anew; what is under way and no longer
         allowed is told to hold.
         """
-        zone_set = ZoneSet(zones)
+        zone_set, before = ZoneSet(zones), self._zones.zones
         await self._zones.replace(zone_set, by=by)
         self._hub.publish("zones", Update("zones", zone_set.version))
         for process in self._processes.values():
             process.wake()
-        await self._rezoning.judge()
+        await self._rezoning.judge(before)
         self._matching.wake()
         return zone_set
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
 
 from controller.dispatch.model import DispatchSettings
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
-from geofence.check import Surroundings, Violation
+from geofence.check import FlightPath, Surroundings, Violation
 from geofence.errors import GeofenceError
 from geofence.zoneset import ZoneSet
 from missions.errors import MissionsError
-from missions.model import AirMission
+from missions.model import AirMission, GroundMission
 from missions.validate import (
     FlightChecks,
     GoNoGo,
     RoundChecks,
     validate_flight,
     validate_round,
+    walk_flight,
 )
+from missions.validate_round import round_path
 from vehicles.port import Capability, Clock, LinkState
 
 
@@ -52,6 +56,20 @@ class Gate:
         self._zones = zones
         self._clock = clock
         self._max_age_s = max_age_s
+
+    @property
+    def zones(self) -> ZoneSet:
+        """Those in force."""
+        return self._zones()
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What is known of the ground."""
+        return self._surroundings
+
+    def now(self) -> datetime:
+        """The time that missions are judged at."""
+        return self._clock.now()
 
     async def shut(
         self,
@@ -102,11 +120,41 @@ class Gate:
         battery_pct: float,
         zones: ZoneSet,
     ) -> GoNoGo:
-        available_wh = capability.usable_energy_wh * battery_pct / 100.0
-        now = self._clock.now()
+        checks = self._checks(record, loads, capability, battery_pct, self._clock.now())
         if isinstance(record.mission, AirMission):
-            flight = FlightChecks(
-                depart_at=now,
+            flight = cast("FlightChecks", checks)
+            return validate_flight(record.mission, flight, zones, self._surroundings)
+        drive = cast("RoundChecks", checks)
+        return validate_round(record.mission, drive, zones, self._surroundings)
+
+    def path(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], capability: Capability
+    ) -> FlightPath | None:
+        """What a mission uses of the air or the street, and when, from its start; None: no form.
+
+        A mission whose start is not known is taken to start now. Takes milliseconds: call it in a
+        thread.
+        """
+        depart_at = record.started_at or self._clock.now()
+        loads = self._loads(record, parcels)
+        checks = self._checks(record, loads, capability, 100.0, depart_at)
+        if isinstance(checks, FlightChecks):
+            walked = walk_flight(cast("AirMission", record.mission), checks, self._surroundings)
+            return None if isinstance(walked, GoNoGo) else walked.path
+        return round_path(cast("GroundMission", record.mission), checks, self._surroundings)
+
+    def _checks(
+        self,
+        record: AssignmentRecord,
+        loads: Mapping[str, float],
+        capability: Capability,
+        battery_pct: float,
+        depart_at: datetime,
+    ) -> FlightChecks | RoundChecks:
+        available_wh = capability.usable_energy_wh * battery_pct / 100.0
+        if isinstance(record.mission, AirMission):
+            return FlightChecks(
+                depart_at=depart_at,
                 loads=loads,
                 max_payload_kg=capability.max_payload_kg,
                 usable_energy_wh=capability.usable_energy_wh,
@@ -116,9 +164,8 @@ class Gate:
                 model=self._settings.multirotor,
                 permits=self._settings.permits,
             )
-            return validate_flight(record.mission, flight, zones, self._surroundings)
-        drive = RoundChecks(
-            depart_at=now,
+        return RoundChecks(
+            depart_at=depart_at,
             loads=loads,
             max_payload_kg=capability.max_payload_kg,
             slots=capability.parcel_slots,
@@ -129,4 +176,3 @@ class Gate:
             model=self._settings.robot,
             permits=self._settings.permits,
         )
-        return validate_round(record.mission, drive, zones, self._surroundings)

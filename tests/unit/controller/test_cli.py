@@ -255,6 +255,26 @@ def test_zones_are_checked_imported_and_listed(server: DeskServer, tmp_path: Pat
     assert "Yard" in told
 
 
+def test_two_zone_files_are_compared_without_a_controller(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.geojson", tmp_path / "new.geojson"
+    other = {**ZONE, "id": "z2", "properties": {**ZONE["properties"], "id": "z2", "name": "Pier"}}
+    renamed = {**ZONE, "properties": {**ZONE["properties"], "name": "Quay"}}
+    old.write_text(json.dumps({"type": "FeatureCollection", "features": [ZONE]}))
+    new.write_text(json.dumps({"type": "FeatureCollection", "features": [other, renamed]}))
+    status, told = run("http://127.0.0.1:9", "zones", "diff", str(old), str(new), "--json")
+    assert status == 0
+    shown = json.loads(told)
+    assert (shown["added"], shown["removed"]) == (["z2"], [])
+    assert shown["changed"] == [{"id": "z1", "fields": ["name"]}]
+    assert shown["old"] != shown["new"]
+    status, told = run("http://127.0.0.1:9", "zones", "diff", str(new), str(old))
+    assert status == 0
+    assert "0 added, 1 removed, 1 changed" in told
+    assert "Pier" in told
+    status, told = run("http://127.0.0.1:9", "zones", "diff", str(old), str(old))
+    assert "0 added, 0 removed, 0 changed" in told
+
+
 def test_a_bad_zone_is_named_and_the_old_ones_stay(server: DeskServer, tmp_path: Path) -> None:
     file = tmp_path / "zones.geojson"
     bad = {**ZONE, "properties": {**ZONE["properties"], "kind": "lava"}}

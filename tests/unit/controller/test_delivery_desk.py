@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -324,6 +325,7 @@ async def test_a_zone_across_a_mission_under_way_holds_its_vehicle(app: App) -> 
     await app.desk.replace_zones((around(offset(HUB, 30.0, 850.0)),), by="anna")
     causes = [a.cause for a in app.desk.alarms()]
     assert any("Fire, now in force, forbids" in cause for cause in causes), causes
+    assert any(re.search(r"; it (is there in \d+ min \d\d s|may be)", each) for each in causes)
     log = await app.desk.log_after(0)
     sent = [e.event.data for e in log if e.event.kind == "command.sent"]
     assert sent[-1]["kind"] == "hold"
