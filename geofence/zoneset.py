@@ -38,7 +38,7 @@ class ZoneSet:
 
     __slots__ = (
         "_by_id", "_extent", "_tree", "circle", "edge_count", "edge_start", "edges", "is_circle",
-        "keep_ins", "version", "zones",
+        "keep_ins", "speed_limits", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -59,6 +59,9 @@ class ZoneSet:
         self.edges: Array = np.concatenate(edges) if edges else np.empty((0, 4))
         self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
+        self.speed_limits: tuple[Zone, ...] = tuple(
+            z for z in self.zones if z.max_speed_mps is not None
+        )
         self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
         bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
         self._tree = shapely.STRtree(shapely.box(*bounds.T))
@@ -242,7 +245,19 @@ def _content(zone: Zone) -> dict[str, Any]:
         "classes": sorted(zone.classes),
         "permit": zone.permit,
         "note": zone.note,
+        **_rules_content(zone),
     }
+
+
+def _rules_content(zone: Zone) -> dict[str, Any]:
+    """Finer rules, where there are any: a zone without them keeps the version that it had."""
+    rules = {
+        "surfaces": sorted(zone.surfaces),
+        "min_mass_kg": zone.min_mass_kg,
+        "electric_exempt": zone.electric_exempt,
+        "max_speed_mps": zone.max_speed_mps,
+    }
+    return {name: value for name, value in rules.items() if value not in ([], None, False)}
 
 
 def _limit_content(limit: Altitude | None) -> tuple[float, str] | None:
