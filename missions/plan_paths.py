@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from geofence.check import Disc, FlightPath, PathLeg
 from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, VehicleTraits
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
 
@@ -42,6 +42,7 @@ def flight_path(
     depart_at: datetime,
     rules: FlightRules,
     permits: frozenset[str],
+    traits: VehicleTraits | None = None,
 ) -> FlightPath:
     """The corridors of level legs and the discs of take-off, drop and landing.
 
@@ -64,6 +65,7 @@ def flight_path(
         tuple(line for use in tracks.values() for line in _level(mission, use, rules)),
         tuple(_disc(mission, use, rules) for use in columns.values()),
         permits,
+        traits,
     )
 
 
@@ -110,6 +112,7 @@ def _level(mission: AirMission, use: _Use, rules: FlightRules) -> Iterator[PathL
             enter=use.enter,
             leave=use.leave,
             corridor_m=rules.corridor_m(use.speed_mps),
+            speed_mps=use.speed_mps,
         )
 
 
@@ -134,6 +137,7 @@ def straight_returns(
     depart_at: datetime,
     rules: FlightRules,
     permits: frozenset[str],
+    traits: VehicleTraits | None = None,
 ) -> FlightPath:
     """Corridors that together cover every straight return from every point of these legs.
 
@@ -147,7 +151,7 @@ def straight_returns(
         for leg in legs
         for line in _fan(mission, leg, depart_at=depart_at, rules=rules, last_s=legs[-1].end_s)
     ]
-    return FlightPath(VehicleClass.MULTIROTOR, tuple(fans), (), permits)
+    return FlightPath(VehicleClass.MULTIROTOR, tuple(fans), (), permits, traits)
 
 
 def _fan(
@@ -177,6 +181,7 @@ def _fan(
                 enter=enter,
                 leave=leave,
                 corridor_m=rules.corridor_m(leg.speed_mps) + spacing_m / 2.0,
+                speed_mps=leg.speed_mps,
             )
 
 

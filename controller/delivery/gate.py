@@ -115,6 +115,7 @@ class Gate:
                 rules=self._settings.flight,
                 model=self._settings.multirotor,
                 permits=self._settings.permits,
+                traits=capability.traits,
             )
             return validate_flight(record.mission, flight, zones, self._surroundings)
         drive = RoundChecks(
@@ -128,5 +129,6 @@ class Gate:
             rules=self._settings.round,
             model=self._settings.robot,
             permits=self._settings.permits,
+            traits=capability.traits,
         )
         return validate_round(record.mission, drive, zones, self._surroundings)
