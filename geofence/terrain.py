@@ -28,6 +28,9 @@ MAX_POSTS = 50_000_000
 LOWEST_M, HIGHEST_M = -12_000.0, 9_000.0
 """No ground and no geoid is lower or higher."""
 
+_FEW = 6
+"""Boxes of no more cells a side are worked out together."""
+
 _EDGE_DEG = 1e-9
 """Rounding of positions: a tenth of a millimetre beyond the last post is on it."""
 
@@ -118,23 +121,25 @@ class Grid:
 
         Exact but for rounding. NaN where any part of the box is not known.
         """
-        found = np.empty((len(boxes), 2))
         west, south = self._columns(boxes[:, 0]), (boxes[:, 1] - self.south_deg) / self.step_lat_deg
         east = west + (boxes[:, 2] - boxes[:, 0]) / self.step_lon_deg
         north = (boxes[:, 3] - self.south_deg) / self.step_lat_deg
-        for number, box in enumerate(zip(west, east, south, north, strict=True)):
-            found[number] = self._box(*(float(v) for v in box))
-        return found
-
-    def _box(self, west: float, east: float, south: float, north: float) -> tuple[float, float]:
         rows, columns = self.posts.shape
-        # wholly or partly outside, and never a lattice of more than the grid's own posts
-        if min(west, south) < -1.0 or east > columns or north > rows:
-            return math.nan, math.nan
-        xs, ys = _lines(west, east), _lines(south, north)
-        x, y = np.meshgrid(xs, ys)
-        heights = self._surface(x.ravel(), y.ravel())
-        return float(np.min(heights)), float(np.max(heights))
+        # a box that is partly outside is not known: it needs no lattice, however large
+        known = (np.minimum(west, south) > -1.0) & (east < columns) & (north < rows)
+        wide = np.where(known, np.ceil(east) - np.floor(west), 0).astype(np.intp)
+        high = np.where(known, np.ceil(north) - np.floor(south), 0).astype(np.intp)
+        found = np.full((len(boxes), 2), np.nan)
+        few = known & (wide <= _FEW) & (high <= _FEW)
+        groups = [np.flatnonzero(few), *(np.array([n]) for n in np.flatnonzero(known & ~few))]
+        for some in groups:
+            if len(some):
+                xs = _lattice(west[some], east[some], int(wide[some].max()))
+                ys = _lattice(south[some], north[some], int(high[some].max()))
+                x, y = np.broadcast_arrays(xs[:, None, :], ys[:, :, None])
+                heights = self._surface(x.reshape(-1), y.reshape(-1)).reshape(len(some), -1)
+                found[some] = np.stack((heights.min(axis=1), heights.max(axis=1)), axis=-1)
+        return found
 
     def knots(self, start: LatLon, end: LatLon) -> Array:
         """Shares (k) of the line where it passes from cell to cell, 0 and 1 included."""
@@ -194,10 +199,11 @@ def _mix(one: Array, other: Array, share: Array) -> Array:
     return np.where(share == 0.0, a, np.where(share == 1.0, b, mixed))
 
 
-def _lines(low: float, high: float) -> Array:
-    """Both ends and the post lines between them."""
-    between = np.arange(math.floor(low) + 1, math.ceil(high))
-    return np.concatenate(([low], between, [high]))
+def _lattice(low: Array, high: Array, count: int) -> Array:
+    """Both ends (n) and the post lines between them, `count` + 1 a row; ends stand repeatedly."""
+    lines = np.floor(low)[:, None] + np.arange(count + 1)
+    lines[:, -1] = high
+    return np.clip(lines, low[:, None], high[:, None])
 
 
 def _crossings(begin: float, end: float, count: int) -> Iterator[float]:
@@ -235,14 +241,9 @@ def read_esri_ascii(text: str) -> Grid:
     if "nodata_value" in header:
         values[values == np.float32(header["nodata_value"][1])] = np.nan
     _check_range(values, lines, first)
+    west, south = _lower_left(header, "x", step_lon), _lower_left(header, "y", step_lat)
     try:
-        return Grid(
-            _lower_left(header, "x", step_lon),
-            _lower_left(header, "y", step_lat),
-            step_lon,
-            step_lat,
-            values[::-1].copy(),
-        )
+        return Grid(west, south, step_lon, step_lat, values[::-1].copy())
     except GridError as error:
         key = "yllcorner" if error.field == "south_deg" else "xllcorner"
         line = header.get(key, header.get(key.replace("corner", "center"), (0, 0.0)))[0]
