@@ -175,23 +175,40 @@ def street_legs(
 ) -> Iterator[PathLeg]:
     """One piece of street, at ground level and at the robot's height.
 
-    Over a terrain grid the street's chord is off the ground by a swell: then legs are stacked
-    through all of it, no farther apart than on flat ground.
+    Over a terrain grid it follows the ground from cell to cell; what the ground swells between,
+    legs are stacked through, no farther apart than on flat ground.
     """
-    start_m, end_m = (ground_m(place, surroundings) for place in line)
-    for height_m in _heights(line, (start_m, end_m), surroundings, rules):
-        yield PathLeg(
-            index=index,
-            label=f"street {edge_id}",
-            start=line[0],
-            end=line[1],
-            start_amsl_m=start_m + height_m,
-            end_amsl_m=end_m + height_m,
-            enter=times[0],
-            leave=times[1],
-            corridor_m=rules.corridor_m,
-            speed_mps=speed_mps,
-        )
+    for start, end in _over_cells(line, surroundings):
+        start_m, end_m = ground_m(start, surroundings), ground_m(end, surroundings)
+        for height_m in _heights((start, end), (start_m, end_m), surroundings, rules):
+            yield PathLeg(
+                index=index,
+                label=f"street {edge_id}",
+                start=start,
+                end=end,
+                start_amsl_m=start_m + height_m,
+                end_amsl_m=end_m + height_m,
+                enter=times[0],
+                leave=times[1],
+                corridor_m=rules.corridor_m,
+                speed_mps=speed_mps,
+            )
+
+
+def _over_cells(
+    line: tuple[LatLon, LatLon], surroundings: Surroundings
+) -> Iterator[tuple[LatLon, LatLon]]:
+    if surroundings.terrain is None:
+        yield line
+        return
+    start, end = line
+    dlon = (end.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
+    dlat = end.lat_deg - start.lat_deg
+    inner = [
+        LatLon(start.lat_deg + t * dlat, (start.lon_deg + t * dlon + 180.0) % 360.0 - 180.0)
+        for t in surroundings.terrain.knots(start, end)[1:-1].tolist()
+    ]
+    yield from lines((start, *inner, end))
 
 
 def ground_m(place: LatLon, surroundings: Surroundings) -> float:
