@@ -42,6 +42,7 @@ from controller.enrol import (
     make_clock,
     random_id,
     read_street_file,
+    read_surroundings,
     read_zone_files,
     sessions_of,
     sites_of,
@@ -94,11 +95,7 @@ class Setting:
     streets: StreetGraph | None
     figures: Figures
     ids: Callable[[str], str]
-
-    @property
-    def surroundings(self) -> Surroundings:
-        """Ground and geoid of the operating area."""
-        return Surroundings(self.config.terrain.ground_amsl_m, self.config.terrain.geoid_m)
+    surroundings: Surroundings
 
     @property
     def retry(self) -> Retry:
@@ -372,13 +369,15 @@ async def build(
     """A controller with its database open, its leases taken and its links up.
 
     `clock`, `adapters` and `ids` replace what the configuration says. Raises StoreError,
-    VehicleError (a port taken, two vehicles in one place), ZoneFileError, StreetError, OSError.
+    VehicleError (a port taken, two vehicles in one place), ZoneFileError, StreetError, ConfigError
+    (a grid of heights), OSError.
     """
     clock = clock or make_clock(config.clock)
     sites = sites_of(config)
     enrolment = enrol(config, sites)
     zones = await asyncio.to_thread(read_zone_files, config)
     streets = await asyncio.to_thread(read_street_file, config)
+    surroundings = await asyncio.to_thread(read_surroundings, config)
     figures = Figures()
     make_id = ids or random_id
     async with AsyncExitStack() as stack:
@@ -406,6 +405,7 @@ async def build(
                 streets=streets,
                 figures=figures,
                 ids=make_id,
+                surroundings=surroundings,
             )
         )
         recovery.tell_orphans(kept, enrolment.bases, sites, app.board)

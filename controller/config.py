@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from geofence.zones import Surface
 from missions.model import DropDevice
 
 Latitude = Annotated[float, Field(ge=-84.0, le=84.0, allow_inf_nan=False)]
@@ -86,10 +87,14 @@ class StreetsConfig(_Section):
 
 
 class TerrainConfig(_Section):
-    """Flat ground and geoid undulation of the operating area."""
+    """Ground and geoid undulation of the operating area: flat, or Esri ASCII grids in degrees."""
 
     ground_amsl_m: Finite | None = None
     geoid_m: Finite | None = None
+    grid: Path | None = None
+    """Heights of the ground, metres AMSL; stands before ground_amsl_m."""
+    geoid_grid: Path | None = None
+    """Heights of the geoid above the WGS84 ellipsoid, metres; stands before geoid_m."""
 
 
 class DispatchConfig(_Section):
@@ -152,6 +157,10 @@ class _VehicleConfig(_Section):
     usable_energy_wh: Positive
     max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.4, 0.3, 0.3)
     handover_pin: bool = False
+    mass_kg: Positive | None = None
+    """Without load; zones that bind from a mass on bind a vehicle whose mass is not given."""
+    electric: bool | None = None
+    """Exempt where only electric vehicles may be; not so where it is not given."""
 
 
 class DroneConfig(_VehicleConfig):
@@ -177,6 +186,8 @@ class RobotConfig(_VehicleConfig):
 
     manufacturer: str
     serial: str
+    surface: Surface | None = None
+    """What it drives on; zones for either bind it where this is not given."""
     cruise_speed_mps: Positive = 1.6
     usable_energy_wh: Positive = 1200.0
     max_payload_kg: Positive = 20.0
@@ -279,6 +290,15 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
             ),
             "streets": config.streets.model_copy(
                 update={"file": base / config.streets.file if config.streets.file else None}
+            ),
+            "terrain": config.terrain.model_copy(
+                update={
+                    name: base / file if file else None
+                    for name, file in (
+                        ("grid", config.terrain.grid),
+                        ("geoid_grid", config.terrain.geoid_grid),
+                    )
+                }
             ),
             "store": config.store.model_copy(update={"url": _store_url(config.store.url, base)}),
         }

@@ -10,14 +10,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from controller.clock import ScaledClock, SystemClock
-from controller.config import ClockConfig, Config, DroneConfig, RobotConfig
+from controller.config import ClockConfig, Config, ConfigError, DroneConfig, RobotConfig
 from controller.delivery.matching import Enrolled
 from controller.domain.model import Site, SiteKind
 from controller.fleet.owner import UnknownSessionError
+from geofence.errors import GridError
 from geofence.formats import read_any
 from geofence.frames import LatLon
+from geofence.heights import Surroundings
+from geofence.terrain import Grid, read_esri_ascii
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph, read_streets
@@ -88,6 +92,32 @@ def read_street_file(config: Config) -> StreetGraph | None:
     return read_streets(config.streets.file.read_bytes()) if config.streets.file else None
 
 
+def read_grid_file(file: Path | None) -> Grid | None:
+    """A grid of heights, or None where no file is named. Raises ConfigError."""
+    if file is None:
+        return None
+    try:
+        return read_esri_ascii(file.read_text(encoding="ascii"))
+    except GridError as error:
+        raise ConfigError(str(file), (str(error),)) from error
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start} is no text of an Esri ASCII grid"
+        raise ConfigError(str(file), (reason,)) from error
+    except OSError as error:
+        raise ConfigError(str(file), (f"cannot be read: {error.strerror}",)) from error
+
+
+def read_surroundings(config: Config) -> Surroundings:
+    """Ground and geoid of the operating area. Raises ConfigError."""
+    terrain = config.terrain
+    return Surroundings(
+        terrain.ground_amsl_m,
+        terrain.geoid_m,
+        read_grid_file(terrain.grid),
+        read_grid_file(terrain.geoid_grid),
+    )
+
+
 def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
     """What the configuration says that a vehicle can do."""
     air = isinstance(vehicle, DroneConfig)
@@ -100,6 +130,9 @@ def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
         max_parcel_size_m=vehicle.max_parcel_size_m,
         drop_device=vehicle.drop_device if isinstance(vehicle, DroneConfig) else None,
         handover_pin=vehicle.handover_pin,
+        mass_kg=vehicle.mass_kg,
+        electric=vehicle.electric,
+        surface=vehicle.surface if isinstance(vehicle, RobotConfig) else None,
     )
 
 

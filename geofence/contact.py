@@ -26,6 +26,7 @@ from geofence.kernel import (
     make_rows,
     touching_spans,
 )
+from geofence.relief import Relief
 from geofence.track import Pieces
 from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -64,21 +65,31 @@ class Contacts:
 
 
 def find_contacts(
-    pieces: Pieces, zones: ZoneSet, applies: Callable[[Zone], bool], band: Callable[[Zone], Band]
+    pieces: Pieces,
+    zones: ZoneSet,
+    applies: Callable[[Zone], bool],
+    band: Callable[[Zone], Band],
+    relief: Relief | None = None,
 ) -> Contacts:
     """Every zone that `applies` and is within its heights near a piece.
 
     Of those out of reach only the nearest are sure to be told: no other that binds by its kind
     and hour is nearer.
+    With `relief`, zones whose heights vary are taken at the pieces' own places, not by `band`.
     """
     piece, zone, turn = _candidates(pieces, zones)
     wanted, which = np.unique(zone, return_inverse=True)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
     bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]
-    low = np.array([b.low_m for b in bands]) - HEIGHT_TOLERANCE_M
-    high = np.array([b.high_m for b in bands]) + HEIGHT_TOLERANCE_M
+    limits = np.array([(b.low_m, b.high_m) for b in bands]).reshape(-1, 2)[which]
+    if relief is not None:
+        for number in np.flatnonzero(keep):
+            if relief.varies(zones.zones[wanted[number]]):
+                pairs = np.flatnonzero(which == number)
+                limits[pairs] = relief.bands(zones.zones[wanted[number]], piece[pairs])
     if len(wanted):
-        part = clip_heights(pieces.heights[piece], pieces.part[piece], low[which], high[which])
+        low, high = limits[:, 0] - HEIGHT_TOLERANCE_M, limits[:, 1] + HEIGHT_TOLERANCE_M
+        part = clip_heights(pieces.heights[piece], pieces.part[piece], low, high)
         chosen = keep[which] & (part[:, 0] <= part[:, 1])
         piece, zone, turn, part = piece[chosen], zone[chosen], turn[chosen], part[chosen]
     else:

@@ -2,6 +2,7 @@
 
 GeofenceError
 +-- FrameError        a position, altitude or area that no frame can hold
++-- GridError         a grid of heights that cannot be understood: line, field and reason
 +-- PathError         a path that cannot be checked: names the leg or disc and the field
 +-- ZoneError         a zone that cannot be understood: carries feature id, field and reason
 +-- ZoneFileError     a zone file that was refused whole: carries every ZoneError found
@@ -16,6 +17,16 @@ class GeofenceError(Exception):
 
 class FrameError(GeofenceError, ValueError):
     """A position, altitude or area that no frame can hold."""
+
+
+class GridError(GeofenceError, ValueError):
+    """A grid of heights that cannot be understood; `line` counts from 1, 0 where there is none."""
+
+    def __init__(self, line: int, field: str, reason: str) -> None:
+        super().__init__(f"line {line}: {field}: {reason}" if line else f"{field}: {reason}")
+        self.line = line
+        self.field = field
+        self.reason = reason
 
 
 class PathError(GeofenceError, ValueError):

@@ -23,6 +23,7 @@ from geofence.frames import WGS84, Array, LatLon
 from geofence.heights import Band
 from geofence.kernel import Ints, deepest, distances, inside, make_rows, touching_spans
 from geofence.path import Disc, FlightPath, PathLeg, Violation
+from geofence.relief import Relief
 from geofence.track import Pieces
 from geofence.zones import CircleArea, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -44,6 +45,8 @@ class KeptIn:
     violations: tuple[Violation, ...] = ()
     clearance_m: float | None = None
     nearest_zone_id: str = ""
+    rough: tuple[tuple[int, float, float], ...] = ()
+    """Owner and span of its parameter where finer pieces may find less: heights vary there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +57,35 @@ class _Breach:
     distance_m: float
     why: str
     at: tuple[float, float, float, float]
+    unknown: str
 
 
 def check_keep_in(
-    path: FlightPath, pieces: Pieces, zones: ZoneSet, band: Callable[[Zone], Band]
+    path: FlightPath,
+    pieces: Pieces,
+    zones: ZoneSet,
+    band: Callable[[Zone], Band],
+    relief: Relief | None = None,
 ) -> KeptIn:
     """Check every leg and disc against the keep-ins that bind it."""
-    binding = [zone for zone in zones.keep_ins if zone.binds(path.vehicle_class)]
+    binding = [zone for zone in zones.keep_ins if zone.binds(path.vehicle)]
     if not binding:
         return KeptIn()
-    checker = KeepInUnions(pieces, band)
+    checker = KeepInUnions(pieces, band, relief)
     violations: list[Violation] = []
+    rough: list[tuple[int, float, float]] = []
     owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
     for number, owner in enumerate(owners):
         for group in demanded(binding, owner):
             breaches = checker.breaches(number, group)
             if breaches:
-                violations.append(_violation(owner, group, breaches, band))
+                violations.append(_violation(owner, group, breaches))
+                if checker.varies(group):
+                    rough.extend((number, breach.begin, breach.end) for breach in breaches)
                 break
     clearance = None if checker.clearance_m > CLEARANCE_HORIZON_M else checker.clearance_m
     nearest = "" if clearance is None else checker.nearest_zone_id
-    return KeptIn(tuple(violations), clearance, nearest)
+    return KeptIn(tuple(violations), clearance, nearest, tuple(rough))
 
 
 def demanded(binding: Sequence[Zone], owner: PathLeg | Disc) -> list[tuple[Zone, ...]]:
@@ -91,9 +102,13 @@ def demanded(binding: Sequence[Zone], owner: PathLeg | Disc) -> list[tuple[Zone,
 class KeepInUnions:
     """Unions and distances of one check; remembers the least distance to a border."""
 
-    def __init__(self, pieces: Pieces, band: Callable[[Zone], Band]) -> None:
+    def __init__(
+        self, pieces: Pieces, band: Callable[[Zone], Band], relief: Relief | None = None
+    ) -> None:
         self._pieces = pieces
-        self._band = band
+        self._flat = band
+        self._relief = relief
+        self._here = 0
         self._unions: dict[tuple[tuple[str, float], ...], Array] = {}
         self.clearance_m = math.inf
         self.nearest_zone_id = ""
@@ -101,6 +116,24 @@ class KeepInUnions:
     def breaches(self, owner: int, group: tuple[Zone, ...]) -> list[_Breach]:
         """Every part of the owner that leaves the union of the group."""
         mine = np.flatnonzero(self._pieces.owner == owner)
+        if not self.varies(group):
+            return self._breaches(mine, group)
+        found: list[_Breach] = []
+        for piece in mine:
+            self._here = int(piece)
+            found.extend(self._breaches(mine[mine == piece], group))
+        return found
+
+    def varies(self, group: tuple[Zone, ...]) -> bool:
+        """Whether the heights of any of these differ from place to place."""
+        return self._relief is not None and any(self._relief.varies(zone) for zone in group)
+
+    def _band(self, zone: Zone) -> Band:
+        if self._relief is not None and self._relief.varies(zone):
+            return self._relief.band(zone, self._here, outer=False)
+        return self._flat(zone)
+
+    def _breaches(self, mine: Ints, group: tuple[Zone, ...]) -> list[_Breach]:
         low, high = self._pieces.heights[mine[0]]
         found: list[_Breach] = []
         for begin, end in self._height_spans(float(low), float(high), group):
@@ -108,8 +141,10 @@ class KeepInUnions:
             holding = tuple(zone for zone in group if self._holds(zone, middle))
             part = self._pieces.part[mine]
             part = np.stack((np.maximum(part[:, 0], begin), np.minimum(part[:, 1], end)), axis=-1)
-            some = part[:, 0] <= part[:, 1]
-            found.extend(self._outside(mine[some], part[some], group, holding))
+            # a piece that only touches a span is looked at in the span beside it
+            some = part[:, 0] < part[:, 1]
+            if some.any():
+                found.extend(self._outside(mine[some], part[some], group, holding))
         return found
 
     def _holds(self, zone: Zone, amsl_m: float) -> bool:
@@ -169,6 +204,7 @@ class KeepInUnions:
                     distance_m=distance if begins and ends else 0.0,
                     why="",
                     at=_ends(line[number], first, last),
+                    unknown=self._unknown(group),
                 )
             )
         return found
@@ -190,7 +226,12 @@ class KeepInUnions:
             distance_m=0.0,
             why=why,
             at=(*line[0, :2], *line[-1, 2:]),
+            unknown=self._unknown(group),
         )
+
+    def _unknown(self, group: tuple[Zone, ...]) -> str:
+        found = [(zone.zone_id, self._band(zone).unknown) for zone in group]
+        return "; ".join(f"{zone_id}: {unknown}" for zone_id, unknown in found if unknown)
 
     def _note(self, distance_m: float, zone: Zone) -> None:
         if distance_m < self.clearance_m:
@@ -256,7 +297,6 @@ def _violation(
     owner: PathLeg | Disc,
     group: tuple[Zone, ...],
     breaches: list[_Breach],
-    band: Callable[[Zone], Band],
 ) -> Violation:
     first = min(breaches, key=lambda breach: breach.begin)
     last = max(breaches, key=lambda breach: breach.end)
@@ -273,7 +313,7 @@ def _violation(
         text += f" and needs {width:.1f} m"
     else:
         text += f"leaves keep-in zone {names} by {worst.depth_m:.1f} m"
-    unknown = "; ".join(f"{z.zone_id}: {band(z).unknown}" for z in group if band(z).unknown)
+    unknown = next((breach.unknown for breach in breaches if breach.unknown), "")
     return Violation(
         zone_id=group[0].zone_id,
         zone_name=group[0].name,

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from geofence.errors import FrameError, PathError
 from geofence.frames import MAX_FRAME_SPAN_M, MAX_LATITUDE_DEG, LatLon, geodesic_m
-from geofence.zones import VehicleClass, ZoneKind
+from geofence.zones import VehicleClass, VehicleTraits, ZoneKind
 
 MAX_CORRIDOR_M = 10_000.0
 """Widest corridor or disc: beyond it one affine frame a piece is no longer exact enough."""
@@ -53,6 +53,9 @@ class PathLeg:
     enter: datetime
     leave: datetime
     corridor_m: float
+    speed_mps: float | None = None
+    """Fastest over ground. None: moved along evenly from enter to leave; give it where these are
+    the bounds of a passage that takes less time."""
 
     def __post_init__(self) -> None:
         what = f"leg {self.index} ({self.label})"
@@ -62,6 +65,8 @@ class PathLeg:
             _check_number(what, name, getattr(self, name), -1e5, 1e5)
         _check_latitude(what, self.start)
         _check_latitude(what, self.end)
+        if self.speed_mps is not None:
+            _check_number(what, "speed_mps", self.speed_mps, 0.0, 1e4)
         length_m = geodesic_m(self.start, self.end)
         if length_m > MAX_FRAME_SPAN_M:
             raise FrameError(
@@ -99,6 +104,21 @@ class FlightPath:
     legs: tuple[PathLeg, ...]
     discs: tuple[Disc, ...] = ()
     permits: frozenset[str] = frozenset()
+    traits: VehicleTraits | None = None
+    """What more is known of the vehicle; None: nothing but its class. Raises PathError where it
+    names another class."""
+
+    def __post_init__(self) -> None:
+        if self.traits is not None and self.traits.vehicle_class is not self.vehicle_class:
+            raise PathError(
+                f"path: traits of a {self.traits.vehicle_class} in the path of a "
+                f"{self.vehicle_class}"
+            )
+
+    @property
+    def vehicle(self) -> VehicleTraits | VehicleClass:
+        """All that is known of the vehicle, as Zone.binds takes it."""
+        return self.vehicle_class if self.traits is None else self.traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +138,8 @@ class Violation:
     exit: LatLon
     depth_m: float
     reason: str
+    max_speed_mps: float | None = None
+    """Where being too fast is all that is wrong: the zone's limit."""
 
 
 @dataclass(frozen=True, slots=True)

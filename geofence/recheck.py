@@ -6,6 +6,7 @@ Must not judge by rules of its own: what the index does not rule out is asked of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,12 +19,14 @@ from geofence.check import FlightPath, Surroundings, Violation, check, passage
 from geofence.contact import HEIGHT_TOLERANCE_M, boxes_about
 from geofence.diff import ZoneSetDiff
 from geofence.frames import Array
-from geofence.heights import resolve
+from geofence.heights import Band, resolve
 from geofence.kernel import Ints
 from geofence.path import Disc, PathLeg
 from geofence.track import Pieces, pieces_of
 from geofence.zones import ZoneKind
 from geofence.zoneset import ZoneSet
+
+ANY_HEIGHT = Band(-math.inf, math.inf)
 
 ON_LINE_DEG = 1e-5
 """A violation's entry is on a line that passes this near: a metre."""
@@ -115,7 +118,11 @@ class ActivePaths:
 
     def near(self, zones: ZoneSet, surroundings: Surroundings) -> Iterator[tuple[str, Ints]]:
         """Paths and the numbers of their legs, then discs, that a zone may touch; a superset."""
-        bands = [resolve(zone, surroundings) for zone in zones]
+        # over uneven ground the zone is looked for at every height: check knows where it is
+        bands = [
+            ANY_HEIGHT if surroundings.varies(zone) else resolve(zone, surroundings)
+            for zone in zones
+        ]
         low = np.array([band.low_m for band in bands]) - HEIGHT_TOLERANCE_M
         high = np.array([band.high_m for band in bands]) + HEIGHT_TOLERANCE_M
         found: list[Ints] = []

@@ -26,9 +26,10 @@ from geofence.keep_in import LIMIT_ROUNDING_M, KeepInUnions, demanded, edges_of
 from geofence.kernel import deepest
 from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
+from geofence.relief import expected_place
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
 from geofence.visibility import Obstacle, shortest_path
-from geofence.zones import VehicleClass, Zone, ZoneKind
+from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
 ROUTE_SLACK_M = 0.1
@@ -51,6 +52,8 @@ class RouteRequest:
     leave: datetime
     margin_m: float
     permits: frozenset[str] = frozenset()
+    traits: VehicleTraits | None = None
+    """What more is known of the vehicle, as in FlightPath."""
 
     def __post_init__(self) -> None:
         if not self.low_amsl_m <= self.high_amsl_m:
@@ -96,7 +99,9 @@ class _Router:
         self._zones = zones
         self._surroundings = surroundings
         self._applying: dict[str, bool] = {}
-        binding = [zone for zone in zones.keep_ins if zone.binds(request.vehicle_class)]
+        binding = [
+            zone for zone in zones.keep_ins if zone.binds(request.traits or request.vehicle_class)
+        ]
         self._groups = demanded(binding, self._disc("start", request.start))
 
     def route(self) -> Route | NoRoute:
@@ -132,11 +137,11 @@ class _Router:
         request = self._request
         if zone.kind in {ZoneKind.KEEP_IN, ZoneKind.ADVISORY}:
             return False
-        if not zone.binds(request.vehicle_class):
+        if not zone.binds(request.traits or request.vehicle_class):
             return False
         if zone.kind is ZoneKind.RESTRICTED and zone.permit in request.permits:
             return False
-        band = resolve(zone, self._surroundings)
+        band = self._resolved(zone)
         if band.low_m - HEIGHT_TOLERANCE_M > request.high_amsl_m:
             return False
         if band.high_m + HEIGHT_TOLERANCE_M < request.low_amsl_m:
@@ -145,7 +150,7 @@ class _Router:
 
     def _holding(self, zone: Zone) -> Band:
         """Everywhere for a keep-in that holds all the heights asked for, else unknown."""
-        band, request = resolve(zone, self._surroundings), self._request
+        band, request = self._resolved(zone), self._request
         if band.unknown:
             return band
         low, high = band.low_m - LIMIT_ROUNDING_M, band.high_m + LIMIT_ROUNDING_M
@@ -153,6 +158,13 @@ class _Router:
             return _EVERYWHERE
         why = f"it is from {band.low_m:g} to {band.high_m:g} m AMSL"
         return Band(-math.inf, math.inf, why)
+
+    def _resolved(self, zone: Zone) -> Band:
+        """The zone's band; with grids the widest that a way is expected to find."""
+        request = self._request
+        ends = request.start, request.goal
+        place = expected_place(zone, ends, request.margin_m, self._surroundings)
+        return resolve(zone, self._surroundings, place)
 
     def _disc(self, label: str, center: LatLon) -> Disc:
         request = self._request
@@ -186,7 +198,7 @@ class _Router:
         return None
 
     def _unknown(self, zone: Zone) -> str:
-        unknown = resolve(zone, self._surroundings).unknown
+        unknown = self._resolved(zone).unknown
         return f"; {unknown}" if unknown else ""
 
     def _refused_by_keep_in(self, pieces: Pieces, number: int, end: Disc) -> NoRoute | None:

@@ -28,7 +28,7 @@ class ZoneKind(StrEnum):
     RESTRICTED = "restricted"
     """Forbidden unless the flight holds the zone's permit."""
     ADVISORY = "advisory"
-    """Told, never enforced."""
+    """Being there is told, never enforced; a speed limit that it carries is."""
 
 
 class VehicleClass(StrEnum):
@@ -36,6 +36,29 @@ class VehicleClass(StrEnum):
 
     MULTIROTOR = "multirotor"
     ROBOT = "robot"
+
+
+class Surface(StrEnum):
+    """What a ground robot drives on."""
+
+    ROAD = "road"
+    PAVEMENT = "pavement"
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleTraits:
+    """What rules may ask of a vehicle. None is not known: then every rule that asks binds it."""
+
+    vehicle_class: VehicleClass
+    surface: Surface | None = None
+    """Of a robot alone."""
+    mass_kg: float | None = None
+    """At take-off or start, the heaviest load included."""
+    electric: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.mass_kg is not None and not (math.isfinite(self.mass_kg) and self.mass_kg > 0.0):
+            raise ValueError(f"mass_kg {self.mass_kg} must be a positive number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +134,40 @@ class Zone:
     permit: str | None = None
     """For RESTRICTED: the permit that lifts it; None where no permit can."""
     note: str = ""
+    surfaces: frozenset[Surface] = frozenset()
+    """Of robots, only those on these surfaces are bound; empty: all. Says nothing of others."""
+    min_mass_kg: float | None = None
+    """Only vehicles of this mass and over are bound."""
+    electric_exempt: bool = False
+    """Electric vehicles are not bound: a low-emission zone."""
+    max_speed_mps: float | None = None
+    """Whoever is bound and may be here at all may be no faster over ground."""
     source: Source | None = None
     """What the authority wrote besides; no rule reads it."""
 
-    def binds(self, vehicle_class: VehicleClass) -> bool:
-        """Whether the zone's rules apply to a vehicle of this class."""
-        return not self.classes or vehicle_class in self.classes
+    def binds(self, vehicle: VehicleTraits | VehicleClass) -> bool:
+        """Whether the zone's rules apply to a vehicle; of a bare class nothing else is known."""
+        if isinstance(vehicle, VehicleClass):
+            return not self.classes or vehicle in self.classes
+        if self.classes and vehicle.vehicle_class not in self.classes:
+            return False
+        if self.electric_exempt and vehicle.electric:
+            return False
+        # a gram is a rounding of kilograms: on the safe side
+        least_kg = -math.inf if self.min_mass_kg is None else self.min_mass_kg - 1e-3
+        if vehicle.mass_kg is not None and vehicle.mass_kg < least_kg:
+            return False
+        return not (
+            self.surfaces
+            and vehicle.vehicle_class is VehicleClass.ROBOT
+            and vehicle.surface is not None
+            and vehicle.surface not in self.surfaces
+        )
 
     def __post_init__(self) -> None:
         if not self.zone_id:
             raise ZoneError("?", "id", "a zone needs an id")
+        for name in ("min_mass_kg", "max_speed_mps"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0.0):
+                raise ZoneError(self.zone_id, name, f"{value} is not a number above 0")

@@ -42,7 +42,7 @@ class ZoneSet:
 
     __slots__ = (
         "_by_id", "_extent", "_tree", "bounds", "circle", "corner_x", "corner_y", "edge_count",
-        "edge_start", "edges", "holed", "is_circle", "keep_ins", "version", "zones",
+        "edge_start", "edges", "holed", "is_circle", "keep_ins", "speed_limits", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -63,6 +63,9 @@ class ZoneSet:
         self.edges: Array = np.concatenate(edges) if edges else np.empty((0, 4))
         self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
+        self.speed_limits: tuple[Zone, ...] = tuple(
+            z for z in self.zones if z.max_speed_mps is not None
+        )
         self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
         self.corner_x: Array = self.edges[:, 0].copy()
         self.corner_y: Array = self.edges[:, 1].copy()
@@ -249,6 +252,7 @@ def _content(zone: Zone) -> dict[str, Any]:
         "permit": zone.permit,
         "note": zone.note,
         "source": None if zone.source is None else asdict(zone.source),
+        **_rules_content(zone),
     }
 
 
@@ -261,6 +265,17 @@ def _period_content(period: Schedule) -> dict[str, Any]:
         ],
         "places": [[p.lat_deg, p.lon_deg] for p in period.places],
     }
+
+
+def _rules_content(zone: Zone) -> dict[str, Any]:
+    """Finer rules, where there are any: a zone without them keeps the version that it had."""
+    rules = {
+        "surfaces": sorted(zone.surfaces),
+        "min_mass_kg": zone.min_mass_kg,
+        "electric_exempt": zone.electric_exempt,
+        "max_speed_mps": zone.max_speed_mps,
+    }
+    return {name: value for name, value in rules.items() if value not in ([], None, False)}
 
 
 def _limit_content(limit: Altitude | None) -> tuple[float, str] | None:

@@ -174,6 +174,7 @@ class _Air:
                         enter=enter,
                         leave=leave,
                         corridor_m=self.rules.corridor_m(leg.speed_mps) + spacing_m / 2.0,
+                        speed_mps=leg.speed_mps,
                     )
 
     def climbs(self, leg: FlownLeg) -> Iterator[Disc]:

@@ -14,6 +14,7 @@ from missions.plan_round import (
     closed_edges,
     open_streets,
     plan_round,
+    slowed_edges,
 )
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "open_streets",
     "plan_flight",
     "plan_round",
+    "slowed_edges",
     "total",
 ]

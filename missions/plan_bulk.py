@@ -49,7 +49,10 @@ def _chunk(
     if not legs:
         return flights
     permits = jobs[0][0].permits
-    path = FlightPath(VehicleClass.MULTIROTOR, tuple(legs), tuple(discs), permits)
+    traits = {request.traits for request, _ in jobs}
+    # of different vehicles nothing but the class is common: then more zones bind, never fewer
+    common = traits.pop() if len(traits) == 1 else None
+    path = FlightPath(VehicleClass.MULTIROTOR, tuple(legs), tuple(discs), permits, common)
     for violation in check(path, zones, surroundings).violations:
         flights[violation.index] = None
     return flights

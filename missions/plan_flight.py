@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from geofence.check import Disc, FlightPath, Surroundings, check
+from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon, geodesic_m
 from geofence.route import NoRoute, Route, RouteRequest, find_route
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel
 from missions.errors import RequestError
@@ -30,6 +31,9 @@ from missions.plan_reasons import NoGo, Reason, outlasts_time, zone_reasons, zon
 _MARGIN_SLACK = 1.01
 _MARGIN_SLACK_M = 0.5
 """The route keeps a little more than the corridor, so that the check agrees by a clear margin."""
+
+_MOST_LIMITS = 4
+"""Speed limits obeyed in turn; each slower way may meet another."""
 
 _LEAST_LEG_M = 1.0
 """Nearer than this to home is home: no flight."""
@@ -51,10 +55,12 @@ class FlightRequest:
     cruise_speed_mps: float
     depart_at: datetime
     destination_ground_amsl_m: float | None = None
-    """None: the flat ground of the surroundings, or else the height of home."""
+    """None: the ground of the surroundings, or else the height of home."""
     rules: FlightRules = DEFAULT_FLIGHT_RULES
     model: MultirotorModel = field(default_factory=MultirotorModel)
     permits: frozenset[str] = frozenset()
+    traits: VehicleTraits | None = None
+    """What more is known of the vehicle, for zones that bind by it."""
 
     def __post_init__(self) -> None:
         for name in ("cruise_alt_home_m", "cruise_speed_mps"):
@@ -132,7 +138,7 @@ def _mission(
 def _drop_ground_home_m(request: FlightRequest, surroundings: Surroundings) -> float:
     ground = request.destination_ground_amsl_m
     if ground is None:
-        ground = surroundings.ground_amsl_m
+        ground = surroundings.ground_at(request.destination)
     return 0.0 if ground is None else ground - request.home_amsl_m
 
 
@@ -202,7 +208,7 @@ def _barred_places(
         )
         for number, (label, center, radius_m, low_m) in enumerate(places)
     )
-    path = FlightPath(VehicleClass.MULTIROTOR, (), discs, request.permits)
+    path = FlightPath(VehicleClass.MULTIROTOR, (), discs, request.permits, request.traits)
     verdict = check(path, zones, surroundings)
     if verdict.allowed:
         return None
@@ -214,8 +220,6 @@ def _find_way(
 ) -> tuple[Route, float] | NoGo:
     """The quickest way: slower flights need less room, and may find a shorter way between zones."""
     rules = request.rules
-    enter, leave = _window(request)
-    cruise_amsl_m = request.home_amsl_m + request.cruise_alt_home_m
     fast_mps = min(request.cruise_speed_mps, rules.max_speed_mps)
     speeds = (fast_mps, *(slow for slow in rules.slow_speeds_mps if slow < fast_mps))
     direct_m = geodesic_m(request.home, request.destination)
@@ -224,26 +228,95 @@ def _find_way(
     for speed_mps in speeds:
         if best is not None and direct_m / speed_mps >= best[0].length_m / best[1]:
             break
-        answer = find_route(
-            RouteRequest(
-                start=request.home,
-                goal=request.destination,
-                vehicle_class=VehicleClass.MULTIROTOR,
-                low_amsl_m=cruise_amsl_m - rules.vertical_error_m,
-                high_amsl_m=cruise_amsl_m + rules.vertical_error_m,
-                enter=enter,
-                leave=leave,
-                margin_m=rules.corridor_m(speed_mps) * _MARGIN_SLACK + _MARGIN_SLACK_M,
-                permits=request.permits,
-            ),
-            zones,
-            surroundings,
-        )
+        answer = _way_at(request, speed_mps, zones, surroundings)
         if isinstance(answer, NoRoute):
             why = answer
         elif best is None or answer.length_m / speed_mps < best[0].length_m / best[1]:
             best = answer, speed_mps
-    return _no_way(why, zones) if best is None else best
+    if best is None:
+        return _no_way(why, zones)
+    return _slowed(request, best, zones, surroundings)
+
+
+def _way_at(
+    request: FlightRequest, speed_mps: float, zones: ZoneSet, surroundings: Surroundings
+) -> Route | NoRoute:
+    rules = request.rules
+    enter, leave = _window(request)
+    cruise_amsl_m = request.home_amsl_m + request.cruise_alt_home_m
+    return find_route(
+        RouteRequest(
+            start=request.home,
+            goal=request.destination,
+            vehicle_class=VehicleClass.MULTIROTOR,
+            low_amsl_m=cruise_amsl_m - rules.vertical_error_m,
+            high_amsl_m=cruise_amsl_m + rules.vertical_error_m,
+            enter=enter,
+            leave=leave,
+            margin_m=rules.corridor_m(speed_mps) * _MARGIN_SLACK + _MARGIN_SLACK_M,
+            permits=request.permits,
+            traits=request.traits,
+        ),
+        zones,
+        surroundings,
+    )
+
+
+def _slowed(
+    request: FlightRequest,
+    found: tuple[Route, float],
+    zones: ZoneSet,
+    surroundings: Surroundings,
+) -> tuple[Route, float] | NoGo:
+    """The way flown as slowly as the zones on it demand.
+
+    All of it: an aborted mission that joins its way back anywhere is never too fast.
+    """
+    for _ in range(_MOST_LIMITS):
+        route, speed_mps = found
+        limit_mps = _limit_mps(request, route, speed_mps, zones, surroundings)
+        if limit_mps is None:
+            break
+        answer = _way_at(request, limit_mps, zones, surroundings)
+        if isinstance(answer, NoRoute):
+            return _no_way(answer, zones)
+        found = answer, limit_mps
+    return found
+
+
+def _limit_mps(
+    request: FlightRequest,
+    route: Route,
+    speed_mps: float,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+) -> float | None:
+    """The lowest speed limit that the way breaks at this speed, or None."""
+    if not zones.speed_limits:
+        return None
+    rules = request.rules
+    enter, leave = _window(request)
+    cruise_amsl_m = request.home_amsl_m + request.cruise_alt_home_m
+    legs = tuple(
+        PathLeg(
+            number,
+            "way",
+            start,
+            end,
+            cruise_amsl_m + error_m,
+            cruise_amsl_m + error_m,
+            enter,
+            leave,
+            rules.corridor_m(speed_mps),
+            speed_mps,
+        )
+        for number, (start, end) in enumerate(pairwise(route.points))
+        for error_m in (-rules.vertical_error_m, 0.0, rules.vertical_error_m)
+    )
+    path = FlightPath(VehicleClass.MULTIROTOR, legs, (), request.permits, request.traits)
+    limits = ZoneSet(zones.speed_limits)
+    broken = (v.max_speed_mps for v in check(path, limits, surroundings).violations)
+    return min((limit for limit in broken if limit is not None), default=None)
 
 
 def _no_way(why: NoRoute | None, zones: ZoneSet) -> NoGo:

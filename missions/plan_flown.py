@@ -43,6 +43,8 @@ class FlightRules:
     max_cruise_alt_home_m: float = 120.0
     """Above home, and above the ground where that is known: Commission Implementing Regulation
     (EU) 2019/947, UAS.OPEN.010."""
+    min_ground_clearance_m: float = 15.0
+    """Least height of a level leg above the ground, where a terrain grid tells it."""
     min_clear_below_cruise_m: float = 5.0
     """Least height between cruise and release."""
     rtl_alt_home_m: float = 15.0
@@ -310,6 +312,8 @@ def total(legs: tuple[FlownLeg, ...]) -> Effort:
 def height_above_ground_m(
     home_amsl_m: float, alt_home_m: float, surroundings: Surroundings
 ) -> float:
-    """Height above the flat ground; above home where the ground is not known."""
+    """Height above the flat ground; above home where that is not known, or a grid tells more."""
+    if surroundings.terrain is not None:
+        return alt_home_m
     ground_m = surroundings.ground_amsl_m
     return alt_home_m if ground_m is None else home_amsl_m + alt_home_m - ground_m

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from geofence.check import Disc, FlightPath, PathLeg
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, VehicleTraits
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
 
@@ -39,6 +39,7 @@ def flight_path(
     depart_at: datetime,
     rules: FlightRules,
     permits: frozenset[str],
+    traits: VehicleTraits | None = None,
 ) -> FlightPath:
     """The corridors of level legs and the discs of take-off, drop and landing.
 
@@ -61,6 +62,7 @@ def flight_path(
         tuple(line for use in tracks.values() for line in _level(mission, use, rules)),
         tuple(_disc(mission, use, rules) for use in columns.values()),
         permits,
+        traits,
     )
 
 
@@ -107,6 +109,7 @@ def _level(mission: AirMission, use: _Use, rules: FlightRules) -> Iterator[PathL
             enter=use.enter,
             leave=use.leave,
             corridor_m=rules.corridor_m(use.speed_mps),
+            speed_mps=use.speed_mps,
         )
 
 

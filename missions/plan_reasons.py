@@ -91,11 +91,12 @@ def outlasts_time(zone_ids: Iterable[str], zones: ZoneSet) -> bool:
 
 def zone_reasons(violations: Iterable[Violation], zones: ZoneSet) -> tuple[Reason, ...]:
     """One reason for each zone, at the place where it is deepest; most forbidding first."""
-    deepest: dict[str, Violation] = {}
+    deepest: dict[tuple[str, bool], Violation] = {}
     for violation in violations:
-        known = deepest.get(violation.zone_id)
+        key = violation.zone_id, violation.max_speed_mps is None
+        known = deepest.get(key)
         if known is None or violation.depth_m > known.depth_m:
-            deepest[violation.zone_id] = violation
+            deepest[key] = violation
     ranked = sorted(deepest.values(), key=lambda v: (-v.depth_m, v.zone_id))
     return tuple(_zone_reason(violation, zones) for violation in ranked)
 
@@ -104,7 +105,9 @@ def _zone_reason(violation: Violation, zones: ZoneSet) -> Reason:
     zone = zones.get(violation.zone_id)
     what = zone_words(zone) if zone is not None else f"{violation.zone_id} {violation.zone_name}"
     depth = f"{violation.depth_m:.0f} m deep"
-    if violation.kind is ZoneKind.KEEP_IN:
+    if violation.max_speed_mps is not None:
+        text = f"too fast: {violation.reason}"
+    elif violation.kind is ZoneKind.KEEP_IN:
         text = f"{violation.label} would leave {what} by {violation.depth_m:.0f} m"
     elif violation.label == "drop":
         text = f"{what} covers the destination {depth}"
@@ -113,7 +116,7 @@ def _zone_reason(violation: Violation, zones: ZoneSet) -> Reason:
     else:
         text = f"{violation.label} would cut {what} {depth}"
     return Reason(
-        code="zone",
+        code="zone" if violation.max_speed_mps is None else "speed",
         text=text,
         permanent=outlasts_time((violation.zone_id,), zones),
         zone_id=violation.zone_id,

@@ -7,15 +7,16 @@ last word: validate_round has it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
-from geofence.check import FlightPath, Surroundings, check
+from geofence.check import FlightPath, Surroundings, Violation, check
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass, ZoneKind
+from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.energy import RobotModel
 from missions.errors import RequestError
@@ -252,25 +253,76 @@ def closed_edges(
     leave: datetime,
     rules: RoundRules = DEFAULT_ROUND_RULES,
     permits: frozenset[str] = frozenset(),
+    traits: VehicleTraits | None = None,
 ) -> Mapping[str, tuple[str, ...]]:
     """Edges that a robot may not use at some moment of the span, with the zones that close them."""
-    bound = tuple(zone for zone in zones.zones if zone.binds(VehicleClass.ROBOT))
+    bound = tuple(zone for zone in zones.zones if zone.binds(traits or VehicleClass.ROBOT))
+    found: dict[str, dict[str, None]] = {}
+    times = (enter, leave)
+    for edge_id, violation in _against(
+        streets, bound, surroundings, times, rules=rules, permits=permits, traits=traits
+    ):
+        if violation.max_speed_mps is None:
+            found.setdefault(edge_id, {})[violation.zone_id] = None
+    return {edge_id: tuple(zone_ids) for edge_id, zone_ids in found.items()}
+
+
+def slowed_edges(
+    streets: StreetGraph,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    *,
+    enter: datetime,
+    leave: datetime,
+    rules: RoundRules = DEFAULT_ROUND_RULES,
+    permits: frozenset[str] = frozenset(),
+    traits: VehicleTraits | None = None,
+) -> Mapping[str, float]:
+    """Metres a second that zones leave of an edge's speed, at some moment of the span."""
+    bound = tuple(zone for zone in zones.speed_limits if zone.binds(traits or VehicleClass.ROBOT))
+    found: dict[str, float] = {}
+    times = (enter, leave)
+    for edge_id, violation in _against(
+        streets, bound, surroundings, times, rules=rules, permits=permits, traits=traits
+    ):
+        limit_mps = violation.max_speed_mps
+        if limit_mps is not None:
+            found[edge_id] = min(limit_mps, found.get(edge_id, limit_mps))
+    return found
+
+
+def _against(
+    streets: StreetGraph,
+    bound: tuple[Zone, ...],
+    surroundings: Surroundings,
+    span: tuple[datetime, datetime],
+    *,
+    rules: RoundRules,
+    permits: frozenset[str],
+    traits: VehicleTraits | None,
+) -> Iterator[tuple[str, Violation]]:
+    """Edges driven at their full speed, and what these zones have against it."""
     if not bound:
-        return {}
-    ground_m = surroundings.ground_amsl_m or 0.0
-    times = (enter, leave + timedelta(seconds=rules.start_slip_s))
+        return
+    times = (span[0], span[1] + timedelta(seconds=rules.start_slip_s))
     edge_ids = _edges_near(streets, ZoneSet(bound))
     legs = tuple(
         leg
         for index, edge_id in enumerate(edge_ids)
         for line in lines(streets.edges[edge_id].geometry)
-        for leg in street_legs(index, edge_id, line, times, ground_m=ground_m, rules=rules)
+        for leg in street_legs(
+            index,
+            edge_id,
+            line,
+            times,
+            surroundings=surroundings,
+            rules=rules,
+            speed_mps=streets.edges[edge_id].max_speed_mps,
+        )
     )
-    path = FlightPath(VehicleClass.ROBOT, legs, (), permits)
-    found: dict[str, dict[str, None]] = {}
+    path = FlightPath(VehicleClass.ROBOT, legs, (), permits, traits)
     for violation in check(path, ZoneSet(bound), surroundings).violations:
-        found.setdefault(edge_ids[violation.index], {})[violation.zone_id] = None
-    return {edge_id: tuple(zone_ids) for edge_id, zone_ids in found.items()}
+        yield edge_ids[violation.index], violation
 
 
 def _edges_near(streets: StreetGraph, bound: ZoneSet) -> list[str]:
@@ -295,10 +347,23 @@ def _edges_near(streets: StreetGraph, bound: ZoneSet) -> list[str]:
     return [edge_ids[number] for number in sorted(set(numbers.tolist()))]
 
 
-def open_streets(streets: StreetGraph, closed: Mapping[str, object]) -> StreetGraph:
-    """The graph without closed edges and without the nodes that no open edge touches."""
-    if not closed:
+def open_streets(
+    streets: StreetGraph,
+    closed: Mapping[str, object],
+    slowed: Mapping[str, float] = MappingProxyType({}),
+) -> StreetGraph:
+    """The graph without closed edges and without the nodes that no open edge touches.
+
+    `slowed`: metres a second by edge, see slowed_edges.
+    """
+    if not closed and not slowed:
         return streets
-    edges = [edge for edge_id, edge in streets.edges.items() if edge_id not in closed]
+    edges = [
+        replace(edge, max_speed_mps=min(edge.max_speed_mps, slowed.get(edge_id, math.inf)))
+        if edge_id in slowed
+        else edge
+        for edge_id, edge in streets.edges.items()
+        if edge_id not in closed
+    ]
     kept = {node_id for edge in edges for node_id in (edge.start_node_id, edge.end_node_id)}
     return StreetGraph((n for node_id, n in streets.nodes.items() if node_id in kept), edges)

@@ -21,6 +21,7 @@ from datetime import datetime
 
 from geofence.check import FlightPath, Surroundings, check
 from geofence.frames import geodesic_m
+from geofence.zones import VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.contingency import (
     DEFAULT_POLICY,
@@ -71,6 +72,8 @@ class FlightChecks:
     permits: frozenset[str] = frozenset()
     policy: ContingencyPolicy = DEFAULT_POLICY
     """What the vehicle's failsafe parameters can cause."""
+    traits: VehicleTraits | None = None
+    """What more is known of the vehicle, for zones that bind by it."""
 
 
 def validate_flight(
@@ -145,7 +148,12 @@ def air_used(
 ) -> tuple[FlightPath, FlightPath]:
     """What the mission uses of the air, and what its contingencies may use beside."""
     own = flight_path(
-        mission, legs, depart_at=checks.depart_at, rules=checks.rules, permits=checks.permits
+        mission,
+        legs,
+        depart_at=checks.depart_at,
+        rules=checks.rules,
+        permits=checks.permits,
+        traits=checks.traits,
     )
     lines, discs = contingency_air(
         mission,
@@ -174,12 +182,47 @@ def _heights(
     above_m = height_above_ground_m(mission.home_amsl_m, cruise_m, surroundings)
     if above_m > most_m + _CENTIMETRE_M:
         yield Reason("height", f"cruise is {above_m:.0f} m above ground, over {most_m:g} m")
+    yield from _over_terrain(mission, legs, rules, surroundings)
     for leg in legs:
         if max(leg.start_alt_home_m, leg.end_alt_home_m) > most_m + _CENTIMETRE_M:
             yield Reason("height", f"{leg.label} is above {most_m:g} m")
         low_m = min(leg.start_alt_home_m, leg.end_alt_home_m)
         if not leg.vertical and low_m < cruise_m - _CENTIMETRE_M:
             yield Reason("height", f"{leg.label} is flown below the cruise height {cruise_m:g} m")
+
+
+def _over_terrain(
+    mission: AirMission,
+    legs: tuple[FlownLeg, ...],
+    rules: FlightRules,
+    surroundings: Surroundings,
+) -> Iterator[Reason]:
+    """Level legs against the ground below all of them, where a terrain grid tells it."""
+    if surroundings.terrain is None:
+        return
+    most_m, least_m = rules.max_cruise_alt_home_m, rules.min_ground_clearance_m
+    for leg in legs:
+        if leg.vertical:
+            continue
+        profile = surroundings.terrain.profile(leg.start, leg.end)
+        if profile is None:
+            yield Reason(
+                "terrain",
+                f"{leg.label} leaves the terrain grid, so that its height above ground is not "
+                "known: provide a larger grid",
+            )
+            continue
+        low_m, high_m = profile.above(
+            mission.home_amsl_m + leg.start_alt_home_m, mission.home_amsl_m + leg.end_alt_home_m
+        )
+        if high_m > most_m + _CENTIMETRE_M:
+            yield Reason("height", f"{leg.label} is {high_m:.0f} m above ground, over {most_m:g} m")
+        if low_m < least_m - _CENTIMETRE_M:
+            yield Reason(
+                "height",
+                f"{leg.label} comes within {low_m:.0f} m of the ground and needs {least_m:g} m: "
+                "raise the cruise height",
+            )
 
 
 def _envelope(

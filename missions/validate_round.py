@@ -5,18 +5,22 @@ Owns the walk over a round that planning, checking and costing share. Must not p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.energy import Effort, RobotModel
 from missions.model import GroundMission, StopAction
 from missions.plan_paths import lines
 from missions.plan_reasons import GoNoGo, Reason, zone_reasons
+
+_LEVEL_M = 0.01
+"""A street that swells less than this from its chord is level."""
 
 WEIGHT_TOLERANCE_KG = 1e-6
 """Sums of weights may be off by rounding."""
@@ -60,6 +64,8 @@ class RoundChecks:
     rules: RoundRules = DEFAULT_ROUND_RULES
     model: RobotModel = field(default_factory=RobotModel)
     permits: frozenset[str] = frozenset()
+    traits: VehicleTraits | None = None
+    """What more is known of the vehicle, for zones that bind by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +119,13 @@ def street_path(
     rules: RoundRules,
     surroundings: Surroundings,
     permits: frozenset[str] = frozenset(),
+    speed_mps: float = math.inf,
+    traits: VehicleTraits | None = None,
 ) -> FlightPath:
-    """The corridors of the edges and the discs of the stops, at street level."""
-    ground_m = surroundings.ground_amsl_m or 0.0
+    """The corridors of the edges and the discs of the stops, at street level.
+
+    `speed_mps` is the most that the robot drives; no more than the street allows.
+    """
     legs: list[PathLeg] = []
     for number, edge in enumerate(mission.edges):
         enter = depart_at + timedelta(seconds=driven.leave_s[number])
@@ -128,7 +138,13 @@ def street_path(
             leg
             for pair in lines(points)
             for leg in street_legs(
-                number, edge.edge_id, pair, (enter, leave), ground_m=ground_m, rules=rules
+                number,
+                edge.edge_id,
+                pair,
+                (enter, leave),
+                surroundings=surroundings,
+                rules=rules,
+                speed_mps=min(speed_mps, edge.max_speed_mps),
             )
         )
     discs = tuple(
@@ -137,14 +153,14 @@ def street_path(
             label=f"stop at {node.node_id}",
             center=node.position,
             radius_m=rules.corridor_m,
-            low_amsl_m=ground_m + rules.low_m,
-            high_amsl_m=ground_m + rules.high_m,
+            low_amsl_m=ground_m(node.position, surroundings) + rules.low_m,
+            high_amsl_m=ground_m(node.position, surroundings) + rules.high_m,
             enter=depart_at + timedelta(seconds=driven.arrive_s[number]),
             leave=_late(depart_at, driven.leave_s[number], rules),
         )
         for number, node in enumerate(mission.nodes)
     )
-    return FlightPath(VehicleClass.ROBOT, tuple(legs), discs, permits)
+    return FlightPath(VehicleClass.ROBOT, tuple(legs), discs, permits, traits)
 
 
 def street_legs(
@@ -153,22 +169,72 @@ def street_legs(
     line: tuple[LatLon, LatLon],
     times: tuple[datetime, datetime],
     *,
-    ground_m: float,
+    surroundings: Surroundings,
     rules: RoundRules,
+    speed_mps: float,
 ) -> Iterator[PathLeg]:
-    """One piece of street, at ground level and at the robot's height."""
-    for height_m in (rules.low_m, 0.0, rules.high_m):
-        yield PathLeg(
-            index=index,
-            label=f"street {edge_id}",
-            start=line[0],
-            end=line[1],
-            start_amsl_m=ground_m + height_m,
-            end_amsl_m=ground_m + height_m,
-            enter=times[0],
-            leave=times[1],
-            corridor_m=rules.corridor_m,
-        )
+    """One piece of street, at ground level and at the robot's height.
+
+    Over a terrain grid it follows the ground from cell to cell; what the ground swells between,
+    legs are stacked through, no farther apart than on flat ground.
+    """
+    for start, end in _over_cells(line, surroundings):
+        start_m, end_m = ground_m(start, surroundings), ground_m(end, surroundings)
+        for height_m in _heights((start, end), (start_m, end_m), surroundings, rules):
+            yield PathLeg(
+                index=index,
+                label=f"street {edge_id}",
+                start=start,
+                end=end,
+                start_amsl_m=start_m + height_m,
+                end_amsl_m=end_m + height_m,
+                enter=times[0],
+                leave=times[1],
+                corridor_m=rules.corridor_m,
+                speed_mps=speed_mps,
+            )
+
+
+def _over_cells(
+    line: tuple[LatLon, LatLon], surroundings: Surroundings
+) -> Iterator[tuple[LatLon, LatLon]]:
+    if surroundings.terrain is None:
+        yield line
+        return
+    start, end = line
+    dlon = (end.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
+    dlat = end.lat_deg - start.lat_deg
+    inner = [
+        LatLon(start.lat_deg + t * dlat, (start.lon_deg + t * dlon + 180.0) % 360.0 - 180.0)
+        for t in surroundings.terrain.knots(start, end)[1:-1].tolist()
+    ]
+    yield from lines((start, *inner, end))
+
+
+def ground_m(place: LatLon, surroundings: Surroundings) -> float:
+    """Height of the street in metres AMSL; where nobody knows it, the flat ground's, or 0."""
+    known = surroundings.ground_at(place)
+    return (surroundings.ground_amsl_m or 0.0) if known is None else known
+
+
+def _heights(
+    line: tuple[LatLon, LatLon],
+    ends_m: tuple[float, float],
+    surroundings: Surroundings,
+    rules: RoundRules,
+) -> tuple[float, ...]:
+    flat = (rules.low_m, 0.0, rules.high_m)
+    profile = surroundings.terrain.profile(*line) if surroundings.terrain else None
+    if profile is None:
+        return flat
+    below_m, above_m = profile.above(*ends_m)
+    swell_m = max(-below_m, above_m)
+    if swell_m < _LEVEL_M:
+        return flat
+    low_m, high_m = rules.low_m - swell_m, rules.high_m + swell_m
+    step_m = max(rules.high_m, -rules.low_m, _LEVEL_M)
+    count = math.ceil((high_m - low_m) / step_m)
+    return tuple(low_m + (high_m - low_m) * number / count for number in range(count + 1))
 
 
 def _late(depart_at: datetime, at_s: float, rules: RoundRules) -> datetime:
@@ -196,6 +262,8 @@ def validate_round(
         rules=checks.rules,
         surroundings=surroundings,
         permits=checks.permits,
+        speed_mps=checks.speed_mps,
+        traits=checks.traits,
     )
     verdict = check(path, zones, surroundings)
     reasons = (

@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.zones import Surface, VehicleClass, VehicleTraits
 from missions.model import DropDevice, Mission
 
 
@@ -55,6 +55,21 @@ class Capability:
     max_parcel_size_m: tuple[float, float, float]
     drop_device: DropDevice | None = None
     handover_pin: bool = False
+    mass_kg: float | None = None
+    """Of the vehicle without load; None: not known."""
+    electric: bool | None = None
+    surface: Surface | None = None
+    """What a robot drives on; None: not known, or both."""
+
+    @property
+    def traits(self) -> VehicleTraits:
+        """What zones may ask of it, with its greatest load."""
+        return VehicleTraits(
+            self.vehicle_class,
+            self.surface,
+            None if self.mass_kg is None else self.mass_kg + self.max_payload_kg,
+            self.electric,
+        )
 
 
 class LinkState(StrEnum):

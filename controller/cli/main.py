@@ -350,7 +350,9 @@ def zones_import(
 @zones_app.command("diff")
 def zones_diff(old: Path, new: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
     """Compare two GeoJSON files of zones; needs no controller."""
-    _does("zones").diff(old, new, profile=profile, as_json=as_json)
+    from controller.cli import zones as does
+
+    does.diff(old, new, profile=profile, as_json=as_json)
 
 
 @zones_app.command("list")

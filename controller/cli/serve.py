@@ -59,6 +59,12 @@ def serve(run: RunController, file: Path, *, port: int | None, as_json: bool) ->
         asyncio.run(_serve(run, config, chosen, as_json=as_json))
     except VehicleError as error:
         raise _link_failed(error) from error
+    except ConfigError as error:
+        raise CliError(
+            f"a file that the configuration names cannot be used: {error}",
+            status=EXIT_INPUT,
+            next_step="correct the file; nothing was started",
+        ) from error
     except ExceptionGroup as group:
         cause = first(group)
         if isinstance(cause, CliError):

@@ -163,6 +163,7 @@ class Gate:
                 rules=self._settings.flight,
                 model=self._settings.multirotor,
                 permits=self._settings.permits,
+                traits=capability.traits,
             )
         return RoundChecks(
             depart_at=depart_at,
@@ -175,4 +176,5 @@ class Gate:
             rules=self._settings.round,
             model=self._settings.robot,
             permits=self._settings.permits,
+            traits=capability.traits,
         )

@@ -59,6 +59,7 @@ class FlightQuestion:
             rules=self.request.rules,
             model=self.request.model,
             permits=self.request.permits,
+            traits=self.request.traits,
         )
 
 
@@ -100,6 +101,7 @@ def question(
             rules=rules,
             model=world.settings.multirotor,
             permits=world.settings.permits,
+            traits=vehicle.capability.traits,
         ),
         max_payload_kg=vehicle.capability.max_payload_kg,
         usable_energy_wh=vehicle.capability.usable_energy_wh,

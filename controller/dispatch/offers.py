@@ -74,6 +74,7 @@ def _offer_flight(table: Table, row: int, turn: Placed, ids: Ids, made: Made) ->
         rules=settings.flight,
         model=settings.multirotor,
         permits=settings.permits,
+        traits=drone.capability.traits,
     )
     answer = validate_flight(mission, checks, world.zones, world.surroundings)
     if not answer.go:
@@ -164,6 +165,7 @@ def _round(
         rules=settings.round,
         model=settings.robot,
         permits=settings.permits,
+        traits=robot.capability.traits,
     )
     answer = validate_round(mission, checks, world.zones, world.surroundings)
     return mission if answer.go else _why(answer)

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from controller.dispatch.flights import (
     NO_DEVICE,
@@ -20,11 +21,12 @@ from controller.dispatch.flights import (
     straight_answers,
 )
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
-from geofence.zones import ALWAYS, VehicleClass
+from geofence.zones import ALWAYS, VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.plan_reasons import NoGo
-from missions.plan_round import closed_edges, open_streets
+from missions.plan_round import closed_edges, open_streets, slowed_edges
 from missions.roads import StreetGraph
+from missions.validate_round import RoundRules
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _LATE_ROUND = 1.5
@@ -38,6 +40,14 @@ class OpenStreets:
     lasting: StreetGraph
     closed: Mapping[str, tuple[str, ...]]
     """Zones by edge id."""
+
+
+class _Asked(TypedDict):
+    enter: datetime
+    leave: datetime
+    rules: RoundRules
+    permits: frozenset[str]
+    traits: VehicleTraits
 
 
 class Bounded:
@@ -142,12 +152,13 @@ class Plans:
         span = (world.now - _EPOCH) // hold
         if not self._comes_and_goes(world.zones, VehicleClass.ROBOT):
             span = 0
-        key = (id(world.streets), world.zones.version, world.surroundings, span)
+        traits = robots_in_common(world.vehicles)
+        key = (id(world.streets), world.zones.version, world.surroundings, span, traits)
         known = self._streets.get(key)
         # the graph itself is kept beside its id, so that the id cannot come to mean another
         if isinstance(known, tuple) and known[0] is world.streets:
             return _open(known[1])
-        made = _open_now(world, world.streets, world.now)
+        made = _open_now(world, world.streets, traits)
         self._streets.put(key, (world.streets, made))
         return made
 
@@ -171,26 +182,40 @@ def _open(value: object) -> OpenStreets | None:
     return value if isinstance(value, OpenStreets) else None
 
 
-def _open_now(world: World, streets: StreetGraph, now: datetime) -> OpenStreets:
-    settings = world.settings
-    late_s = settings.plan_hold_s + settings.round.max_round_s * _LATE_ROUND
-    closed = closed_edges(
-        streets,
-        world.zones,
-        world.surroundings,
-        enter=now - timedelta(seconds=settings.plan_hold_s),
-        leave=now + timedelta(seconds=late_s),
-        rules=settings.round,
-        permits=settings.permits,
+def robots_in_common(vehicles: Iterable[VehicleFacts]) -> VehicleTraits:
+    """What is true of every robot of the fleet: streets are open to them as to the most bound."""
+    found = {v.capability.traits for v in vehicles}
+    robots = [traits for traits in found if traits.vehicle_class is VehicleClass.ROBOT]
+    surfaces = {traits.surface for traits in robots}
+    masses = [traits.mass_kg for traits in robots if traits.mass_kg is not None]
+    return VehicleTraits(
+        VehicleClass.ROBOT,
+        surfaces.pop() if len(surfaces) == 1 else None,
+        max(masses) if masses and len(masses) == len(robots) else None,
+        bool(robots) and all(traits.electric for traits in robots),
     )
+
+
+def _open_now(world: World, streets: StreetGraph, traits: VehicleTraits) -> OpenStreets:
+    settings, now = world.settings, world.now
+    late_s = settings.plan_hold_s + settings.round.max_round_s * _LATE_ROUND
+    asked: _Asked = {
+        "enter": now - timedelta(seconds=settings.plan_hold_s),
+        "leave": now + timedelta(seconds=late_s),
+        "rules": settings.round,
+        "permits": settings.permits,
+        "traits": traits,
+    }
+    closed = closed_edges(streets, world.zones, world.surroundings, **asked)
+    slowed = slowed_edges(streets, world.zones, world.surroundings, **asked)
     lasting = {
         edge_id: ids
         for edge_id, ids in closed.items()
         if any(_lasts(world.zones, zone_id) for zone_id in ids)
     }
-    graph = open_streets(streets, closed)
+    graph = open_streets(streets, closed, slowed)
     same = len(lasting) == len(closed)
-    return OpenStreets(graph, graph if same else open_streets(streets, lasting), closed)
+    return OpenStreets(graph, graph if same else open_streets(streets, lasting, slowed), closed)
 
 
 def _lasts(zones: ZoneSet, zone_id: str) -> bool:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from controller.domain.alarms import Condition, Severity
 from geofence.check import FlightPath, PathLeg, Surroundings, Violation, check
 from geofence.frames import LatLon, LocalFrame, geodesic_m
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel, RobotModel
 from vehicles.port import Capability, Phase, Telemetry
@@ -57,7 +57,10 @@ def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: flo
 
 
 def segment(index: int, before: Fix | None, now: Fix) -> PathLeg:
-    """The way from the fix before to this one. Raises GeofenceError for an impossible place."""
+    """The way from the fix before to this one. Raises GeofenceError for an impossible place.
+
+    Its speed is not judged: two fixes do not tell it, and missions are checked for it beforehand.
+    """
     start = now
     if before is not None and geodesic_m(before.position, now.position) <= MAX_GAP_M:
         start = before
@@ -71,20 +74,21 @@ def segment(index: int, before: Fix | None, now: Fix) -> PathLeg:
         enter=min(start.at, now.at),
         leave=now.at,
         corridor_m=0.0,
+        speed_mps=0.0,
     )
 
 
 def zone_violations(
-    vehicle_class: VehicleClass,
+    traits: VehicleTraits,
     legs: Sequence[PathLeg],
     zones: ZoneSet,
     surroundings: Surroundings,
 ) -> dict[int, tuple[Violation, ...]]:
-    """Zones touched, by the legs' index; vehicles of one class are checked in one go."""
+    """Zones touched, by the legs' index; vehicles that are alike are checked in one go."""
     found: dict[int, list[Violation]] = {}
     if legs:
         for violation in check(
-            FlightPath(vehicle_class, tuple(legs)), zones, surroundings
+            FlightPath(traits.vehicle_class, tuple(legs), traits=traits), zones, surroundings
         ).violations:
             found.setdefault(violation.index, []).append(violation)
     return {index: tuple(violations) for index, violations in found.items()}

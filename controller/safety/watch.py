@@ -19,7 +19,7 @@ from controller.safety.monitors import EnergyLimits, Fix
 from geofence.check import PathLeg, Surroundings, Violation
 from geofence.errors import GeofenceError
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleTraits
 from geofence.zoneset import ZoneSet
 from vehicles.port import Capability, Clock, Telemetry
 
@@ -89,7 +89,7 @@ class Watch:
     async def look(self) -> None:
         """One look at every vehicle."""
         fleet = self._fleet()
-        legs: dict[VehicleClass, list[PathLeg]] = {}
+        legs: dict[VehicleTraits, list[PathLeg]] = {}
         impossible: dict[int, str] = {}
         for index, watched in enumerate(fleet):
             try:
@@ -99,7 +99,7 @@ class Watch:
                 impossible[index] = str(error)
                 continue
             if leg is not None:
-                legs.setdefault(watched.capability.vehicle_class, []).append(leg)
+                legs.setdefault(watched.capability.traits, []).append(leg)
         violations = await asyncio.to_thread(self._check, legs, self._zones())
         conditions: list[Condition] = []
         for index, watched in enumerate(fleet):
@@ -114,7 +114,9 @@ class Watch:
     def _leg(self, index: int, watched: Watched) -> PathLeg | None:
         vehicle_id = watched.telemetry.vehicle_id
         before = self._last.pop(vehicle_id, None)
-        ground_m = self._surroundings.ground_amsl_m or 0.0
+        place = watched.telemetry.position
+        known_m = None if place is None else self._surroundings.ground_at(place)
+        ground_m = (self._surroundings.ground_amsl_m or 0.0) if known_m is None else known_m
         now = monitors.fix_of(watched.telemetry, watched.capability.vehicle_class, ground_m)
         if not watched.working or now is None:
             return None
@@ -123,13 +125,11 @@ class Watch:
         return leg
 
     def _check(
-        self, legs: dict[VehicleClass, list[PathLeg]], zones: ZoneSet
+        self, legs: dict[VehicleTraits, list[PathLeg]], zones: ZoneSet
     ) -> dict[int, tuple[Violation, ...]]:
         found: dict[int, tuple[Violation, ...]] = {}
-        for vehicle_class, of_class in legs.items():
-            found.update(
-                monitors.zone_violations(vehicle_class, of_class, zones, self._surroundings)
-            )
+        for traits, alike in legs.items():
+            found.update(monitors.zone_violations(traits, alike, zones, self._surroundings))
         return found
 
     def _conditions(

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from geofence.errors import ZoneFileError
 from geofence.formats.fields import (
     Faults,
+    is_number,
     read_altitude,
     read_schedule,
     read_source,
@@ -26,16 +28,27 @@ from geofence.formats.files import MAX_FEATURES, Gathering, Unknown, decode_json
 from geofence.formats.shapes import read_areas
 from geofence.frames import Altitude, Datum, LatLon
 from geofence.schedule import ALWAYS, Calendar, Schedule, seen_from
-from geofence.zones import Area, CircleArea, Source, VehicleClass, Zone, ZoneKind, sun_places
+from geofence.zones import (
+    Area,
+    CircleArea,
+    Source,
+    Surface,
+    VehicleClass,
+    Zone,
+    ZoneKind,
+    sun_places,
+)
 
 __all__ = ["ZoneFileError", "read_zones", "write_zones"]
+
+_Names = TypeVar("_Names", bound=StrEnum)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _PROPERTIES = frozenset(
     {
         "id", "name", "kind", "floor", "ceiling", "schedule", "classes", "permit", "note",
-        "radius_m", "source",
+        "radius_m", "source", "surfaces", "min_mass_kg", "electric_exempt", "max_speed_mps",
     }
 )  # fmt: skip
 
@@ -129,7 +142,13 @@ def _read_waypost(zone_id: str, feature: Mapping[str, Any], faults: Faults) -> l
     ceiling = read_altitude(zone_id, "ceiling", properties.get("ceiling"), faults)
     _check_order(zone_id, floor, ceiling, faults)
     schedule = read_schedule(zone_id, properties.get("schedule"), faults)
-    classes = _read_classes(zone_id, properties.get("classes"), faults)
+    classes = _read_names(zone_id, "classes", properties.get("classes"), VehicleClass, faults)
+    surfaces = _read_names(zone_id, "surfaces", properties.get("surfaces"), Surface, faults)
+    min_mass_kg = _read_positive(zone_id, "min_mass_kg", properties.get("min_mass_kg"), faults)
+    max_speed = _read_positive(zone_id, "max_speed_mps", properties.get("max_speed_mps"), faults)
+    electric_exempt = properties.get("electric_exempt", False)
+    if not isinstance(electric_exempt, bool):
+        faults.add(zone_id, "electric_exempt", f"{electric_exempt!r} is not true or false")
     permit = read_text(zone_id, "permit", properties.get("permit"), faults)
     if permit == "":
         faults.add(zone_id, "permit", "empty: leave it out where no permit can lift the zone")
@@ -153,7 +172,11 @@ def _read_waypost(zone_id: str, feature: Mapping[str, Any], faults: Faults) -> l
             classes,
             permit,
             note,
-            source=source,
+            surfaces,
+            min_mass_kg,
+            electric_exempt,
+            max_speed,
+            source,
         )
         for part_id, area in numbered(zone_id, areas)
     ]
@@ -180,17 +203,28 @@ def _check_order(
         )
 
 
-def _read_classes(zone_id: str, value: Any, faults: Faults) -> frozenset[VehicleClass]:
+def _read_names(
+    zone_id: str, field: str, value: Any, names: type[_Names], faults: Faults
+) -> frozenset[_Names]:
     if value is None:
         return frozenset()
-    known = list(VehicleClass)
+    known = list(names)
     if not isinstance(value, list) or not value:
-        faults.add(zone_id, "classes", f"not a list of {', '.join(known)}: leave it out for all")
+        faults.add(zone_id, field, f"not a list of {', '.join(known)}: leave it out for all")
         return frozenset()
     for item in value:
         if item not in known:
-            faults.add(zone_id, "classes", f"{item!r} is unknown: use {', '.join(known)}")
-    return frozenset(VehicleClass(item) for item in value if item in known)
+            faults.add(zone_id, field, f"{item!r} is unknown: use {', '.join(known)}")
+    return frozenset(names(item) for item in value if item in known)
+
+
+def _read_positive(zone_id: str, field: str, value: Any, faults: Faults) -> float | None:
+    if value is None:
+        return None
+    if not is_number(value) or not value > 0:
+        faults.add(zone_id, field, f"{value!r} is not a number above 0")
+        return None
+    return float(value)
 
 
 _FINNISH: Mapping[str, tuple[Altitude | None, str]] = {
@@ -250,6 +284,14 @@ def _write_zone(zone: Zone) -> dict[str, Any]:
         properties["note"] = zone.note
     if zone.source is not None:
         properties["source"] = _write_source(zone.source)
+    if zone.surfaces:
+        properties["surfaces"] = sorted(zone.surfaces)
+    if zone.electric_exempt:
+        properties["electric_exempt"] = True
+    for name in ("min_mass_kg", "max_speed_mps"):
+        value = getattr(zone, name)
+        if value is not None:
+            properties[name] = value
     area = zone.area
     if isinstance(area, CircleArea):
         properties["radius_m"] = area.radius_m

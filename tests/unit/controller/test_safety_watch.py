@@ -12,7 +12,7 @@ from controller.safety.monitors import EnergyLimits
 from controller.safety.watch import Watch, Watched
 from geofence.check import Surroundings
 from geofence.frames import Altitude, Datum, LatLon, offset
-from geofence.zones import CircleArea, VehicleClass, Zone, ZoneKind
+from geofence.zones import CircleArea, Surface, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.model import DropDevice
 from tests.support.clock import ManualClock
@@ -40,6 +40,7 @@ class Rig:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.held: list[tuple[str, str]] = []
+        self.zones = ZONES
         self.fleet: dict[str, Watched] = {}
         self.numbers = iter(range(1000))
         self.board = AlarmBoard(self.clock, lambda p: f"{p}-{next(self.numbers)}", lambda _: None)
@@ -50,7 +51,7 @@ class Rig:
             limits=EnergyLimits(low_pct=20.0, reserve_pct=10.0),
             track_limit_m={"multirotor": 50.0, "robot": 50.0},
             fleet=lambda: list(self.fleet.values()),
-            zones=lambda: ZONES,
+            zones=lambda: self.zones,
             hold=self._hold,
         )
 
@@ -210,3 +211,15 @@ def test_height_is_taken_from_home_where_the_vehicle_tells_no_other() -> None:
     ground = monitors.fix_of(told, VehicleClass.ROBOT, 5.0)
     assert ground is not None
     assert ground.alt_amsl_m == 5.0
+
+
+async def test_a_vehicle_is_watched_by_what_it_is_and_not_for_its_speed() -> None:
+    walk = replace(ZONES.zones[0], classes=frozenset(), surfaces=frozenset({Surface.ROAD}))
+    slow = replace(walk, zone_id="slow", kind=ZoneKind.ADVISORY, surfaces=frozenset(),
+                   max_speed_mps=0.1)  # fmt: skip
+    rig = Rig()
+    rig.zones = ZoneSet((walk, slow))
+    rig.put(CENTER, capability=replace(ROBOT, surface=Surface.PAVEMENT), vehicle_id="R-1")
+    assert await rig.look() == []
+    rig.put(CENTER, capability=replace(ROBOT, surface=Surface.ROAD), vehicle_id="R-1")
+    assert "Stadium" in (await rig.look())[0]

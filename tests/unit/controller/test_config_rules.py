@@ -1,0 +1,127 @@
+"""What the configuration says of vehicles and of the ground, and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.config import Config, ConfigError, from_dict, load
+from controller.dispatch.plans import Plans, robots_in_common
+from controller.enrol import capability_of, read_surroundings
+from geofence.frames import LatLon
+from geofence.zones import Surface, VehicleClass, VehicleTraits, ZoneKind
+from tests.unit.controller.dispatch_worlds import at, drone, no_fly, robot, world
+
+GRID = "ncols 2\nnrows 2\nxllcenter 24\nyllcenter 60\ncellsize 1\n5 6\n7 8\n"
+
+FLEET = {
+    "sites": [{"id": "hub", "lat_deg": 60.2, "lon_deg": 24.9}],
+    "robots": [
+        {
+            "id": "R-01", "base": "hub", "manufacturer": "loopback", "serial": "1",
+            "surface": "pavement", "mass_kg": 40.0, "electric": True,
+        }
+    ],
+    "drones": [
+        {
+            "id": "D-01", "base": "hub", "link": "loopback", "sysid": 1,
+            "pad_lat_deg": 60.2, "pad_lon_deg": 24.9, "mass_kg": 9.5,
+        }
+    ],
+}  # fmt: skip
+
+
+def config(tmp_path: Path, **sections: object) -> Config:
+    return from_dict({**FLEET, **sections}, base=tmp_path)
+
+
+def test_traits_count_the_heaviest_load(tmp_path: Path) -> None:
+    made = config(tmp_path)
+    on_pavement = capability_of(made.robots[0]).traits
+    assert on_pavement == VehicleTraits(VehicleClass.ROBOT, Surface.PAVEMENT, 60.0, True)
+    flying = capability_of(made.drones[0]).traits
+    assert flying == VehicleTraits(VehicleClass.MULTIROTOR, None, 12.0, None)
+
+
+def test_a_surface_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "waypost.toml"
+    path.write_text(
+        '[[sites]]\nid = "hub"\nlat_deg = 60.0\nlon_deg = 24.0\n[[robots]]\nid = "R-01"\n'
+        'base = "hub"\nmanufacturer = "m"\nserial = "1"\nsurface = "sea"\n'
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert refused.value.problems == ("robots.0.surface: Input should be 'road' or 'pavement'",)
+
+
+def test_grids_are_read_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "ground.asc").write_text(GRID)
+    (tmp_path / "geoid.asc").write_text(GRID)
+    made = config(
+        tmp_path, terrain={"grid": "ground.asc", "geoid_grid": "geoid.asc", "ground_amsl_m": 3.0}
+    )
+    assert made.terrain.grid == tmp_path / "ground.asc"
+    surroundings = read_surroundings(made)
+    assert surroundings.terrain is not None
+    assert surroundings.geoid is not None
+    assert surroundings.ground_at(LatLon(60.0, 24.0)) == 7.0
+    assert surroundings.ground_at(LatLon(61.0, 25.0)) == 6.0
+    flat = read_surroundings(config(tmp_path, terrain={"ground_amsl_m": 3.0}))
+    assert flat.terrain is None
+    assert flat.ground_at(LatLon(0.0, 0.0)) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (GRID.replace("7 8", "7 x").encode(), "line 7: height: 'x' is not a number"),
+        (b"\xff\xfe\x00", "byte 0 is no text of an Esri ASCII grid"),
+    ],
+)
+def test_a_bad_grid_file_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "ground.asc").write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        read_surroundings(config(tmp_path, terrain={"grid": "ground.asc"}))
+    assert str(refused.value) == f"{tmp_path / 'ground.asc'}: {said}"
+
+
+def on(number: int, **traits: object):
+    made = robot(number)
+    return replace(made, capability=replace(made.capability, **traits))
+
+
+def test_streets_are_open_as_to_the_most_bound_robot() -> None:
+    road, walk = on(1, surface=Surface.ROAD, electric=True), on(2, surface=Surface.PAVEMENT)
+    assert robots_in_common([road]) == VehicleTraits(
+        VehicleClass.ROBOT, Surface.ROAD, None, electric=True
+    )
+    assert robots_in_common([road, walk]) == VehicleTraits(
+        VehicleClass.ROBOT, None, None, electric=False
+    )
+    heavy, light = on(1, mass_kg=50.0), on(2, mass_kg=10.0)
+    assert robots_in_common([heavy, light, drone()]).mass_kg == 70.0
+    assert robots_in_common([heavy, on(2)]).mass_kg is None
+    assert robots_in_common([]).electric is False
+
+
+def test_dispatch_slows_and_closes_streets_by_what_its_robots_are() -> None:
+    robots = frozenset({VehicleClass.ROBOT})
+    middle = at(375.0, 0.0)
+    walk = no_fly("walk", middle, 60.0, kind=ZoneKind.ADVISORY, classes=robots, max_speed_mps=0.5)
+    zones = (
+        replace(walk, surfaces=frozenset({Surface.PAVEMENT})),
+        no_fly("road", middle, 60.0, classes=robots, surfaces=frozenset({Surface.ROAD})),
+    )
+    plans = Plans()
+    walking = plans.streets(world((on(1, surface=Surface.PAVEMENT),), (), zones))
+    assert walking is not None
+    assert walking.closed == {}
+    assert walking.graph.edges["n5-4:n6-4"].max_speed_mps == 0.5
+    driving = plans.streets(world((on(1, surface=Surface.ROAD),), (), zones))
+    assert driving is not None
+    assert driving.closed == {"n5-4:n6-4": ("road",)}
+    assert "n5-4:n6-4" not in driving.graph.edges
