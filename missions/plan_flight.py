@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from geofence.check import Disc, FlightPath, Surroundings, check
 from geofence.frames import LatLon, geodesic_m
+from geofence.prepared import RouteCache
 from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
@@ -70,15 +71,21 @@ class FlightRequest:
 
 
 def plan_flight(
-    request: FlightRequest, zones: ZoneSet, surroundings: Surroundings
+    request: FlightRequest,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    routes: RouteCache | None = None,
 ) -> AirMission | NoGo:
-    """The mission, with its duration and energy, or the reasons why there is none."""
+    """The mission, with its duration and energy, or the reasons why there is none.
+
+    `routes` keeps prepared obstacles for further flights.
+    """
     ground_m = _drop_ground_home_m(request, surroundings)
     release_m = ground_m + request.rules.release_height_m(request.device)
     reasons = tuple(_misfits(request, release_m, surroundings))
     if reasons:
         return NoGo(reasons)
-    found = _find_way(request, zones, surroundings)
+    found = _find_way(request, zones, surroundings, routes)
     if isinstance(found, NoGo):
         # a zone over the pad or the destination is the better word than "no way"
         return _barred_places(request, ground_m, zones, surroundings) or found
@@ -210,7 +217,10 @@ def _barred_places(
 
 
 def _find_way(
-    request: FlightRequest, zones: ZoneSet, surroundings: Surroundings
+    request: FlightRequest,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    routes: RouteCache | None,
 ) -> tuple[Route, float] | NoGo:
     """The quickest way: slower flights need less room, and may find a shorter way between zones."""
     rules = request.rules
@@ -238,6 +248,7 @@ def _find_way(
             ),
             zones,
             surroundings,
+            routes,
         )
         if isinstance(answer, NoRoute):
             why = answer
