@@ -6,6 +6,10 @@ allowed: the way is confirmed by the predicates of the check on the zones as the
 The shortest way amid some of the obstacles is a lower bound; where it meets no other, it is the
 shortest amid all. So the straight line is tried first, then zones are added as they are met.
 Shortest is meant among the zones inflated by the margin with mitred corners, in one affine frame.
+
+Turns: the vehicle is taken to stop at corners, as missions are planned (rest to rest). One that
+rounds a turn by the angle a on a radius r cuts the corner by r (1 / cos(a / 2) - 1) on the inside,
+where the zone is: whoever plans for it adds that to `margin_m`.
 """
 
 from __future__ import annotations
