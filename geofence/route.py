@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import shapely
@@ -40,6 +40,7 @@ ROUTE_SLACK_M = 0.1
 """Kept beyond the margin, so that rounding and the bow of a leg never fail the confirmation."""
 
 _ATTEMPTS = 3
+_WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
 _SPAN_STEP_DEG = 0.1
 """Frames are valid this many degrees, or twice, thrice as many, about their origin."""
 _EVERYWHERE = Band(-math.inf, math.inf)
@@ -276,6 +277,10 @@ class _Router:
         """The way in the cached world; None where it has none, or an end is too near a zone."""
         if self._cache is None:
             return None
+        flat = Surroundings(self._surroundings.ground_amsl_m, self._surroundings.geoid_m)
+        if self._surroundings != flat:
+            # where the ground is not told by these two numbers, heights depend on the place
+            return None
         request, zones = self._request, self._zones
         origin = cell_origin(request.start, request.goal)
         reach = max(abs(end.lat_deg - origin[1]) for end in (request.start, request.goal))
@@ -284,10 +289,7 @@ class _Router:
         margin = slack_m + float(
             reach_m(*(np.array(v) for v in (request.margin_m, origin[1], span_deg, 0.0)))
         )
-        when = (request.enter, request.leave) if self._cache.timed(zones) else None
-        heights = (request.low_amsl_m, request.high_amsl_m)
-        key = (zones.version, request.vehicle_class, heights, when, request.permits,
-               self._surroundings, origin, margin)  # fmt: skip
+        key = (zones.version, self._alike(origin), self._surroundings, origin, margin)
         world = self._cache.world(key, lambda: PreparedWorld(origin, zones, margin, self._applies))
         plane = Plane(request.start, request.goal, zones, origin)
         ends = np.stack((plane.start, plane.goal))
@@ -299,6 +301,18 @@ class _Router:
         if path is None:
             return None
         return (request.start, *(plane.latlon(p) for p in path[1:-1]), request.goal)
+
+    def _alike(self, origin: tuple[float, float]) -> RouteRequest:
+        """The request without its ends, and without its times where no zone comes and goes.
+
+        What is left decides what applies; whatever a request gains counts without being named.
+        """
+        request, nowhere = self._request, LatLon(origin[1], 0.0)
+        timed = self._cache is None or self._cache.timed(self._zones)
+        when = (request.enter, request.leave) if timed else (_WHENEVER, _WHENEVER)
+        return replace(
+            request, start=nowhere, goal=nowhere, enter=when[0], leave=when[1], margin_m=0.0
+        )
 
     def _wall(self, world: PreparedWorld, plane: Plane, group: tuple[Zone, ...]) -> int:
         def make() -> Obstacle:
