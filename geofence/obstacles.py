@@ -34,18 +34,28 @@ CIRCLE_EXCESS = 0.001
 class Plane:
     """One affine frame for a whole route, and the zones in it. Metres."""
 
-    def __init__(self, start: LatLon, goal: LatLon, zones: ZoneSet) -> None:
+    def __init__(
+        self,
+        start: LatLon,
+        goal: LatLon,
+        zones: ZoneSet,
+        origin: tuple[float, float] | None = None,
+    ) -> None:
+        """`origin`: longitude and latitude of the frame; None: midway."""
         self._zones = zones
         dlon = (goal.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
-        self.origin: Array = np.array(
-            [start.lon_deg + dlon / 2.0, (start.lat_deg + goal.lat_deg) / 2.0]
-        )
+        middle = (start.lon_deg + dlon / 2.0, (start.lat_deg + goal.lat_deg) / 2.0)
+        self.origin: Array = np.array(middle if origin is None else origin)
         self.scale: Array = np.stack(metres_per_degree(self.origin[1]), axis=-1)
         self.start: Array = self._metres(np.array([start.lon_deg, start.lat_deg]))
         self.goal: Array = self._metres(np.array([start.lon_deg + dlon, goal.lat_deg]))
 
     def _metres(self, lonlat: Array) -> Array:
         return np.asarray((lonlat - self.origin) * self.scale)
+
+    def degrees(self, boxes: Array) -> Array:
+        """Boxes (..., 4) of metres as longitudes and latitudes in degrees."""
+        return np.asarray(boxes / np.tile(self.scale, 2) + np.tile(self.origin, 2))
 
     def latlon(self, point: Array) -> LatLon:
         """A point (2) of the plane as a position."""
@@ -69,7 +79,7 @@ class Plane:
         legs = np.hstack((path[:-1], path[1:]))
         low = np.minimum(legs[:, :2], legs[:, 2:]) - margin_m
         high = np.maximum(legs[:, :2], legs[:, 2:]) + margin_m
-        boxes = np.hstack((low, high)) / np.tile(self.scale, 2) + np.tile(self.origin, 2)
+        boxes = self.degrees(np.hstack((low, high)))
         leg, zone, turn = self._zones.near(boxes)
         met: set[int] = set()
         round_ = self._zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)

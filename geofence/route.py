@@ -6,19 +6,23 @@ allowed: the way is confirmed by the predicates of the check on the zones as the
 The shortest way amid some of the obstacles is a lower bound; where it meets no other, it is the
 shortest amid all. So the straight line is tried first, then zones are added as they are met.
 Shortest is meant among the zones inflated by the margin with mitred corners, in one affine frame.
+
+Turns: the vehicle is taken to stop at corners, as missions are planned (rest to rest). One that
+rounds a turn by the angle a on a radius r cuts the corner by r (1 / cos(a / 2) - 1) on the inside,
+where the zone is: whoever plans for it adds that to `margin_m`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import shapely
 
-from geofence.contact import HEIGHT_TOLERANCE_M, depth_m, find_contacts
+from geofence.contact import HEIGHT_TOLERANCE_M, Contacts, depth_m, find_contacts
 from geofence.errors import PathError
 from geofence.frames import Array, LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
@@ -26,6 +30,7 @@ from geofence.keep_in import LIMIT_ROUNDING_M, KeepInUnions, demanded, edges_of
 from geofence.kernel import deepest
 from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
+from geofence.prepared import PreparedWorld, RouteCache, cell_origin, search
 from geofence.relief import expected_place
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
 from geofence.visibility import Obstacle, shortest_path
@@ -36,6 +41,9 @@ ROUTE_SLACK_M = 0.1
 """Kept beyond the margin, so that rounding and the bow of a leg never fail the confirmation."""
 
 _ATTEMPTS = 3
+_WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
+_SPAN_STEP_DEG = 0.1
+"""Frames are valid this many degrees, or twice, thrice as many, about their origin."""
 _EVERYWHERE = Band(-math.inf, math.inf)
 
 
@@ -84,18 +92,32 @@ class NoRoute:
 
 
 def find_route(
-    request: RouteRequest, zones: ZoneSet, surroundings: Surroundings
+    request: RouteRequest,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    cache: RouteCache | None = None,
 ) -> Route | NoRoute:
     """The shortest way with `margin_m` to every zone that applies, or why there is none.
 
+    With a `cache` obstacles are prepared once for all requests that the same zones apply to.
     Raises PathError or FrameError for a request that no check can take.
     """
-    return _Router(request, zones, surroundings).route()
+    if surroundings.terrain is not None or surroundings.geoid is not None:
+        # over uneven ground the heights of zones are taken near the ends, which no cache keeps
+        cache = None
+    return _Router(request, zones, surroundings, cache).route()
 
 
 class _Router:
-    def __init__(self, request: RouteRequest, zones: ZoneSet, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        request: RouteRequest,
+        zones: ZoneSet,
+        surroundings: Surroundings,
+        cache: RouteCache | None,
+    ) -> None:
         self._request = request
+        self._cache = cache
         self._zones = zones
         self._surroundings = surroundings
         self._applying: dict[str, bool] = {}
@@ -105,12 +127,15 @@ class _Router:
         self._groups = demanded(binding, self._disc("start", request.start))
 
     def route(self) -> Route | NoRoute:
-        refused = self._refused_ends()
-        if refused is not None:
-            return refused
         request = self._request
         straight = (request.start, request.goal)
-        if not self._failing(straight):
+        ends = (self._disc("start", request.start), self._disc("goal", request.goal))
+        pieces = pieces_of(FlightPath(request.vehicle_class, self._legs(straight), ends))
+        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
+        refused = self._refused_ends(ends, pieces, contacts)
+        if refused is not None:
+            return refused
+        if not self._failing_of(pieces, contacts, 1):
             return _route(straight)
         slack = ROUTE_SLACK_M
         for _ in range(_ATTEMPTS):
@@ -171,13 +196,14 @@ class _Router:
         low, high = request.low_amsl_m, request.high_amsl_m
         return Disc(0, label, center, request.margin_m, low, high, request.enter, request.leave)
 
-    def _refused_ends(self) -> NoRoute | None:
+    def _refused_ends(
+        self, ends: tuple[Disc, ...], pieces: Pieces, contacts: Contacts
+    ) -> NoRoute | None:
         request = self._request
-        ends = (self._disc("start", request.start), self._disc("goal", request.goal))
-        pieces = pieces_of(FlightPath(request.vehicle_class, (), ends))
-        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
-        for number, end in enumerate(ends):
-            rows = [int(r) for r in np.flatnonzero(contacts.hit) if contacts.piece[r] == number]
+        owner = pieces.owner[contacts.piece]
+        # discs are numbered behind the one leg
+        for number, end in enumerate(ends, start=1):
+            rows = [int(r) for r in np.flatnonzero(contacts.hit & (owner == number))]
             if rows:
                 depth = {row: depth_m(contacts, row, pieces, self._zones) for row in rows}
                 rows.sort(key=lambda row: -depth[row])
@@ -236,10 +262,15 @@ class _Router:
         legs = self._legs(points)
         pieces = pieces_of(FlightPath(self._request.vehicle_class, legs))
         contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
-        failing = {int(i) for i in pieces.owner[contacts.piece[contacts.hit]]}
+        return self._failing_of(pieces, contacts, len(legs))
+
+    def _failing_of(self, pieces: Pieces, contacts: Contacts, legs: int) -> set[int]:
+        """The same of the first `legs` owners of pieces."""
+        owners = pieces.owner[contacts.piece[contacts.hit]]
+        failing = {int(i) for i in owners if i < legs}
         for group in self._groups:
             keep_in = KeepInUnions(pieces, self._holding)
-            failing |= {i for i in range(len(legs)) if keep_in.breaches(i, group)}
+            failing |= {i for i in range(legs) if keep_in.breaches(i, group)}
         return failing
 
     def _confirm(self, points: tuple[LatLon, ...]) -> tuple[LatLon, ...] | None:
@@ -255,6 +286,57 @@ class _Router:
         return None if self._failing(tuple(finer)) else tuple(finer)
 
     def _search(self, slack_m: float) -> tuple[LatLon, ...] | NoRoute:
+        return self._search_prepared(slack_m) or self._search_anew(slack_m)
+
+    def _search_prepared(self, slack_m: float) -> tuple[LatLon, ...] | None:
+        """The way in the cached world; None where it has none, or an end is too near a zone."""
+        if self._cache is None:
+            return None
+        flat = Surroundings(self._surroundings.ground_amsl_m, self._surroundings.geoid_m)
+        if self._surroundings != flat:
+            # where the ground is not told by these two numbers, heights depend on the place
+            return None
+        request, zones = self._request, self._zones
+        origin = cell_origin(request.start, request.goal)
+        reach = max(abs(end.lat_deg - origin[1]) for end in (request.start, request.goal))
+        reach += geodesic_m(request.start, request.goal) / 2.0 / 111_000.0
+        span_deg = math.ceil(reach / _SPAN_STEP_DEG) * _SPAN_STEP_DEG
+        margin = slack_m + float(
+            reach_m(*(np.array(v) for v in (request.margin_m, origin[1], span_deg, 0.0)))
+        )
+        key = (zones.version, self._alike(origin), self._surroundings, origin, margin)
+        world = self._cache.world(key, lambda: PreparedWorld(origin, zones, margin, self._applies))
+        plane = Plane(request.start, request.goal, zones, origin)
+        ends = np.stack((plane.start, plane.goal))
+        world.ensure(ends)
+        walls = {self._wall(world, plane, group) for group in self._groups}
+        if world.met(ends[:1]) or world.met(ends[1:]):
+            return None
+        path = search(world, plane.start, plane.goal, walls)
+        if path is None:
+            return None
+        return (request.start, *(plane.latlon(p) for p in path[1:-1]), request.goal)
+
+    def _alike(self, origin: tuple[float, float]) -> RouteRequest:
+        """The request without its ends, and without its times where no zone comes and goes.
+
+        What is left decides what applies; whatever a request gains counts without being named.
+        """
+        request, nowhere = self._request, LatLon(origin[1], 0.0)
+        timed = self._cache is None or self._cache.timed(self._zones)
+        when = (request.enter, request.leave) if timed else (_WHENEVER, _WHENEVER)
+        return replace(
+            request, start=nowhere, goal=nowhere, enter=when[0], leave=when[1], margin_m=0.0
+        )
+
+    def _wall(self, world: PreparedWorld, plane: Plane, group: tuple[Zone, ...]) -> int:
+        def make() -> Obstacle:
+            ends = np.stack((plane.start, plane.goal))
+            return complement(self._kept(plane, group), world.margin_m, ends)
+
+        return world.wall(tuple(zone.zone_id for zone in group), make)
+
+    def _search_anew(self, slack_m: float) -> tuple[LatLon, ...] | NoRoute:
         request = self._request
         plane = Plane(request.start, request.goal, self._zones)
         span_deg = abs(request.start.lat_deg - request.goal.lat_deg) / 2.0

@@ -54,6 +54,17 @@ def _cross(a: Array, b: Array) -> Array:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
+def tangent(step: Array, far: Array, before: Array, after: Array) -> Bools:
+    """Whether lines `step` (n, 2) of length `far` touch corners without cutting their areas.
+
+    `before` and `after` are the ways from a corner to its neighbours.
+    """
+    # a nanometre of slack: too many lines cost time, too few the way
+    one, two = _cross(step, before), _cross(step, after)
+    slack = 1e-9 * (far + 1.0) * (1.0 + np.abs(before).sum(-1) + np.abs(after).sum(-1))
+    return np.asarray((np.minimum(one, two) >= -slack) | (np.maximum(one, two) <= slack))
+
+
 def shortest_path(start: Array, goal: Array, obstacles: Sequence[Obstacle]) -> Array | None:
     """Points (n, 2) in metres of the shortest way from start to goal (2), or None: there is none.
 
@@ -107,20 +118,13 @@ class _Graph:
         """Nodes in sight that `node` brings nearer to the start, and their new costs in metres."""
         step = self.points - self.points[node]
         far = np.hypot(step[:, 0], step[:, 1])
-        tangent = self._tangent(step, far, self._before[node], self._after[node])
-        tangent &= self._tangent(step, far, self._before, self._after)
+        touching = tangent(step, far, self._before[node], self._after[node])
+        touching &= tangent(step, far, self._before, self._after)
         reached = cost[node] + far
-        wanted = np.flatnonzero(open_ & tangent & (reached < cost))
+        wanted = np.flatnonzero(open_ & touching & (reached < cost))
         lines = shapely.linestrings(
             np.stack((np.broadcast_to(self.points[node], (len(wanted), 2)), self.points[wanted]), 1)
         )
         blocked = self._tree.query(lines, predicate="intersects")[0]
         wanted = np.delete(wanted, np.unique(blocked)).astype(np.intp)
         return wanted, reached[wanted]
-
-    @staticmethod
-    def _tangent(step: Array, far: Array, before: Array, after: Array) -> Bools:
-        # a nanometre of slack: too many lines cost time, too few the way
-        one, two = _cross(step, before), _cross(step, after)
-        slack = 1e-9 * (far + 1.0) * (1.0 + np.abs(before).sum(-1) + np.abs(after).sum(-1))
-        return np.asarray((np.minimum(one, two) >= -slack) | (np.maximum(one, two) <= slack))

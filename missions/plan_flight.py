@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon, geodesic_m
+from geofence.prepared import RouteCache
 from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
@@ -76,15 +77,21 @@ class FlightRequest:
 
 
 def plan_flight(
-    request: FlightRequest, zones: ZoneSet, surroundings: Surroundings
+    request: FlightRequest,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    routes: RouteCache | None = None,
 ) -> AirMission | NoGo:
-    """The mission, with its duration and energy, or the reasons why there is none."""
+    """The mission, with its duration and energy, or the reasons why there is none.
+
+    `routes` keeps prepared obstacles for further flights.
+    """
     ground_m = _drop_ground_home_m(request, surroundings)
     release_m = ground_m + request.rules.release_height_m(request.device)
     reasons = tuple(_misfits(request, release_m, surroundings))
     if reasons:
         return NoGo(reasons)
-    found = _find_way(request, zones, surroundings)
+    found = _find_way(request, zones, surroundings, routes)
     if isinstance(found, NoGo):
         # a zone over the pad or the destination is the better word than "no way"
         return _barred_places(request, ground_m, zones, surroundings) or found
@@ -216,7 +223,10 @@ def _barred_places(
 
 
 def _find_way(
-    request: FlightRequest, zones: ZoneSet, surroundings: Surroundings
+    request: FlightRequest,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    routes: RouteCache | None,
 ) -> tuple[Route, float] | NoGo:
     """The quickest way: slower flights need less room, and may find a shorter way between zones."""
     rules = request.rules
@@ -228,18 +238,22 @@ def _find_way(
     for speed_mps in speeds:
         if best is not None and direct_m / speed_mps >= best[0].length_m / best[1]:
             break
-        answer = _way_at(request, speed_mps, zones, surroundings)
+        answer = _way_at(request, speed_mps, zones, surroundings, routes)
         if isinstance(answer, NoRoute):
             why = answer
         elif best is None or answer.length_m / speed_mps < best[0].length_m / best[1]:
             best = answer, speed_mps
     if best is None:
         return _no_way(why, zones)
-    return _slowed(request, best, zones, surroundings)
+    return _slowed(request, best, zones, surroundings, routes)
 
 
 def _way_at(
-    request: FlightRequest, speed_mps: float, zones: ZoneSet, surroundings: Surroundings
+    request: FlightRequest,
+    speed_mps: float,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    routes: RouteCache | None,
 ) -> Route | NoRoute:
     rules = request.rules
     enter, leave = _window(request)
@@ -259,6 +273,7 @@ def _way_at(
         ),
         zones,
         surroundings,
+        routes,
     )
 
 
@@ -267,6 +282,7 @@ def _slowed(
     found: tuple[Route, float],
     zones: ZoneSet,
     surroundings: Surroundings,
+    routes: RouteCache | None,
 ) -> tuple[Route, float] | NoGo:
     """The way flown as slowly as the zones on it demand.
 
@@ -277,7 +293,7 @@ def _slowed(
         limit_mps = _limit_mps(request, route, speed_mps, zones, surroundings)
         if limit_mps is None:
             break
-        answer = _way_at(request, limit_mps, zones, surroundings)
+        answer = _way_at(request, limit_mps, zones, surroundings, routes)
         if isinstance(answer, NoRoute):
             return _no_way(answer, zones)
         found = answer, limit_mps

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from controller.delivery.ledger import Ledger
 from controller.delivery.process import VehicleProcess
 from controller.dispatch.engine import Engine
 from controller.dispatch.model import (
+    ActiveFlight,
     Decision,
     DispatchSettings,
     Ineligible,
@@ -33,6 +34,7 @@ from controller.safety.board import AlarmBoard
 from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreError
 from geofence.check import Surroundings
 from geofence.zoneset import ZoneSet
+from missions.model import AirMission
 from missions.roads import StreetGraph
 from vehicles.port import Clock
 
@@ -163,8 +165,15 @@ class Matching:
             vehicles=tuple(self._facts(p) for p in self._processes.values()),
             parcels=tuple(self._waiting(now)),
             settings=self._settings,
+            active=tuple(self._active()),
             held=self._ledger.hold is not None,
         )
+
+    def _active(self) -> Iterator[ActiveFlight]:
+        for vehicle_id, task in self._ledger.assignments.items():
+            if isinstance(task.mission, AirMission):
+                assigned_at = task.assignment.created_at
+                yield ActiveFlight(vehicle_id, task.mission, assigned_at, task.started_at)
 
     def _waiting(self, now: datetime) -> Sequence[ParcelFacts]:
         return [

@@ -26,7 +26,9 @@ class Engine:
         """Decide. `ids("mission")` gives a new mission id; one is drawn for each vehicle used."""
         table, problem = fill(world, self._plans)
         placed = place(problem, seed=seed)
-        made = make_offers(table, problem, placed, self._plans.streets(world), ids)
+        made = make_offers(
+            table, problem, placed, self._plans.streets(world), ids, plans=self._plans
+        )
         explanations = explain(table, problem, placed, made)
         unservable = {
             parcel_id: explanation.refusals

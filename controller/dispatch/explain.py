@@ -144,6 +144,8 @@ def _full(
     """Why a vehicle that was open at first was not any more at this parcel's turn."""
     load = ", ".join(taken.get(row, [])) or "other parcels"
     drones = len(table.drones)
+    if row < drones and row not in taken:
+        return No("taken", "it is meant for a parcel that waits for it", permanent=False)
     if row < drones:
         return No("taken", f"it takes {load} in this decision", permanent=False)
     robot = problem.rounds[row - drones].robot
@@ -171,7 +173,8 @@ def _chosen_words(table: Table, turn: Placed, offer: Offer, candidates: list[Can
     if others:
         rest = f"next best is {others[0].vehicle_id}, there at {_clock(others[0].arrive_at)}"
     there = f"there at {_clock(arrive_at)}, {due}"
-    return f"{offer.vehicle_id} carries {parcel.parcel_id}: {there}; {rest}"
+    note = f"; {offer.note}" if offer.note else ""
+    return f"{offer.vehicle_id} carries {parcel.parcel_id}: {there}; {rest}{note}"
 
 
 def _later_words(parcel_id: str, turn: Placed, candidates: list[Candidate]) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from geofence.frames import LatLon, geodesic_m
+from geofence.prepared import RouteCache
 from missions.model import AirMission, ItemKind
 from missions.plan_bulk import straight_flights
 from missions.plan_flight import FlightRequest, plan_flight
@@ -108,9 +109,11 @@ def question(
     )
 
 
-def answer(asked: FlightQuestion, world: World) -> FlightPlan | NoGo:
+def answer(
+    asked: FlightQuestion, world: World, routes: RouteCache | None = None
+) -> FlightPlan | NoGo:
     """The checked flight, round zones where need be, or why there is none."""
-    mission = plan_flight(asked.request, world.zones, world.surroundings)
+    mission = plan_flight(asked.request, world.zones, world.surroundings, routes)
     if isinstance(mission, NoGo):
         return mission
     checks = asked.checks()

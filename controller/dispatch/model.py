@@ -11,9 +11,10 @@ from datetime import datetime
 
 from controller.domain.model import Parcel, Priority, Site
 from geofence.check import Surroundings
+from geofence.conflict import Separation, Uncertainty
 from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel, RobotModel
-from missions.model import Mission
+from missions.model import AirMission, Mission
 from missions.plan_flown import FlightRules
 from missions.roads import StreetGraph
 from missions.validate_round import RoundRules
@@ -55,9 +56,22 @@ class DispatchSettings:
     robot could go now: a drone may stay away for ever."""
     plan_hold_s: float = 300.0
     """How long a cached plan stands where zones have times."""
+    separation: Separation = field(default_factory=Separation)
+    """Between own flights outside of hubs."""
+    hub_radius_m: float = 60.0
+    """Within it of the same hub pads have slots, and flights are not kept apart otherwise."""
+    unstarted: Uncertainty = field(default_factory=lambda: Uncertainty(5.0, 0.0, 2.0, 0.01))
+    """Of a flight that has not started yet."""
+    flying: Uncertainty = field(default_factory=lambda: Uncertainty(5.0, 0.0, 1.0, 0.01))
+    max_wait_s: float = 300.0
+    """How far ahead a free start is looked for."""
+    level_cost_s: float = 30.0
+    """Another level is flown where waiting would take longer."""
 
     def __post_init__(self) -> None:
-        for name in ("max_telemetry_age_s", "at_base_m", "plan_hold_s"):
+        for name in (
+            "max_telemetry_age_s", "at_base_m", "plan_hold_s", "hub_radius_m", "max_wait_s",
+        ):  # fmt: skip
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"dispatch.{name} must be a positive number")
 
@@ -86,6 +100,16 @@ class ParcelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveFlight:
+    """A flight that is assigned: under way, or about to start."""
+
+    vehicle_id: str
+    mission: AirMission
+    assigned_at: datetime
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything that a decision rests on; parcels are those that wait for an assignment."""
 
@@ -96,6 +120,8 @@ class World:
     vehicles: tuple[VehicleFacts, ...]
     parcels: tuple[ParcelFacts, ...]
     settings: DispatchSettings = field(default_factory=DispatchSettings)
+    active: tuple[ActiveFlight, ...] = ()
+    """Flights assigned and not over: new ones keep away from them."""
     held: bool = False
     """An operator has stopped dispatch: nothing is offered."""
 
@@ -132,6 +158,8 @@ class Offer:
     arrive_at: Mapping[str, datetime]
     reserve_pct: float
     """Share of the usable energy left after the mission, in percent."""
+    note: str = ""
+    """What was changed to keep away from other flights."""
 
 
 @dataclass(frozen=True, slots=True)

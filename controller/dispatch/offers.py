@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from controller.dispatch.airspace import Airspace
 from controller.dispatch.feasibility import No, available_wh
+from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
 from controller.dispatch.model import Offer, VehicleFacts
-from controller.dispatch.plans import OpenStreets
+from controller.dispatch.plans import OpenStreets, Plans
 from controller.dispatch.table import Table
 from missions.model import AirMission, GroundMission, ItemKind, StopAction
 from missions.plan_reasons import GoNoGo, NoGo
@@ -39,6 +41,8 @@ def make_offers(
     placed: tuple[Placed, ...],
     streets: OpenStreets | None,
     ids: Ids,
+    *,
+    plans: Plans,
 ) -> Made:
     """One offer for every vehicle that was given something, in order of vehicle rows."""
     made = Made()
@@ -47,9 +51,10 @@ def make_offers(
         if turn.vehicle >= 0:
             by_row.setdefault(turn.vehicle, []).append(turn)
     drones = len(table.drones)
+    airspace = Airspace(table.world)
     for row, turns in sorted(by_row.items()):
         if row < drones:
-            _offer_flight(table, row, turns[0], ids, made)
+            _offer_flight(table, row, turns[0], ids, made, airspace=airspace, plans=plans)
         elif streets is not None:
             order = list(problem.rounds[row - drones].drops)
             _offer_round(
@@ -58,12 +63,26 @@ def make_offers(
     return made
 
 
-def _offer_flight(table: Table, row: int, turn: Placed, ids: Ids, made: Made) -> None:
+def _offer_flight(
+    table: Table,
+    row: int,
+    turn: Placed,
+    ids: Ids,
+    made: Made,
+    *,
+    airspace: Airspace,
+    plans: Plans,
+) -> None:
     world, settings = table.world, table.world.settings
     drone, facts = table.drones[row], table.parcels[turn.job]
     parcel = facts.parcel
     plan = table.flights[drone.vehicle_id, parcel.parcel_id]
-    mission = _own(plan.mission, ids("mission"), drone.vehicle_id, parcel.parcel_id)
+    mission_id = ids("mission")
+
+    def own(template: AirMission) -> AirMission:
+        return _own(template, mission_id, drone.vehicle_id, parcel.parcel_id)
+
+    mission = own(plan.mission)
     checks = FlightChecks(
         depart_at=world.now + timedelta(seconds=settings.preparation_s),
         loads={parcel.parcel_id: parcel.weight_kg},
@@ -80,7 +99,27 @@ def _offer_flight(table: Table, row: int, turn: Placed, ids: Ids, made: Made) ->
     if not answer.go:
         made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
         return
-    arrive_at = world.now + timedelta(seconds=settings.preparation_s + plan.release_s)
+    release_s = {mission.cruise_alt_home_m: plan.release_s}
+
+    def replan(level_m: float) -> AirMission | None:
+        found = plans.flight(world, replace(drone, cruise_alt_home_m=level_m), facts)
+        if not isinstance(found, FlightPlan):
+            return None
+        release_s[level_m] = found.release_s
+        return own(found.mission)
+
+    cleared = airspace.clear(drone, mission, replan)
+    if isinstance(cleared, No):
+        made.undone[parcel.parcel_id] = (drone.vehicle_id, cleared)
+        return
+    if cleared.mission is not mission:
+        answer = validate_flight(cleared.mission, checks, world.zones, world.surroundings)
+        if not answer.go:
+            made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
+            return
+    mission = cleared.mission
+    arrive_s = settings.preparation_s + release_s[mission.cruise_alt_home_m]
+    arrive_at = world.now + timedelta(seconds=arrive_s)
     made.offers.append(
         Offer(
             vehicle_id=drone.vehicle_id,
@@ -89,6 +128,7 @@ def _offer_flight(table: Table, row: int, turn: Placed, ids: Ids, made: Made) ->
             cost=float(turn.cost[row]),
             arrive_at={parcel.parcel_id: arrive_at},
             reserve_pct=_left_pct(drone, mission.energy_wh),
+            note=cleared.words,
         )
     )
 

@@ -21,6 +21,7 @@ from controller.dispatch.flights import (
     straight_answers,
 )
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
+from geofence.prepared import RouteCache
 from geofence.zones import ALWAYS, VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.plan_reasons import NoGo
@@ -88,6 +89,8 @@ class Plans:
         self._streets = Bounded(4)
         self._distances = Bounded(distances)
         self._timed = Bounded(16)
+        # one world for each cruise height and speed
+        self._routes = RouteCache(64)
 
     def flight(self, world: World, vehicle: VehicleFacts, facts: ParcelFacts) -> FlightPlan | NoGo:
         """The checked flight of a parcel by a drone with a full battery, or why there is none."""
@@ -96,7 +99,7 @@ class Plans:
             return NO_DEVICE
         known = self._known(asked, world)
         if known is None:
-            known = answer(asked, world)
+            known = answer(asked, world, self._routes)
             self._flights.put(_key(asked, world), known)
         return known
 

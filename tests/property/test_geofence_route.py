@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from geofence.check import FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon, LocalFrame
+from geofence.prepared import PreparedWorld, RouteCache, search
 from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.visibility import obstacle, shortest_path
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
@@ -24,6 +25,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOWHERE = Surroundings(0.0, 0.0)
 EXAMPLES = settings(max_examples=120, deadline=None)
 HALF = settings(max_examples=60, deadline=None)
+FEWER = settings(max_examples=40, deadline=None)
 SIZE_M = 4_000.0
 
 
@@ -80,6 +82,94 @@ def stars(draw) -> shapely.Polygon:
 MAPS = st.lists(stars(), min_size=1, max_size=6)
 
 
+def channel_length(start, goal, hard) -> float | None:
+    """Shortest length over every channel of triangles that parts the free space: no visibility.
+
+    A shortest way crosses each triangle once at most, so the best of all simple channels, each
+    pulled taut by the funnel algorithm, is the shortest way.
+    """
+    free = shapely.difference(shapely.box(-9e3, -9e3, 9e3, 9e3), shapely.union_all(hard))
+    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(free))
+    corners = [[tuple(xy) for xy in shapely.get_coordinates(t)[:3]] for t in triangles]
+    sharing: dict[frozenset, list[int]] = {}
+    for number, three in enumerate(corners):
+        for pair in itertools.combinations(three, 2):
+            sharing.setdefault(frozenset(pair), []).append(number)
+    beside: dict[int, list[tuple[int, frozenset]]] = {}
+    for edge, pair in sharing.items():
+        if len(pair) == 2:
+            beside.setdefault(pair[0], []).append((pair[1], edge))
+            beside.setdefault(pair[1], []).append((pair[0], edge))
+    first, last = (
+        int(shapely.STRtree(triangles).query_nearest(shapely.Point(end))[0])
+        for end in (start, goal)
+    )
+    best = math.inf
+    stack = [(first, (first,), ())]
+    while stack:
+        here, passed, gates = stack.pop()
+        if here == last:
+            best = min(best, taut(start, goal, [oriented(e, corners[n]) for n, e in gates]))
+            continue
+        if taut(start, None, [oriented(e, corners[n]) for n, e in gates]) >= best:
+            continue
+        stack.extend(
+            (other, (*passed, other), (*gates, (here, edge)))
+            for other, edge in beside.get(here, [])
+            if other not in passed
+        )
+    return None if math.isinf(best) else best
+
+
+def cross(o, a, b) -> float:
+    return (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0])
+
+
+def oriented(edge, triangle):
+    """Left and right end of an edge, for whoever leaves the triangle through it."""
+    a, b = edge
+    (third,) = [xy for xy in triangle if xy not in edge]
+    return (a, b) if cross(third, a, b) < 0.0 else (b, a)
+
+
+def taut(start, goal, gates) -> float:
+    """Length of the shortest line through gates in turn; without goal, to the last gate at least.
+
+    Each way to the goal through these gates is at least as long as the distance to the last gate.
+    """
+    if goal is None:
+        if not gates:
+            return 0.0
+        gate = shapely.LineString(gates[-1])
+        return float(shapely.distance(shapely.Point(start), gate))
+    apex, total = tuple(start), 0.0
+    portals = [*gates, (tuple(goal), tuple(goal))]
+    index, left, right = 0, portals[0][0], portals[0][1]
+    left_at = right_at = 0
+    while index < len(portals):
+        new_left, new_right = portals[index]
+        if cross(apex, right, new_right) >= 0.0:
+            if apex == right or cross(apex, left, new_right) <= 0.0:
+                right, right_at = new_right, index
+            else:
+                total += math.dist(apex, left)
+                apex, index = left, left_at + 1
+                left, right = portals[min(index, len(portals) - 1)]
+                left_at = right_at = index
+                continue
+        if cross(apex, left, new_left) <= 0.0:
+            if apex == left or cross(apex, right, new_left) >= 0.0:
+                left, left_at = new_left, index
+            else:
+                total += math.dist(apex, right)
+                apex, index = right, right_at + 1
+                left, right = portals[min(index, len(portals) - 1)]
+                left_at = right_at = index
+                continue
+        index += 1
+    return total + math.dist(apex, tuple(goal))
+
+
 @EXAMPLES
 @given(MAPS)
 def test_search_equals_the_full_visibility_graph(areas) -> None:
@@ -94,6 +184,51 @@ def test_search_equals_the_full_visibility_graph(areas) -> None:
         assert length == pytest.approx(expected, rel=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(stars(), min_size=1, max_size=3))
+def test_search_equals_the_best_of_all_channels(areas) -> None:
+    start, goal = np.array([-1_000.0, 2_000.0]), np.array([5_200.0, 2_003.0])
+    hard = [shapely.buffer(area, -0.001, join_style="mitre") for area in areas]
+    found = shortest_path(start, goal, [obstacle(h, s) for h, s in zip(hard, areas, strict=True)])
+    expected = channel_length(start, goal, hard)
+    assert (found is None) == (expected is None)
+    if found is not None:
+        assert expected is not None
+        length = float(np.hypot(*np.diff(found, axis=0).T).sum())
+        assert length == pytest.approx(expected, rel=1e-5)
+
+
+@FEWER
+@given(
+    MAPS, st.lists(st.tuples(st.integers(-10, 50), st.integers(-10, 50)), min_size=4, max_size=8)
+)
+def test_a_prepared_world_answers_like_a_fresh_search(areas, places) -> None:
+    """One world for many routes, whatever was asked of it before."""
+    frame = LocalFrame(LatLon(60.125, 24.75))
+    zones = ZoneSet(
+        Zone(str(i), "", ZoneKind.NO_FLY, PolygonArea(tuple(frame.latlon(*xy) for xy in ring[:-1])))
+        for i, ring in enumerate(shapely.get_coordinates(area) for area in areas)
+    )
+    world = PreparedWorld((24.75, 60.125), zones, 20.0, lambda _: True)
+    hard, soft = (
+        [shapely.buffer(a, m, join_style="mitre", mitre_limit=5.0) for a in areas]
+        for m in (20.0 - 0.001, 20.0)
+    )
+    fresh = [obstacle(h, s) for h, s in zip(hard, soft, strict=True)]
+    tree = shapely.STRtree(hard)
+    ends = [np.array(place) * 100.0 + 7.0 for place in places]
+    ends = [
+        e for e in ends if not len(tree.query(shapely.Point(e), predicate="dwithin", distance=1.0))
+    ]
+    for start, goal in itertools.permutations(ends, 2):
+        found, expected = search(world, start, goal, set()), shortest_path(start, goal, fresh)
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            lengths = [np.hypot(*np.diff(p, axis=0).T).sum() for p in (found, expected)]
+            # zones went through degrees and back
+            assert lengths[0] == pytest.approx(lengths[1], abs=1e-5)
+
+
 @pytest.mark.parametrize("keep_in", [False, True])
 @HALF
 @given(
@@ -101,8 +236,9 @@ def test_search_equals_the_full_visibility_graph(areas) -> None:
     st.sampled_from([0.0, 47.4, 60.17, -33.9]),
     st.sampled_from([0.0, 30.0]),
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(30, 700)), max_size=2),
+    st.booleans(),
 )
-def test_route_is_allowed_and_the_shortest(keep_in, areas, lat, margin_m, circles) -> None:
+def test_route_is_allowed_and_the_shortest(keep_in, areas, lat, margin_m, circles, cached) -> None:
     """Between the shortest ways with a little less and a little more margin."""
     frame = LocalFrame(LatLon(lat, 24.9))
     zones = [
@@ -122,7 +258,7 @@ def test_route_is_allowed_and_the_shortest(keep_in, areas, lat, margin_m, circle
     xy = (np.array([-1_000.0, 2_000.0]), np.array([5_200.0, 2_003.0]))
     start, goal = (frame.latlon(*end) for end in xy)
     request = RouteRequest(start, goal, VehicleClass.MULTIROTOR, 50.0, 80.0, NOON, NOON, margin_m)
-    found = find_route(request, ZoneSet(zones), NOWHERE)
+    found = find_route(request, ZoneSet(zones), NOWHERE, RouteCache() if cached else None)
 
     def shortest(extra_m: float, circle_excess: float) -> float | None:
         grown = [

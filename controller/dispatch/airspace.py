@@ -1,0 +1,195 @@
+"""Who is in the air, and whether one more flight keeps away from them.
+
+Owns the admission of a planned flight: now, on another level, or later. Must not plan routes.
+
+A flight that would have to wait is not offered now: it is asked again at the next decision, when
+those that bar it are better known. Around hubs, where all levels are crossed, pads have slots
+instead; no two flights conflict that are both within `hub_radius_m` of the same hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from controller.dispatch.feasibility import No
+from controller.dispatch.model import ActiveFlight, VehicleFacts, World
+from geofence.conflict import Admitted, Hub, Track, TrackIndex, Uncertainty, admit, conflicts_with
+from geofence.slots import Need, SlotBook, Taken
+from missions.flown_track import track_of
+from missions.model import AirMission
+from missions.plan_flown import FlownLeg, flown_legs
+from vehicles.port import Phase
+
+HELD = frozenset({Phase.HOLDING, Phase.FAILSAFE})
+"""Phases in which a drone does not follow its plan: it is expected to stay where it is."""
+
+HELD_FOR_S = 600.0
+
+WAIT_STEP_S = 5.0
+
+LEVELS_M = (15.0, -15.0, 30.0, -30.0)
+"""Other levels that are tried, from a vehicle's own."""
+
+Replan = Callable[[float], AirMission | None]
+"""The same flight with another cruise height above home, checked; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """It may start now with this mission; `words` say what was changed for it, if anything."""
+
+    mission: AirMission
+    words: str = ""
+
+
+class Airspace:
+    """All flights under way, and those admitted since."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        settings = world.settings
+        drones = {v.vehicle_id: v for v in world.vehicles if v.capability.drop_device is not None}
+        bases = {drone.base.site_id: drone.base.position for drone in drones.values()}
+        hubs = [Hub(position, settings.hub_radius_m) for position in bases.values()]
+        tracks: list[Track] = []
+        self._pads = SlotBook()
+        for flight in world.active:
+            drone = drones.get(flight.vehicle_id)
+            legs = self._legs(flight.mission)
+            tracks.append(self._under_way(flight, drone, legs))
+            self._hold_pad(flight.vehicle_id, flight.mission, legs, float(tracks[-1].t_s[0]))
+        flying = {flight.vehicle_id for flight in world.active}
+        tracks.extend(
+            still
+            for vehicle_id, drone in drones.items()
+            if vehicle_id not in flying and (still := self._still(drone)) is not None
+        )
+        self._index = TrackIndex(tracks, settings.separation, hubs)
+
+    def _legs(self, mission: AirMission) -> tuple[FlownLeg, ...]:
+        settings = self._world.settings
+        return flown_legs(
+            mission,
+            loads={},
+            speed_mps=settings.flight.max_speed_mps,
+            model=settings.multirotor,
+            rules=settings.flight,
+        )
+
+    def _under_way(
+        self, flight: ActiveFlight, drone: VehicleFacts | None, legs: tuple[FlownLeg, ...]
+    ) -> Track:
+        """As planned, shifted to where it says it is; where it holds, it stays."""
+        world, settings = self._world, self._world.settings
+        still = None if drone is None else self._still(drone)
+        if still is not None:
+            return still
+        if flight.started_at is None:
+            ready_at = flight.assigned_at + timedelta(seconds=settings.preparation_s)
+            depart_at, unsure = max(ready_at, world.now), settings.unstarted
+        else:
+            depart_at, unsure = flight.started_at, settings.flying
+            elapsed_s = (world.now - depart_at).total_seconds()
+            if elapsed_s > legs[-1].end_s:
+                # late: it is taken to be about to land as long as nothing says it has
+                depart_at = world.now - timedelta(seconds=legs[-1].begin_s)
+        return track_of(flight.vehicle_id, flight.mission, legs, depart_at=depart_at,
+                        uncertainty=unsure)  # fmt: skip
+
+    def _still(self, drone: VehicleFacts) -> Track | None:
+        """A drone that stays in the air where it is."""
+        told = drone.telemetry
+        if told.phase not in HELD or told.armed is False:
+            return None
+        if told.position is None or told.alt_amsl_m is None:
+            return None
+        here = (told.position.lon_deg, told.position.lat_deg)
+        now_s = self._world.now.timestamp()
+        return Track(
+            drone.vehicle_id,
+            np.array([here, here]),
+            np.full(2, told.alt_amsl_m),
+            np.array([now_s, now_s + HELD_FOR_S]),
+            Uncertainty(radius_m=self._world.settings.flight.nav_error_m),
+        )
+
+    def clear(self, drone: VehicleFacts, mission: AirMission, replan: Replan) -> Cleared | No:
+        """Let this flight start after its preparation, or say whom it waits for."""
+        settings = self._world.settings
+        asked = self._track(drone, mission)
+        start_s = float(asked.t_s[0])
+        pad = self._pads.earliest(_needs(mission, self._legs(mission)), start_s, drone.vehicle_id)
+        if isinstance(pad, Taken) or pad > start_s:
+            return No("airspace", "its pad is taken by another flight", permanent=False)
+        near = conflicts_with(asked, self._index)
+        if not near:
+            self._take(drone, mission, asked)
+            return Cleared(mission)
+        delays = [WAIT_STEP_S * n for n in range(int(settings.max_wait_s / WAIT_STEP_S) + 1)]
+        answer = admit(asked, self._index, {}, delays)
+        missions: dict[float, AirMission] = {}
+        if not isinstance(answer, Admitted) or answer.delay_s > settings.level_cost_s:
+            missions = dict(self._elsewhere(mission, replan))
+            levels = {level: self._track(drone, other) for level, other in missions.items()}
+            answer = admit(asked, self._index, levels, delays, level_cost_s=settings.level_cost_s)
+        first = near[0]
+        what = (
+            f"it would come within {first.horizontal_m:.0f} m and {first.vertical_m:.0f} m in "
+            f"height of {first.other} at {_clock(first.begin_s)}"
+        )
+        if not isinstance(answer, Admitted):
+            return No("airspace", f"{what}; it waits until the way is free", permanent=False)
+        if answer.delay_s > 0.0:
+            return No("airspace", f"{what}; it waits {answer.delay_s:.0f} s", permanent=False)
+        chosen = mission if answer.level is None else missions[answer.level]
+        self._take(drone, chosen, self._track(drone, chosen))
+        return Cleared(chosen, f"flown at {chosen.cruise_alt_home_m:g} m: at "
+                       f"{mission.cruise_alt_home_m:g} m {what}")  # fmt: skip
+
+    def _elsewhere(self, mission: AirMission, replan: Replan) -> Iterable[tuple[float, AirMission]]:
+        rules = self._world.settings.flight
+        for step_m in LEVELS_M:
+            level = mission.cruise_alt_home_m + step_m
+            if rules.min_cruise_alt_home_m <= level <= rules.max_cruise_alt_home_m:
+                found = replan(level)
+                if found is not None:
+                    yield level, found
+
+    def _track(self, drone: VehicleFacts, mission: AirMission) -> Track:
+        settings = self._world.settings
+        return track_of(
+            drone.vehicle_id,
+            mission,
+            self._legs(mission),
+            depart_at=self._world.now + timedelta(seconds=settings.preparation_s),
+            uncertainty=settings.unstarted,
+        )
+
+    def _take(self, drone: VehicleFacts, mission: AirMission, track: Track) -> None:
+        self._index = self._index.with_track(track)
+        self._hold_pad(drone.vehicle_id, mission, self._legs(mission), float(track.t_s[0]))
+
+    def _hold_pad(
+        self, vehicle_id: str, mission: AirMission, legs: tuple[FlownLeg, ...], start_s: float
+    ) -> None:
+        found = self._pads.take(_needs(mission, legs), start_s, vehicle_id)
+        if isinstance(found, SlotBook):
+            self._pads = found
+
+
+def _needs(mission: AirMission, legs: tuple[FlownLeg, ...]) -> list[Need]:
+    """The pad during take-off and landing."""
+    pad = f"{mission.home.lat_deg:.6f}, {mission.home.lon_deg:.6f}"
+    return [
+        Need(pad, leg.begin_s, leg.end_s - leg.begin_s)
+        for leg in (legs[0], legs[-1])
+        if leg.end_s > leg.begin_s
+    ]
+
+
+def _clock(at_s: float) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S} UTC"
