@@ -387,7 +387,7 @@ def _mission_group() -> None:
 def mission_check(
     file: Annotated[Path, typer.Argument(help="QGroundControl .plan, or .waypoints")],
     *,
-    zones: Annotated[Path, typer.Option("--zones", help="GeoJSON file of zones")],
+    zones: Annotated[Path, typer.Option("--zones", help="GeoJSON, ED-269, ED-318, OpenAir or KML")],
     profile: Profile = "waypost",
     home_amsl_m: Annotated[
         float | None, typer.Option("--home-amsl", help="height of home, m AMSL [the file's]")

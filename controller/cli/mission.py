@@ -18,7 +18,7 @@ from controller.cli import output
 from controller.cli.client import EXIT_INPUT, EXIT_REFUSED, CliError, Fault
 from geofence.check import FlightPath, Surroundings, Verdict, Violation, check
 from geofence.errors import GeofenceError, ZoneFileError
-from geofence.formats.geojson import read_zones
+from geofence.formats import read_any
 from geofence.frames import LatLon
 from geofence.zones import ZoneKind
 from geofence.zoneset import ZoneSet
@@ -144,9 +144,9 @@ def _bytes(file: Path, what: str) -> bytes:
 
 
 def _zones(file: Path, profile: str) -> Any:
-    data = _bytes(file, "a GeoJSON file of zones")
+    data = _bytes(file, "a file of zones")
     try:
-        return read_zones(data, profile=profile)
+        return read_any(data, file.name, profile=profile)
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
