@@ -105,12 +105,13 @@ class Radio:
             self._client = client
             await client.subscribe(f"{self._base}/order", qos=0)
             await client.subscribe(f"{self._base}/instantActions", qos=0)
-            await self._say(client, "connection", words.connection("ONLINE"))
-            _keep_cancelled()
-            self.core.changed = True
-            self._news.set()
-            self.online.set()
             try:
+                # a cancellation may come between ONLINE and its acknowledgement: say OFFLINE then
+                await self._say(client, "connection", words.connection("ONLINE"))
+                _keep_cancelled()
+                self.core.changed = True
+                self._news.set()
+                self.online.set()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._speak(client), name="robot-speak")
                     await self._listen(client)

@@ -10,6 +10,7 @@ only the take-off seen counts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from missions.model import AirMission, DropDevice
@@ -28,6 +29,10 @@ from vehicles.port import (
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession
+
+
+ASKS = 3
+"""Times that a single message is asked for before its silence counts."""
 
 
 class _No(Exception):  # noqa: N818 - control flow inside this module, never raised out of it
@@ -254,14 +259,21 @@ class Launcher:
 
     async def _prove_home(self) -> None:
         session = self._session
-        asked_s = session.clock.monotonic_s()
-        await session.driver.command(commands.request("HOME_POSITION"))
-        await session.driver.until(lambda: (session.state.home_s or -1.0) >= asked_s, self._fresh_s)
-        if (session.state.home_s or -1.0) < asked_s:
+        if not await self._ask("HOME_POSITION", lambda: session.state.home_s or -1.0):
             raise _doubt("the vehicle did not tell its home position")
         fault = home_fault(session.state, session.vehicle, session.settings)
         if fault:
             raise _refuse(fault)
+
+    async def _ask(self, message: str, told_s: Callable[[], float]) -> bool:
+        """Have a message sent until it is seen; an acknowledged request may lose its answer."""
+        session = self._session
+        asked_s = session.clock.monotonic_s()
+        for _ in range(ASKS):
+            await session.driver.command(commands.request(message))
+            if await session.driver.until(lambda: told_s() >= asked_s, self._fresh_s):
+                return True
+        return False
 
     async def _hold_parcel(self, mission: AirMission) -> None:
         """Close the gripper before the flight: an open one would prove releases that are none."""
@@ -281,10 +293,8 @@ class Launcher:
         await self._leave_auto()
         await session.driver.command(commands.set_current(plan.takeoff_seq))
         await self._mode(modes.AUTO)
-        asked_s = session.clock.monotonic_s()
-        await session.driver.command(commands.request("MISSION_CURRENT"))
-        await session.driver.until(lambda: session.state.seq_s >= asked_s, self._fresh_s)
-        if session.state.seq_s < asked_s or (session.state.seq or 0) > plan.takeoff_seq:
+        told = await self._ask("MISSION_CURRENT", lambda: session.state.seq_s)
+        if not told or (session.state.seq or 0) > plan.takeoff_seq:
             await self._mode(modes.LOITER)
             raise _refuse(f"the mission does not stand at its beginning (item {session.state.seq})")
 
