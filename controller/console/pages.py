@@ -16,7 +16,6 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 STATIC = Path(__file__).parent / "static"
-MANIFEST = STATIC / "vendor" / "vendor.json"
 
 MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Waypost</title>
 <body style="font:16px system-ui;margin:3rem;max-width:46rem">

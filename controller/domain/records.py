@@ -71,9 +71,6 @@ class CommandState(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-UNSETTLED = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.UNCERTAIN})
-
-
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
     """A command to a vehicle: kept before it is sent, its result kept after."""

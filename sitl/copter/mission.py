@@ -136,11 +136,6 @@ class Mission:
         """MISSION_CURRENT.seq."""
         return self._nav
 
-    @property
-    def nav_item(self) -> Item | None:
-        """The command being flown."""
-        return self._nav_item if self._nav_loaded else None
-
     def start(self) -> None:
         """From the beginning."""
         self.state = State.RUNNING
