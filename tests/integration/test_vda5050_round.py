@@ -429,6 +429,7 @@ async def test_broker_restart_is_survived() -> None:
         assert (await session.start(mission)).done
         await broker.__aexit__()
         await until(lambda: session.telemetry.link is LinkState.STALE)
+        await until(lambda: EventKind.LINK_LOST in world.kinds())
         assert "broker" in next(e for e in world.events if e.kind is EventKind.LINK_LOST).detail
         assert (await session.execute(Verb.HOLD)).outcome is Outcome.REFUSED
         await broker.__aenter__()

@@ -92,12 +92,11 @@ def features(draw, form: str, types: list[str]) -> list[Zone]:
 
 
 def files(form: str, types: list[str]):
-    made = st.lists(features(form, types), max_size=2)
-    return made.map(lambda groups: [zone for group in groups for zone in group]).filter(distinct)
-
-
-def distinct(zones: list[Zone]) -> bool:
-    return len({zone.zone_id for zone in zones}) == len(zones)
+    # a second feature of the same identifier is refused, which is its own test
+    made = st.lists(
+        features(form, types), max_size=2, unique_by=lambda group: group[0].source.identifier
+    )
+    return made.map(lambda groups: [zone for group in groups for zone in group])
 
 
 NEWER = ["PROHIBITED", "REQ_AUTHORIZATION", "CONDITIONAL", "USPACE", "NO_RESTRICTION"]
