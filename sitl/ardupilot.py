@@ -206,7 +206,7 @@ class ArduPilotFleet:
     The processes run at ``clock.speedup`` as far as the machine lets them. ``program`` is
     found by ``find_ardupilot`` when not given. ``boot_s`` is accepted for the common shape:
     the real program takes about 41 simulated seconds whatever is asked. ``ports`` holds the
-    TCP ports by vehicle id when ``tcp``.
+    TCP ports by vehicle id when ``tcp``; with both, a second station may watch there.
 
     Raises:
         LabError: the program is not found, or did not start listening.
@@ -223,8 +223,8 @@ class ArduPilotFleet:
         boot_s: float = 41.0,
         program: Path | None = None,
     ) -> None:
-        if (controller is None) == (not tcp):
-            raise ValueError("ArduPilotFleet: give either controller=(host, port) or tcp=True")
+        if controller is None and not tcp:
+            raise ValueError("ArduPilotFleet: give controller=(host, port), tcp=True, or both")
         found = find_ardupilot(program)
         if found is None:
             raise LabError(
@@ -235,6 +235,7 @@ class ArduPilotFleet:
         self.boot_s = boot_s
         self._specs = tuple(specs)
         self._controller = controller
+        self._tcp = tcp
         self._clock = clock
         self._on_truth = on_truth
         self._program = found
@@ -283,11 +284,12 @@ class ArduPilotFleet:
         where.mkdir()
         (where / "copter.parm").write_text(parameter_file(spec))
         port, truth_port = _free_port(), _free_port()
-        if self._controller is not None:
-            link = f"udpclient:{self._controller[0]}:{self._controller[1]}"
-        else:
-            link = f"tcp:{port}"
+        links = [f"tcp:{port}"] if self._tcp else []
+        if self._tcp:
             self.ports[spec.vehicle_id] = port
+        if self._controller is not None:
+            links.insert(0, f"udpclient:{self._controller[0]}:{self._controller[1]}")
+        links.insert(1, f"tcp:{truth_port}")
         home = (
             f"{spec.home_lat_deg:.7f},{spec.home_lon_deg:.7f},"
             f"{spec.home_alt_amsl_m:.2f},{spec.heading_deg:.1f}"
@@ -308,10 +310,7 @@ class ArduPilotFleet:
                 "-w",
                 "--defaults",
                 "copter.parm",
-                "--serial0",
-                link,
-                "--serial1",
-                f"tcp:{truth_port}",
+                *(word for n, link in enumerate(links) for word in (f"--serial{n}", link)),
                 cwd=where,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -1,8 +1,9 @@
 """Many light copters in one process: sockets, the clock and the truth log.
 
 Owns every socket of the light copters and the one task that lets time pass for all. Each
-copter is a UDP client of the controller (as ArduPilot's ``--serial0 udpclient:``) or a TCP
-listener of its own (as port 5760). Protocol and flight are ``vehicle.Copter``.
+copter is a UDP client of the controller (as ArduPilot's ``--serial0 udpclient:``), a TCP
+listener of its own (as port 5760), or both: then two ground stations share it as behind a
+router, and each hears everything. Protocol and flight are ``vehicle.Copter``.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Station:
         if self._udp is not None and not self._udp.is_closing():
             for frame in frames:
                 self._udp.sendto(frame)
-        elif self._writer is not None and not self._writer.is_closing():
+        if self._writer is not None and not self._writer.is_closing():
             self._writer.write(b"".join(frames))
 
     def _sample(self, truth: Truth) -> TruthSample:
@@ -122,12 +123,13 @@ class CopterFleet:
     """Light copters as an async context manager.
 
     With ``controller`` (host, port) every copter sends to it over UDP from a port of its own;
-    with ``tcp`` each listens on a free port of 127.0.0.1, told in ``ports`` by vehicle id.
+    with ``tcp`` each listens on a free port of 127.0.0.1, told in ``ports`` by vehicle id; with
+    both, a second station may watch.
     ``on_truth`` is called in the event loop: five samples a simulated second of a flying
     copter whatever the speed-up; ``boot_s`` is simulated seconds from entering to pre-arm OK.
 
     Raises:
-        ValueError: neither or both of ``controller`` and ``tcp``, or a vehicle id twice.
+        ValueError: neither ``controller`` nor ``tcp``, or a vehicle id twice.
     """
 
     def __init__(
@@ -140,13 +142,14 @@ class CopterFleet:
         on_truth: Callable[[TruthSample], None],
         boot_s: float = 41.0,
     ) -> None:
-        if (controller is None) == (not tcp):
-            raise ValueError("CopterFleet: give either controller=(host, port) or tcp=True")
+        if controller is None and not tcp:
+            raise ValueError("CopterFleet: give controller=(host, port), tcp=True, or both")
         if len({spec.vehicle_id for spec in specs}) != len(specs):
             raise ValueError("CopterFleet: a vehicle_id occurs twice in specs")
         self.ports: dict[str, int] = {}
         self._specs = tuple(specs)
         self._controller = controller
+        self._tcp = tcp
         self._clock = clock
         self._on_truth = on_truth
         self._boot_s = boot_s
@@ -202,7 +205,7 @@ class CopterFleet:
         self._stations[spec.vehicle_id] = station
         if self._controller is not None:
             await station.connect(*self._controller)
-        else:
+        if self._tcp:
             self.ports[spec.vehicle_id] = await station.listen()
 
     async def _run(self) -> None:

@@ -209,6 +209,37 @@ async def mavlink_tcp_rig() -> AsyncIterator[Rig]:
 
 
 @contextlib.asynccontextmanager
+async def dronekit_rig() -> AsyncIterator[Rig]:
+    """A light copter that DroneKit is connected to over TCP."""
+    import dronekit
+
+    from sitl.copter import CopterFleet, CopterSpec
+    from sitl.world import LabClock
+    from vehicles.dronekit.fleet import DroneKitDrone, dronekit_fleet
+    from vehicles.mavlink.settings import MavlinkVehicle
+
+    epoch_s = time.time()
+    clock = ScaledClock(START, epoch_s, 20.0)
+    lab = CopterFleet(
+        [CopterSpec("D-1", 7, HOME.lat_deg, HOME.lon_deg, 20.0)],
+        tcp=True,
+        clock=LabClock(START, 20.0, epoch_s),
+        on_truth=lambda sample: None,
+        boot_s=5.0,
+    )
+    async with lab:
+        where = f"tcp:127.0.0.1:{lab.ports['D-1']}"
+        vehicle = await asyncio.to_thread(dronekit.connect, where, source_system=255)
+        try:
+            enrolment = MavlinkVehicle("D-1", "", 7, DRONE, HOME, 20.0, gcs_timeout_s=60.0)
+            fleet = dronekit_fleet([DroneKitDrone(vehicle, enrolment)], clock)
+            async with serve(fleet, clock, "D-1", lambda tag: flight("D-1", tag)) as rig:
+                yield rig
+        finally:
+            await asyncio.to_thread(vehicle.close)
+
+
+@contextlib.asynccontextmanager
 async def vda5050_rig() -> AsyncIterator[Rig]:
     """A lab robot by VDA 5050 through the embedded broker."""
     from sitl.broker import Broker as LabBroker
@@ -241,6 +272,7 @@ async def vda5050_rig() -> AsyncIterator[Rig]:
 
 
 RIGS = {
+    "dronekit": dronekit_rig,
     "loopback": loopback_rig,
     "mavlink": mavlink_rig,
     "mavlink-tcp": mavlink_tcp_rig,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from vehicles.errors import ConfigurationError
-from vehicles.mavlink.link import TcpLink, UdpLink, make_link
+from vehicles.mavlink.link import Link, Receiver, UdpLink, make_link
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.wire import Frame
@@ -22,17 +22,22 @@ __all__ = ["MavlinkFleet", "MavlinkSettings", "MavlinkVehicle"]
 
 
 class MavlinkFleet:
-    """A VehicleAdapter. Raises ConfigurationError where two vehicles share id or (link, sysid)."""
+    """A VehicleAdapter. `open_link` makes the transport of a link's name.
+
+    Raises ConfigurationError where two vehicles share id or (link, sysid).
+    """
 
     def __init__(
         self,
         vehicles: Sequence[MavlinkVehicle],
         clock: Clock,
         settings: MavlinkSettings | None = None,
+        open_link: Callable[[str, Receiver, Clock], Link] = make_link,
     ) -> None:
         self._clock = clock
         self._settings = settings or MavlinkSettings()
-        self._links: dict[str, UdpLink | TcpLink] = {}
+        self._open_link = open_link
+        self._links: dict[str, Link] = {}
         self._by_address: dict[tuple[str, int], MavlinkSession] = {}
         self._sessions: dict[str, MavlinkSession] = {}
         self.strangers: Counter[tuple[str, int]] = Counter()
@@ -52,7 +57,9 @@ class MavlinkFleet:
             )
         link = self._links.get(vehicle.link)
         if link is None:
-            link = self._links[vehicle.link] = make_link(vehicle.link, self._receive, self._clock)
+            link = self._links[vehicle.link] = self._open_link(
+                vehicle.link, self._receive, self._clock
+            )
         session = MavlinkSession(
             vehicle, self._clock, self._settings, _transmitter(link, vehicle.sysid)
         )
@@ -118,7 +125,7 @@ class _Transmitter:
 
     __slots__ = ("_link", "_system")
 
-    def __init__(self, link: UdpLink | TcpLink, system: int) -> None:
+    def __init__(self, link: Link, system: int) -> None:
         self._link = link
         self._system = system
 
@@ -126,5 +133,5 @@ class _Transmitter:
         return self._link.send(self._system, data)
 
 
-def _transmitter(link: UdpLink | TcpLink, system: int) -> _Transmitter:
+def _transmitter(link: Link, system: int) -> _Transmitter:
     return _Transmitter(link, system)
