@@ -22,6 +22,7 @@ from vehicles.mavlink.launch import Launcher
 from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
 from vehicles.mavlink.phase import phase
+from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
@@ -76,6 +77,10 @@ class MavlinkSession:
         self._boots = 0
         self._heartbeat_s = -1e9
         self._alarms: dict[str, float] = {}
+        told = vehicle.remote_id
+        self._remote_id = (
+            None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
+        )
         self.upkeep = Upkeep(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
@@ -189,6 +194,9 @@ class MavlinkSession:
             late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
             self._send(_heartbeat())
+        if heard and self._remote_id is not None:
+            for message in self._remote_id.due(now_s, self.clock.now()):
+                self._send(message)
         self._judge_link()
         self._watch(None)
 
