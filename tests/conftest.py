@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,13 @@ NEEDS = {
     "broker": (find_mosquitto, "mosquitto is not installed"),
     "browser": (find_chromium, "Chromium is not installed"),
 }
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Any:
+    """Time that a busy machine takes from a test is not counted in it."""
+    from tests.support.steady import FACTORIES
+
+    return FACTORIES
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from missions.model import (
     RouteNode,
     StopAction,
 )
+from tests.support.steady import steady_clocks
 from vehicles.port import Capability, EventKind, VehicleAdapter, VehicleEvent, VehicleSession
 
 HOME = LatLon(60.1700, 24.9300)
@@ -78,7 +77,7 @@ class Rig:
 
 
 def clock_at(speedup: float) -> ScaledClock:
-    return ScaledClock(start=START, wall_epoch_s=time.time(), speedup=speedup)
+    return steady_clocks(speedup, START)[0]
 
 
 def flight(vehicle_id: str, tag: str) -> AirMission:
@@ -137,8 +136,8 @@ async def serve(
     vehicle_id: str,
     mission: Callable[[str], Mission],
 ) -> AsyncIterator[Rig]:
-    """Run the adapter and collect the events of one of its sessions."""
-    async with adapter, asyncio.TaskGroup() as group:
+    """Run the opened adapter and collect the events of one of its sessions."""
+    async with asyncio.TaskGroup() as group:
         rig = Rig(adapter.sessions[vehicle_id], clock, mission)
 
         async def listen() -> None:
@@ -163,42 +162,47 @@ async def loopback_rig() -> AsyncIterator[Rig]:
 
     clock = clock_at(50.0)
     fleet = LoopbackFleet([LoopbackVehicle("L-1", DRONE, HOME, 20.0)], clock)
-    async with serve(fleet, clock, "L-1", lambda tag: flight("L-1", tag)) as rig:
+    async with fleet, serve(fleet, clock, "L-1", lambda tag: flight("L-1", tag)) as rig:
         yield rig
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
 async def mavlink_rig(*, tcp: bool = False) -> AsyncIterator[Rig]:
     """A light copter by MAVLink over a real socket."""
     from sitl.copter import CopterFleet, CopterSpec
-    from sitl.world import LabClock
     from vehicles.mavlink.fleet import MavlinkFleet
     from vehicles.mavlink.settings import MavlinkVehicle
 
-    epoch_s = time.time()
-    clock = ScaledClock(START, epoch_s, 20.0)
-    port = free_udp_port()
-    lab = CopterFleet(
-        [CopterSpec("D-1", 7, HOME.lat_deg, HOME.lon_deg, 20.0)],
-        controller=None if tcp else ("127.0.0.1", port),
-        tcp=tcp,
-        clock=LabClock(START, 20.0, epoch_s),
-        on_truth=lambda sample: None,
-        boot_s=5.0,
-    )
-    async with lab:
-        link = f"tcp:127.0.0.1:{lab.ports['D-1']}" if tcp else f"udpin:127.0.0.1:{port}"
+    clock, lab_clock = steady_clocks(20.0, START)
+    udp = "udpin:127.0.0.1:0"
+
+    def lab(controller: tuple[str, int] | None) -> CopterFleet:
+        return CopterFleet(
+            [CopterSpec("D-1", 7, HOME.lat_deg, HOME.lon_deg, 20.0)],
+            controller=controller,
+            tcp=controller is None,
+            clock=lab_clock,
+            on_truth=lambda sample: None,
+            boot_s=5.0,
+        )
+
+    def fleet_on(link: str) -> MavlinkFleet:
         # Simulated seconds: a busy machine must not look like a lost link.
         vehicle = MavlinkVehicle("D-1", link, 7, DRONE, HOME, 20.0, gcs_timeout_s=60.0)
-        fleet = MavlinkFleet([vehicle], clock)
-        async with serve(fleet, clock, "D-1", lambda tag: flight("D-1", tag)) as rig:
-            yield rig
+        return MavlinkFleet([vehicle], clock)
+
+    async with contextlib.AsyncExitStack() as stack:
+        # who listens is opened first, and tells its port: none is free for others in between
+        if tcp:
+            copters = await stack.enter_async_context(lab(None))
+            link = f"tcp:127.0.0.1:{copters.ports['D-1']}"
+            fleet = await stack.enter_async_context(fleet_on(link))
+        else:
+            fleet = await stack.enter_async_context(fleet_on(udp))
+            await stack.enter_async_context(lab(fleet.udp_address(udp)))
+        yield await stack.enter_async_context(
+            serve(fleet, clock, "D-1", lambda tag: flight("D-1", tag))
+        )
 
 
 @contextlib.asynccontextmanager
@@ -244,21 +248,19 @@ async def vda5050_rig() -> AsyncIterator[Rig]:
     """A lab robot by VDA 5050 through the embedded broker."""
     from sitl.broker import Broker as LabBroker
     from sitl.robot import RobotFleet, RobotMap, RobotSpec
-    from sitl.world import LabClock
     from vehicles.vda5050.fleet import Vda5050Fleet
     from vehicles.vda5050.maps import SiteMap
     from vehicles.vda5050.session import Vda5050Vehicle
     from vehicles.vda5050.transport import Broker
 
-    epoch_s = time.time()
-    clock = ScaledClock(START, epoch_s, 20.0)
+    clock, lab_clock = steady_clocks(20.0, START)
     async with LabBroker() as broker:
         lab = RobotFleet(
             [RobotSpec("R-1", "acme", "r1", HOME.lat_deg, HOME.lon_deg, speed_mps=2.0)],
             host=broker.host,
             port=broker.port,
             robot_map=RobotMap("site", HOME.lat_deg, HOME.lon_deg),
-            clock=LabClock(START, 20.0, epoch_s),
+            clock=lab_clock,
         )
         async with lab:
             fleet = Vda5050Fleet(
@@ -267,7 +269,7 @@ async def vda5050_rig() -> AsyncIterator[Rig]:
                 SiteMap("site", HOME),
                 clock,
             )
-            async with serve(fleet, clock, "R-1", lambda tag: round_trip("R-1", tag)) as rig:
+            async with fleet, serve(fleet, clock, "R-1", lambda tag: round_trip("R-1", tag)) as rig:
                 yield rig
 
 

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Demo:
 
     def url(self) -> str:
         """The console's address, as soon as it is told."""
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 120
         while (line := self._told.get(timeout=max(0.1, end_s - time.monotonic()))) is not None:
             found = re.search(r"console: (http://\S+)", line)
             if found:
@@ -78,16 +79,33 @@ def demo(*arguments: str) -> Iterator[Demo]:
             process.wait(30)
 
 
-def follow_on_screen(program: str, url: str) -> None:
-    from playwright.sync_api import expect, sync_playwright
+@contextmanager
+def screen() -> Iterator[Callable[[str], None]]:
+    """How the parcel is followed: in a browser that is up already, or by HTTP without one.
 
-    from tests.support.browser import NO_GL, chromium_browser, watched_page
+    A browser that starts beside the demo may see its page after the flight is over.
+    """
+    program = find_chromium()
+    if program is None or not up_to_date():
+        yield follow_by_http
+        return
+    from playwright.sync_api import sync_playwright
+
+    from tests.support.browser import NO_GL, chromium_browser
 
     with (
         sync_playwright() as playwright,
         chromium_browser(playwright, program, *NO_GL) as browser,
-        watched_page(browser, url) as page,
     ):
+        yield partial(follow_on_screen, browser)
+
+
+def follow_on_screen(browser: Any, url: str) -> None:
+    from playwright.sync_api import expect
+
+    from tests.support.browser import watched_page
+
+    with watched_page(browser, url) as page:
         row = page.locator(f"#parcel-{ONE_PARCEL}")
         row.click(timeout=30_000)
         expect(row).to_have_attribute("data-state", "in_transit", timeout=60_000)
@@ -101,23 +119,19 @@ def follow_by_http(url: str) -> None:
     end_s = time.monotonic() + LIMIT_S
     with httpx.Client(base_url=url, trust_env=False) as client:
         while time.monotonic() < end_s:
-            answer = client.get(f"/v1/parcels/{ONE_PARCEL}")
+            answer = client.get(f"/v1/parcels/{ONE_PARCEL}", timeout=30.0)
             if answer.is_success and answer.json()["state"] == "delivered":
                 return
             time.sleep(0.25)
     raise AssertionError(f"{ONE_PARCEL} was not delivered")
 
 
-@pytest.mark.timeout(LIMIT_S + 60)
+@pytest.mark.timeout(LIMIT_S + 200)
 def test_the_demo_delivers_and_the_referee_agrees(tmp_path: Path) -> None:
     size = ("--drones", "3", "--robots", "2", "--parcels", "6", "--speedup", "20")
-    with demo("--port", "0", "--out", str(tmp_path), *size) as running:
+    with screen() as follow, demo("--port", "0", "--out", str(tmp_path), *size) as running:
         url = running.url()
-        program = find_chromium()
-        if program is not None and up_to_date():
-            follow_on_screen(program, url)
-        else:
-            follow_by_http(url)
+        follow(url)
         status, out = running.end()
     summary = json.loads(out) if out else {}
     assert status == 0, (summary.get("faults"), "".join(running.lines))
@@ -144,7 +158,7 @@ def check_parcels(parcels: list[dict[str, Any]]) -> None:
             assert parcel["reasons"]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 def test_a_taken_port_is_told_and_nothing_is_left_running(tmp_path: Path) -> None:
     import socket
 

@@ -17,6 +17,8 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(300)
+
 CONFIG = """
 [server]
 port = 0
@@ -85,7 +87,7 @@ def told(url: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def until_done(url: str, deadline_s: float = 60.0) -> dict[str, Any]:
+def until_done(url: str, deadline_s: float = 150.0) -> dict[str, Any]:
     """The parcel, once it is delivered and its vehicle is back."""
     end_s = time.monotonic() + deadline_s
     while True:
@@ -103,7 +105,6 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.timeout(120)
 def test_it_delivers_stops_when_told_and_remembers(config: Path) -> None:
     with serving(config) as (url, process):
         done = waypost("parcel", "submit", "-", url=url, stdin=json.dumps(PARCEL))
@@ -112,13 +113,13 @@ def test_it_delivers_stops_when_told_and_remembers(config: Path) -> None:
         assert parcel["proof"]["distance_m"] < 15
         assert told(url, "explain", "P-1")["chosen"] == "D-1"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(45) == 0
     with serving(config) as (url, process):
         again = told(url, "parcel", "show", "P-1")
         assert (again["state"], again["proof"]) == ("delivered", parcel["proof"])
         assert waypost("hold", "D-9", url=url).returncode == 1
         process.send_signal(signal.SIGINT)
-        assert process.wait(15) == 0
+        assert process.wait(45) == 0
 
 
 def test_an_unknown_key_is_named_and_nothing_starts(config: Path) -> None:
@@ -146,8 +147,10 @@ def test_the_example_configuration_serves_as_it_stands(tmp_path: Path) -> None:
         vehicles = told(url, "vehicles")
         assert [v["id"] for v in vehicles] == ["drone-1", "robot-1"]
         for name, status in (("dispatch.example.org", 200), ("elsewhere.example.org", 421)):
-            answer = httpx.get(f"{url}/healthz", headers={"Host": name}, trust_env=False)
+            answer = httpx.get(
+                f"{url}/healthz", headers={"Host": name}, trust_env=False, timeout=30.0
+            )
             assert answer.status_code == status
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(45) == 0
     assert (tmp_path / "waypost.db").is_file()

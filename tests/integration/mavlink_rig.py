@@ -18,6 +18,7 @@ from sitl.ardupilot import ArduPilotFleet
 from sitl.copter.fleet import CopterFleet
 from sitl.copter.spec import CopterSpec
 from sitl.world import LabClock, TruthSample
+from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.port import Capability, EventKind, VehicleEvent, VehicleSession
 
@@ -130,8 +131,8 @@ class Watched:
         await self.until(lambda: bool(over & set(self.kinds())), "completed or aborted")
 
 
-def clocks(speedup: float) -> tuple[ScaledClock, LabClock]:
-    """The controller's clock and the lab's, of the same simulated time."""
+def wall_clocks(speedup: float) -> tuple[ScaledClock, LabClock]:
+    """The controller's clock and the lab's, for vehicles that are processes of their own."""
     lab = LabClock.starting_now(speedup=speedup, start=datetime(2026, 6, 1, 9, 0, tzinfo=UTC))
     ours = ScaledClock(start=lab.start, wall_epoch_s=lab.wall_epoch_s, speedup=speedup)
     return ours, lab
@@ -177,7 +178,7 @@ async def lab(
     gcs_timeout_s: float = 60.0,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
-    clock, theirs = clocks(speedup)
+    clock, theirs = (steady_clocks if kind is CopterFleet else wall_clocks)(speedup)
     truth: list[TruthSample] = []
     made = list(specs or (spec(n, device) for n in range(count)))
     common: dict[str, Any] = {"clock": theirs, "on_truth": truth.append, "boot_s": BOOT_S}

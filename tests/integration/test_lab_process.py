@@ -15,6 +15,8 @@ import pytest
 from sitl.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(180)
+
 SHIPPED = ROOT / "sitl" / "scenarios" / "helsinki"
 
 
@@ -39,7 +41,7 @@ async def lab(truth: Path, *more: str) -> AsyncIterator[asyncio.subprocess.Proce
 
 async def ready(process: asyncio.subprocess.Process) -> dict[str, object]:
     assert process.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         told: dict[str, object] = json.loads(await process.stdout.readline())
     return told
 
@@ -55,12 +57,15 @@ async def test_lab_comes_up_writes_truth_and_ends_cleanly(tmp_path: Path, end: s
         _, writer = await asyncio.open_connection(mqtt["host"], mqtt["port"])
         writer.close()
         await writer.wait_closed()
+        async with asyncio.timeout(60):
+            while truth.read_text().count("\n") < 2:
+                await asyncio.sleep(0.05)
         if end == "terminated":
             process.terminate()
         else:
             assert process.stdin is not None
             process.stdin.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
     header, *samples = map(json.loads, truth.read_text().splitlines())
     assert set(header["header"]["vehicles"]) == {
@@ -81,7 +86,7 @@ async def test_taken_port_is_told(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, lab(tmp_path / "truth.jsonl", "--mqtt-port", str(port)) as process:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert await process.wait() != 0
 
 

@@ -13,17 +13,17 @@ from tests.integration.mavlink_rig import (
     HOME,
     PATIENT,
     UDP,
-    clocks,
     delivery,
     light,
     serving,
     spec,
     vehicle,
 )
+from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.port import EventKind, Outcome, Phase, Verb
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
@@ -96,7 +96,10 @@ async def test_a_vehicle_that_landed_elsewhere_is_not_ready() -> None:
         assert (await one.session.execute(Verb.LAND)).done
         await one.ended()
         assert "m from home" in one.first(EventKind.ABORTED).detail
-        assert any("from its pad" in reason for reason in one.session.telemetry.not_ready)
+        await one.until(
+            lambda: any("from its pad" in r for r in one.session.telemetry.not_ready),
+            "says how far from its pad it is",
+        )
         assert not one.session.telemetry.startable
 
 
@@ -136,7 +139,7 @@ async def test_a_link_lost_over_the_drop_is_settled_by_what_the_mission_shows_af
 
 
 async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None:
-    clock, lab = clocks(20.0)
+    clock, lab = steady_clocks(20.0)
     first = MavlinkFleet([vehicle()], clock, PATIENT)
     async with first:
         host, port = first.udp_address(UDP)

@@ -12,13 +12,15 @@ from dataclasses import replace
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from controller.clock import SystemClock
 from sitl.copter.fleet import CopterFleet
-from tests.integration.mavlink_rig import PATIENT, UDP, clocks, delivery, serving, spec, vehicle
+from tests.integration.mavlink_rig import PATIENT, UDP, delivery, serving, spec, vehicle
+from tests.support.steady import steady_clocks
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.port import EventKind, LinkState, Verb
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 
 class Liar:
@@ -41,7 +43,7 @@ class Liar:
 
 
 async def test_nonsense_is_an_alarm_on_that_vehicle_and_no_effect_on_others() -> None:
-    clock, lab = clocks(25.0)
+    clock, lab = steady_clocks(25.0)
     async with (
         MavlinkFleet([vehicle(0), vehicle(1)], clock, PATIENT) as fleet,
         CopterFleet(
@@ -75,7 +77,7 @@ async def test_nonsense_is_an_alarm_on_that_vehicle_and_no_effect_on_others() ->
 
 
 async def test_a_stranger_on_a_link_is_counted_and_dropped() -> None:
-    clock, _ = clocks(25.0)
+    clock, _ = steady_clocks(25.0)
     async with (
         MavlinkFleet([vehicle(0)], clock) as fleet,
         serving(fleet, clock, 5.0) as watched,
@@ -124,7 +126,7 @@ async def lossy(target: tuple[str, int], loss: float, seed: int) -> AsyncIterato
 
 
 async def test_a_delivery_survives_a_fifth_of_all_packets_lost() -> None:
-    clock, lab = clocks(20.0)
+    clock, lab = steady_clocks(20.0)
     async with (
         MavlinkFleet([vehicle(0)], clock, replace(PATIENT, answer_s=1.5)) as fleet,
         lossy(fleet.udp_address(UDP), 0.2, seed=3) as address,
@@ -143,7 +145,7 @@ async def test_a_delivery_survives_a_fifth_of_all_packets_lost() -> None:
 
 
 def test_two_vehicles_cannot_share_an_identity() -> None:
-    clock, _ = clocks(1.0)
+    clock = SystemClock()
     with pytest.raises(ConfigurationError, match="enrolled twice"):
         MavlinkFleet([vehicle(0), vehicle(0)], clock)
     with pytest.raises(ConfigurationError, match="sysid 1 on link"):
@@ -151,6 +153,6 @@ def test_two_vehicles_cannot_share_an_identity() -> None:
 
 
 def test_a_sysid_may_live_on_many_links() -> None:
-    clock, _ = clocks(1.0)
+    clock = SystemClock()
     other = replace(vehicle(1), sysid=1, link="tcp:127.0.0.1:5760")
     assert set(MavlinkFleet([vehicle(0), other], clock).sessions) == {"D-0", "D-1"}

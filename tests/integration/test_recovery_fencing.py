@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from controller.app import App, build
-from controller.clock import ScaledClock
 from controller.config import Config, from_dict
 from controller.domain.model import Destination, Parcel, ParcelState
 from controller.store.errors import FencedError
 from geofence.frames import LatLon, offset
 from tests.support.clock import START
+from tests.support.steady import SteadyClock
 from vehicles.port import Verb
 
 HUB = LatLon(60.2, 24.9)
@@ -68,7 +67,7 @@ async def test_the_earlier_controller_stops_and_sends_nothing_more(
     tmp_path: Path, meets_it: str
 ) -> None:
     settings = config(tmp_path)
-    clock = ScaledClock(START, time.time(), 50.0)
+    clock = SteadyClock(START, 50.0)
     async with build(settings, clock=clock) as first, build(settings, clock=clock) as second:
         assert second.ledger.epochs == {"D-1": first.ledger.epochs["D-1"] + 1}
         async with asyncio.TaskGroup() as group:

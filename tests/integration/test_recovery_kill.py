@@ -26,6 +26,9 @@ from geofence.frames import LatLon, geodesic_m
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDUP = 10.0
 DEADLINE_S = 170.0
+"""Wall seconds that everything may take at SPEEDUP; at less than it, so much longer."""
+AWAY_S = 45.0
+"""Simulated seconds that a restart may take, of the drones' 120 without a controller."""
 KILLS = 6
 NEAR_M = 40.0
 END_STATES = {"delivered", "refused", "stranded"}
@@ -96,7 +99,7 @@ def lab(stack: ExitStack, run: scenario.Run, truth: Path, log: Path) -> None:
 
 
 def get(url: str, path: str) -> Any:
-    answer = httpx.get(url + path, trust_env=False, timeout=10.0)
+    answer = httpx.get(url + path, trust_env=False, timeout=60.0)
     answer.raise_for_status()
     return answer.json()
 
@@ -110,14 +113,42 @@ def until_done(url: str, deadline_s: float) -> list[dict[str, Any]]:
         time.sleep(0.3)
 
 
-def prepare(folder: Path) -> scenario.Run:
+def whole_log(url: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    after = 0
+    while page := get(url, f"/v1/log?after={after}&limit=1000"):
+        entries += page
+        after = page[-1]["seq"]
+    return entries
+
+
+def alarms_for(url: str, parcel_ids: set[str], patience_s: float = 30.0) -> list[dict[str, Any]]:
+    """The alarms, once every one of the parcels has its own or the patience is over."""
+    end_s = time.monotonic() + patience_s
+    while True:
+        alarms: list[dict[str, Any]] = get(url, "/v1/alarms")
+        if parcel_ids <= {a["parcel_id"] for a in alarms} or time.monotonic() > end_s:
+            return alarms
+        time.sleep(0.3)
+
+
+def pace(folder: Path) -> float:
+    """The speed-up at which a restart on this machine, as busy as it is, is short for a drone."""
+    with ExitStack() as stack:
+        run = prepare(folder, SPEEDUP)
+        began_s = time.monotonic()
+        serve(stack, run, folder.parent / "trial.log").kill()
+        return max(2.0, min(SPEEDUP, AWAY_S / (time.monotonic() - began_s)))
+
+
+def prepare(folder: Path, speedup: float) -> scenario.Run:
     run = scenario.prepare(
         ROOT / "sitl" / "scenarios" / "helsinki",
         folder,
         drones=4,
         robots=1,
         parcels=6,
-        speedup=SPEEDUP,
+        speedup=speedup,
         wall_epoch=time.time(),
         ports=scenario.free_ports(),
         console_port=0,
@@ -130,16 +161,17 @@ def prepare(folder: Path) -> scenario.Run:
     return run
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("seed", [1])
 def test_parcels_are_delivered_exactly_once_whenever_the_controller_dies(
     tmp_path: Path, seed: int
 ) -> None:
     random_ = random.Random(seed)
-    run = prepare(tmp_path / "scenario")
+    speedup = pace(tmp_path / "trial")
+    run = prepare(tmp_path / "scenario", speedup)
     truth = tmp_path / "truth.jsonl"
     log = tmp_path / "controller.log"
-    deadline_s = time.monotonic() + DEADLINE_S
+    deadline_s = time.monotonic() + DEADLINE_S * SPEEDUP / speedup
     with ExitStack() as stack:
         lab(stack, run, truth, tmp_path / "lab.log")
         controller = serve(stack, run, log)
@@ -149,6 +181,7 @@ def test_parcels_are_delivered_exactly_once_whenever_the_controller_dies(
             json=scenario.bodies_at(run.parcels, now),
             headers={"Idempotency-Key": "all"},
             trust_env=False,
+            timeout=60.0,
         )
         assert answer.status_code == 201, answer.text
         for _ in range(KILLS):
@@ -156,8 +189,8 @@ def test_parcels_are_delivered_exactly_once_whenever_the_controller_dies(
             controller.kill()
             controller = serve(stack, run, log)
         parcels = until_done(controller.url, deadline_s)
-        events = get(controller.url, "/v1/log?after=0&limit=1000")
-        alarms = get(controller.url, "/v1/alarms")
+        events = whole_log(controller.url)
+        alarms = alarms_for(controller.url, {p["id"] for p in parcels if p["state"] == "stranded"})
     states = {p["id"]: p["state"] for p in parcels}
     assert len(states) == 6, "a parcel is lost"
     assert set(states.values()) <= END_STATES, (states, log.read_text()[-3000:])

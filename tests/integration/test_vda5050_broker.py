@@ -11,7 +11,7 @@ import pytest
 
 from sitl.broker import Broker, BrokerError, find_mosquitto
 from sitl.robot import RobotFleet, RobotMap, RobotSpec
-from sitl.world import LabClock
+from tests.support.steady import steady_clocks
 from vehicles.vda5050.codec import Codec2
 
 KINDS = ["iotcore", pytest.param("mosquitto", marks=pytest.mark.broker)]
@@ -81,7 +81,7 @@ async def test_goodbye_is_offline_and_its_absence_is_broken(
             host=broker.host,
             port=broker.port,
             robot_map=MAP,
-            clock=LabClock.starting_now(speedup=10.0),
+            clock=steady_clocks(10.0)[1],
         )
         async with fleet:
             async with asyncio.timeout(10):

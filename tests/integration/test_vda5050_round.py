@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,7 +17,8 @@ from geofence.zones import VehicleClass
 from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
 from sitl.broker import Broker as LabBroker
 from sitl.robot import RobotFleet, RobotMap, RobotSpec
-from sitl.world import LabClock, TruthSample
+from sitl.world import TruthSample
+from tests.support.steady import steady_clocks
 from vehicles.port import Capability, EventKind, LinkState, Outcome, Phase, VehicleEvent, Verb
 from vehicles.vda5050.engine_model import EngineSettings
 from vehicles.vda5050.fleet import (
@@ -133,8 +133,7 @@ async def until(condition: Callable[[], bool], wall_s: float = 12.0) -> None:
 
 @pytest.fixture(params=["iotcore", pytest.param("mosquitto", marks=pytest.mark.broker)])
 async def world(request) -> AsyncIterator[World]:
-    epoch = time.time()
-    lab_clock = LabClock(START, SPEEDUP, epoch)
+    clock, lab_clock = steady_clocks(SPEEDUP, START)
     specs = [
         RobotSpec(
             f"r{i}",
@@ -162,7 +161,7 @@ async def world(request) -> AsyncIterator[World]:
             on_truth=truth.append,
         )
         async with robots:
-            world = World(broker, ScaledClock(START, epoch, SPEEDUP), robots)
+            world = World(broker, clock, robots)
             world.truth = truth
             yield world
 
@@ -275,6 +274,7 @@ async def test_cancel_ends_before_anything_new(world: World) -> None:
 async def test_killed_robot_is_offline_by_its_last_will(world: World) -> None:
     async with world.master() as fleet:
         session = await ready(fleet)
+        await ready(fleet, "r2")
         mission = round_of()
         assert (await session.load(mission)).done
         assert (await session.start(mission)).done
@@ -346,7 +346,7 @@ async def test_manual_mode_loses_the_order(world: World) -> None:
         await until(lambda: EventKind.MISSION_LOST in world.kinds())
         lost = next(e for e in world.events if e.kind is EventKind.MISSION_LOST)
         assert "MANUAL" in lost.detail
-        assert session.telemetry.phase is Phase.NOT_READY
+        await until(lambda: session.telemetry.phase is Phase.NOT_READY)
         assert "operating mode" in session.telemetry.not_ready[0]
 
 
@@ -395,7 +395,7 @@ async def test_another_robots_name_in_the_body_is_an_alarm(world: World) -> None
 
 
 async def test_broker_restart_is_survived() -> None:
-    epoch = time.time()
+    clock, lab_clock = steady_clocks(SPEEDUP, START)
     robot_map = RobotMap("site", ORIGIN.lat_deg, ORIGIN.lon_deg, 10.0, 25.0)
     spec = RobotSpec(
         "r1",
@@ -418,10 +418,10 @@ async def test_broker_restart_is_survived() -> None:
                 host=broker.host,
                 port=broker.port,
                 robot_map=robot_map,
-                clock=LabClock(START, SPEEDUP, epoch),
+                clock=lab_clock,
             )
         )
-        world = World(broker, ScaledClock(START, epoch, SPEEDUP), robots)
+        world = World(broker, clock, robots)
         fleet = await stack.enter_async_context(world.master())
         session = await ready(fleet)
         mission = round_of(far_m=200.0)

@@ -15,6 +15,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 from sitl.ardupilot import ArduPilotFleet, find_ardupilot
 from sitl.copter import CopterFleet, CopterSpec
 from sitl.world import LabClock, TruthSample
+from tests.support.steady import steady_clocks
 
 SPEEDUP = 16.0
 HOME = (60.17, 24.94, 20.0)
@@ -100,9 +101,10 @@ class Ground:
         self.wire.srcSystem, self.wire.srcComponent = GCS
 
     async def until(self, test: Callable[[], Any], what: str, wall_s: float = 10.0) -> Any:
-        deadline = time.monotonic() + wall_s
+        now_s = asyncio.get_running_loop().time
+        deadline = now_s() + wall_s
         while not (result := test()):
-            left = deadline - time.monotonic()
+            left = deadline - now_s()
             assert left > 0, f"no {what}; texts {self.texts()[-8:]}"
             self.arrived.clear()
             try:
@@ -221,12 +223,14 @@ async def ground_to(
     """A ground station of one copter, light or real, that is torn down with it."""
     truth: list[TruthSample] = []
     spec = CopterSpec("c1", 1, *home, drop_device=device, param_overrides=params)
-    clock = LabClock.starting_now(speedup=speedup, start=datetime(2026, 6, 1, 9, tzinfo=UTC))
+    start = datetime(2026, 6, 1, 9, tzinfo=UTC)
     if kind == "light":
+        clock: LabClock = steady_clocks(speedup, start)[1]
         fleet: Any = CopterFleet([spec], tcp=True, clock=clock, on_truth=truth.append, boot_s=5.0)
     else:
         if find_ardupilot() is None:
             pytest.skip("arducopter not found: set WAYPOST_ARDUPILOT_BIN to its directory")
+        clock = LabClock.starting_now(speedup=speedup, start=start)
         fleet = ArduPilotFleet([spec], tcp=True, clock=clock, on_truth=truth.append)
     async with fleet:
         reader, writer = await _connect(fleet.ports["c1"])

@@ -98,8 +98,16 @@ class Maneuvers:
 
         def on_path() -> bool:
             # out of a hold AUTO_RTL may pass between two heartbeats: AUTO on the path is it, too
-            told = any(t.at_s >= sent_s and t.text.startswith("Return path") for t in state.texts)
-            past = path_seq is not None and state.seq_s >= sent_s and (state.seq or 0) > path_seq
+            # and that AUTO must be later than the turn: one under way with the order is older
+            beat_s = state.heartbeat_s or 0.0
+            told = any(
+                sent_s <= t.at_s <= beat_s and t.text.startswith("Return path") for t in state.texts
+            )
+            past = (
+                path_seq is not None
+                and sent_s <= state.seq_s <= beat_s
+                and (state.seq or 0) > path_seq
+            )
             return state.mode == modes.AUTO_RTL or (state.mode == modes.AUTO and (told or past))
 
         return await self._change(commands.return_path(), *modes.ON_MISSION, seen=on_path)

@@ -44,6 +44,8 @@ def _on_mission(state: VehicleState, flight: Flight | None) -> Phase:
     plan = flight.plan
     if state.seq >= plan.land_seq:
         return Phase.LANDING
+    if flight.way.turned:
+        return Phase.RETURNING
     if any(at_stop(r.seq, r.done_seq, state.seq) for r in plan.releases):
         return Phase.AT_STOP
     if plan.return_path_seq is not None and state.seq > plan.return_path_seq:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from controller.app import App, build
-from controller.clock import ScaledClock
 from controller.config import Config, from_dict
 from controller.delivery.settling import refusal
 from controller.delivery.views import (
@@ -33,6 +31,7 @@ from controller.enrol import make_clock
 from geofence.frames import LatLon, geodesic_m, offset
 from geofence.zones import CircleArea, Zone, ZoneKind
 from tests.support.clock import START
+from tests.support.steady import SteadyClock
 from vehicles.port import Outcome, Verb
 
 HUB = LatLon(60.2, 24.9)
@@ -64,7 +63,7 @@ def config(folder: Path, **sections: object) -> Config:
 
 @asynccontextmanager
 async def running(folder: Path, speedup: float = 50.0) -> AsyncIterator[App]:
-    clock = ScaledClock(START, time.time(), speedup)
+    clock = SteadyClock(START, speedup)
     async with build(config(folder), clock=clock) as app, asyncio.TaskGroup() as group:
         task = group.create_task(app.run(), name="controller")
         yield app

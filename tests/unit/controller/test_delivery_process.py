@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from controller.clock import ScaledClock
 from controller.delivery import steps
 from controller.delivery.gate import Shut
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
@@ -54,6 +53,7 @@ from missions.model import (
     StopAction,
 )
 from tests.support.clock import START
+from tests.support.steady import SteadyClock
 from vehicles.port import (
     Capability,
     CommandResult,
@@ -223,7 +223,7 @@ async def rig_on(
     path: Path, session: Session, mission: Mission, *, again: bool = False
 ) -> AsyncIterator[Rig]:
     """A controller on a database; `again`: after a restart."""
-    clock = ScaledClock(START, time.time(), 200.0)
+    clock = SteadyClock(START, 200.0)
     numbers = itertools.count()
 
     def ids(prefix: str) -> str:

@@ -173,6 +173,15 @@ def test_phases_along_the_way() -> None:
     assert watch.phase() is Phase.FAILSAFE
 
 
+def test_a_vehicle_that_says_it_turned_home_is_returning_before_its_index_shows_it() -> None:
+    watch = Watch()
+    watch.fly_out()
+    assert watch.phase() is Phase.EN_ROUTE
+    watch.say("Return path started")
+    watch.beat()
+    assert watch.phase() is Phase.RETURNING
+
+
 def test_a_gripper_whose_words_were_lost_counts_by_the_missions_progress() -> None:
     watch = Watch()
     watch.fly_to_drop()

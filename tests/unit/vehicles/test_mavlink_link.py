@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -13,6 +12,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from controller.clock import ScaledClock
 from tests.support.clock import START
+from tests.support.steady import SteadyClock
 from vehicles.errors import ConfigurationError, LinkError
 from vehicles.mavlink.link import LinkSpec, TcpLink, UdpLink, make_link
 from vehicles.mavlink.wire import Frame
@@ -30,7 +30,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def clock() -> ScaledClock:
-    return ScaledClock(START, time.time(), 50.0)
+    return SteadyClock(START, 50.0)
 
 
 @contextlib.contextmanager

@@ -209,3 +209,22 @@ async def test_returning_from_an_unknown_flight_asks_for_its_return_path_before_
     await desk.clock.settle()
     desk.hear(heartbeat(27 if has_path else 6, armed=True))
     assert (await demand).done
+
+
+async def test_a_return_is_done_only_with_a_heartbeat_that_was_sent_after_the_turn() -> None:
+    """One that was on its way when the order came still shows AUTO, and proves nothing."""
+    desk = Desk()
+    desk.hear(heartbeat(3, armed=True))
+    demand = asyncio.create_task(desk.session.execute(Verb.RETURN), name="return")
+    await desk.clock.settle()
+    await desk.clock.advance(0.1)
+    desk.hear(heartbeat(3, armed=True))
+    desk.hear(CommandAck(188, 0, 0, 0, 255, 190))
+    await desk.clock.advance(0.1)
+    desk.hear(StatusText(6, "Return path started", 0, 0))
+    await desk.clock.settle()
+    assert not demand.done()
+    await desk.clock.advance(0.1)
+    desk.hear(heartbeat(27, armed=True))
+    assert (await demand).done
+    assert desk.session.telemetry.mode == "AUTO_RTL"
