@@ -218,16 +218,14 @@ async def dronekit_rig() -> AsyncIterator[Rig]:
     import dronekit
 
     from sitl.copter import CopterFleet, CopterSpec
-    from sitl.world import LabClock
     from vehicles.dronekit.fleet import DroneKitDrone, dronekit_fleet
     from vehicles.mavlink.settings import MavlinkVehicle
 
-    epoch_s = time.time()
-    clock = ScaledClock(START, epoch_s, 20.0)
+    clock, lab_clock = steady_clocks(20.0, START)
     lab = CopterFleet(
         [CopterSpec("D-1", 7, HOME.lat_deg, HOME.lon_deg, 20.0)],
         tcp=True,
-        clock=LabClock(START, 20.0, epoch_s),
+        clock=lab_clock,
         on_truth=lambda sample: None,
         boot_s=5.0,
     )
@@ -237,7 +235,7 @@ async def dronekit_rig() -> AsyncIterator[Rig]:
         try:
             enrolment = MavlinkVehicle("D-1", "", 7, DRONE, HOME, 20.0, gcs_timeout_s=60.0)
             fleet = dronekit_fleet([DroneKitDrone(vehicle, enrolment)], clock)
-            async with serve(fleet, clock, "D-1", lambda tag: flight("D-1", tag)) as rig:
+            async with fleet, serve(fleet, clock, "D-1", lambda t: flight("D-1", t)) as rig:
                 yield rig
         finally:
             await asyncio.to_thread(vehicle.close)

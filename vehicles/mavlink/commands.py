@@ -8,6 +8,7 @@ from __future__ import annotations
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink.command import Command
+from vehicles.mavlink.modes import Modes
 
 MESSAGE_IDS = {
     "MISSION_CURRENT": mav.MAVLINK_MSG_ID_MISSION_CURRENT,
@@ -46,11 +47,10 @@ def request(name: str) -> Command:
     return Command(mav.MAV_CMD_REQUEST_MESSAGE, (float(MESSAGE_IDS[name]),))
 
 
-def set_mode(mode: int) -> Command:
-    """DO_SET_MODE with ArduPilot's custom mode."""
-    return Command(
-        mav.MAV_CMD_DO_SET_MODE, (float(mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED), float(mode))
-    )
+def set_mode(modes: Modes, mode: int) -> Command:
+    """DO_SET_MODE with one of the autopilot's own modes."""
+    flag = float(mav.MAV_MODE_FLAG_CUSTOM_MODE_ENABLED)
+    return Command(mav.MAV_CMD_DO_SET_MODE, (flag, *modes.words(mode)))
 
 
 def run_prearm_checks() -> Command:

@@ -18,6 +18,8 @@ from geofence.frames import geodesic_m
 from missions.model import AirMission, DropDevice
 from vehicles.mavlink import modes
 from vehicles.mavlink.items import Plan, Release
+from vehicles.mavlink.modes import Modes
+from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings
 from vehicles.mavlink.state import Text, VehicleState
 from vehicles.mavlink.wayout import WayOut
@@ -68,7 +70,8 @@ class Flight:
     released: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
-    expected: set[int] = field(default_factory=lambda: {modes.AUTO})
+    modes: Modes = arducopter.MODES
+    expected: set[int] = field(init=False)
     jumped: bool = False
     """It left the order of the items, or may have: progress proves no release any more."""
     resuming: bool = False
@@ -92,6 +95,7 @@ class Flight:
     way: WayOut = field(init=False)
 
     def __post_init__(self) -> None:
+        self.expected = {self.modes.mission}
         self.way = WayOut(self.plan, self.settings.stale_after_s)
 
     def hear(self, text: Text, state: VehicleState, now: datetime) -> list[VehicleEvent]:
@@ -165,7 +169,7 @@ class Flight:
         self.expected = set(wanted)
 
     def _lifted(self, state: VehicleState) -> bool:
-        on_mission = state.armed is True and state.mode in modes.ON_MISSION
+        on_mission = state.armed is True and state.mode in state.modes.on_mission
         return on_mission and state.airborne
 
     def _follow(self, state: VehicleState) -> None:
@@ -180,7 +184,7 @@ class Flight:
         elif state.boots != self._boots:
             self._rebooted = True
         self._follow_mode(state.mode)
-        if self.jumped or state.seq is None or state.mode != modes.AUTO:
+        if self.jumped or state.seq is None or state.mode != state.modes.mission:
             self._seen_heartbeat = state.heartbeats
             return
         if self._seen_seq > self.proven_seq and state.heartbeats > self._seen_heartbeat:
@@ -196,8 +200,10 @@ class Flight:
         AUTO after it (mode_auto.cpp clears auto_RTL when the resumed mission clears its return
         path flag), so an AUTO that nobody asked for is a jump, too.
         """
-        came_back = mode == modes.AUTO and self._last_mode not in {None, modes.AUTO}
-        if mode == modes.AUTO_RTL or (came_back and not self.resuming):
+        mission, path = self.modes.mission, self.modes.return_path
+        came_back = mode == mission and self._last_mode not in {None, mission}
+        on_path = path is not None and mode == path
+        if on_path or (came_back and not self.resuming):
             self.jumped = True
         if came_back:
             self.resuming = False
@@ -325,7 +331,7 @@ class Flight:
             causes.append("the vehicle reports a failsafe (system status critical)")
         self._failsafe = critical
         if state.armed and state.mode is not None and state.mode not in self.expected:
-            causes.append(f"mode changed to {modes.name(state.mode)}, not by this controller")
+            causes.append(f"mode changed to {state.mode_name}, not by this controller")
             self.expected.add(state.mode)
         if causes:
             events.append(
@@ -359,7 +365,7 @@ class Flight:
         events = self._unsettled(state, now_s, now)
         faults = self._faults(state, told)
         evidence = (
-            f"disarmed in {modes.name(state.mode)} at item {state.seq}",
+            f"disarmed in {state.mode_name} at item {state.seq}",
             *state.recent_texts(now_s, 20.0)[-4:],
         )
         self.completed = not faults

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from missions.model import AirMission, DropDevice
-from vehicles.mavlink import commands, modes
+from vehicles.mavlink import commands
 from vehicles.mavlink.flight import Flight
-from vehicles.mavlink.items import Plan, Release, differences, translate
+from vehicles.mavlink.items import Plan, Release, differences
 from vehicles.mavlink.mission_transfer import DownloadResult, MissionDownload, MissionUpload
+from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.state import home_fault
 from vehicles.port import (
     CommandResult,
@@ -65,6 +66,10 @@ class Launcher:
         self._session = session
 
     @property
+    def _modes(self) -> Modes:
+        return self._session.profile.modes
+
+    @property
     def _fresh_s(self) -> float:
         """How long something just asked for may take to arrive."""
         return 4.0 * self._session.settings.answer_s
@@ -105,7 +110,7 @@ class Launcher:
         """What the vehicle shows of a mission; watched on where it is in the air with it."""
         session = self._session
         try:
-            plan = translate(mission)
+            plan = session.profile.translate(mission)
         except ValueError as error:
             return MissionProgress(holds=False, running=False, detail=str(error))
         heard = await session.driver.until(
@@ -137,24 +142,24 @@ class Launcher:
                 released=frozenset(known_flight.released),
                 unsure=frozenset(known_flight.unsure - known_flight.released),
                 completed=known_flight.completed,
-                detail=f"watched: {modes.name(state.mode)} at item {state.seq} of {plan.land_seq}",
+                detail=f"watched: {state.mode_name} at item {state.seq} of {plan.land_seq}",
             )
         session.mission_hash, session.held_count = mission.content_hash, plan.count
         seq, path_seq = state.seq or 0, plan.return_path_seq
         # a failsafe on the way, or any mode but AUTO, may have led past the release; so may a
         # return out of a hold, which shows as AUTO on the return path (mode_auto.cpp)
         on_path = path_seq is not None and seq > path_seq
-        in_order = state.mode == modes.AUTO and not state.failsafe_told and not on_path
+        in_order = state.mode == state.modes.mission and not state.failsafe_told and not on_path
         ended = not running and in_order and seq >= plan.land_seq
         known = (running and state.airborne and in_order) or ended
         beyond = frozenset(r.parcel_id for r in plan.releases if proves(seq, r))
         released = beyond if known else frozenset()
         # a failsafe out of AUTO goes on to show as AUTO_RTL: only somebody's hold hides it
-        in_auto = running and state.airborne and state.mode == modes.AUTO
+        in_auto = running and state.airborne and state.mode == state.modes.mission
         passed = beyond - released if in_auto and not state.failsafe_told else frozenset()
         if running:
             self._watch_on(mission, plan, released, in_order=in_order)
-        detail = f"{modes.name(state.mode)} at item {seq} of {plan.land_seq}"
+        detail = f"{state.mode_name} at item {seq} of {plan.land_seq}"
         if not known and not running and seq > 1:
             detail += "; on the ground: what was released is not shown by the vehicle"
         elif not in_order:
@@ -173,7 +178,7 @@ class Launcher:
     ) -> None:
         """Go on with a flight that was under way before this session."""
         session, state = self._session, self._session.state
-        flight = Flight(session.vehicle_id, mission, plan, session.settings)
+        flight = Flight(session.vehicle_id, mission, plan, session.settings, modes=self._modes)
         flight.released |= released
         flight.started = state.airborne
         flight.unattended = True
@@ -194,7 +199,7 @@ class Launcher:
         if mission.vehicle_id != self._session.vehicle_id:
             raise _refuse(f"the mission is for {mission.vehicle_id}")
         try:
-            return translate(mission)
+            return self._session.profile.translate(mission)
         except ValueError as error:
             raise _refuse(str(error)) from error
 
@@ -285,24 +290,24 @@ class Launcher:
 
     async def _leave_auto(self) -> None:
         """A mission must not be rewritten under AUTO, not even disarmed."""
-        if self._session.state.mode in modes.ON_MISSION:
-            await self._mode(modes.LOITER)
+        if self._session.state.mode in self._modes.on_mission:
+            await self._mode(self._modes.resting)
 
     async def _enter_auto(self, plan: Plan) -> None:
         session = self._session
         await self._leave_auto()
         await session.driver.command(commands.set_current(plan.takeoff_seq))
-        await self._mode(modes.AUTO)
+        await self._mode(self._modes.mission)
         told = await self._ask("MISSION_CURRENT", lambda: session.state.seq_s)
         if not told or (session.state.seq or 0) > plan.takeoff_seq:
-            await self._mode(modes.LOITER)
+            await self._mode(self._modes.resting)
             raise _refuse(f"the mission does not stand at its beginning (item {session.state.seq})")
 
     async def _mode(self, mode: int) -> None:
         session = self._session
         state = session.state
         sent_s = session.clock.monotonic_s()
-        answer = await session.driver.command(commands.set_mode(mode))
+        answer = await session.driver.command(commands.set_mode(self._modes, mode))
         figures = session.settings
         beats_s = max(2.0 * figures.heartbeat_s, figures.answer_s)
         seen = await session.driver.until(
@@ -311,8 +316,8 @@ class Launcher:
         )
         if not seen:
             raise _refuse(
-                f"mode {modes.name(mode)} not taken ({answer.text}): "
-                + ("; ".join(self._said(sent_s)) or f"it shows {modes.name(state.mode)}")
+                f"mode {self._modes.name(mode)} not taken ({answer.text}): "
+                + ("; ".join(self._said(sent_s)) or f"it shows {state.mode_name}")
             )
 
     async def _arm(self, mission: AirMission, plan: Plan) -> None:
@@ -321,7 +326,9 @@ class Launcher:
         if session.mission_hash != mission.content_hash:
             raise _refuse("the mission on board changed while starting")
         sent_s = session.clock.monotonic_s()
-        session.watch(Flight(session.vehicle_id, mission, plan, session.settings))
+        session.watch(
+            Flight(session.vehicle_id, mission, plan, session.settings, modes=self._modes)
+        )
         answer = await session.driver.command(commands.arm())
         figures = session.settings
         beats_s = max(2.0 * figures.heartbeat_s, figures.answer_s)
@@ -360,7 +367,7 @@ class Launcher:
                 session.flight.unattended = True
             raise _doubt(f"{what} and not shown as disarmed: {said}")
         session.flight = None
-        await session.driver.command(commands.set_mode(modes.LOITER))
+        await session.driver.command(commands.set_mode(self._modes, self._modes.resting))
         raise _refuse(f"{what}: {said}")
 
     def _said(self, since_s: float) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vehicles.mavlink import commands, modes
+from vehicles.mavlink import commands
 from vehicles.mavlink.command import Answer, Command
+from vehicles.mavlink.modes import Modes
 from vehicles.port import CommandResult, LinkState, Outcome, Verb
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class Maneuvers:
 
     def __init__(self, session: MavlinkSession) -> None:
         self._session = session
+
+    @property
+    def _modes(self) -> Modes:
+        return self._session.profile.modes
 
     async def execute(self, verb: Verb) -> CommandResult:
         """Do it and see it. REFUSED: nothing changed. UNCERTAIN: read the vehicle first."""
@@ -36,7 +41,7 @@ class Maneuvers:
             case Verb.RETURN:
                 return await self._return()
             case Verb.LAND:
-                return await self._change(commands.set_mode(modes.LAND), modes.LAND)
+                return await self._to(self._modes.land)
 
     def _refusal(self) -> str:
         session = self._session
@@ -47,11 +52,16 @@ class Maneuvers:
         return ""
 
     async def _hold(self) -> CommandResult:
-        """BRAKE, else GUIDED, which holds too. LOITER without a radio's throttle would sink."""
-        result = await self._change(commands.set_mode(modes.BRAKE), modes.BRAKE)
-        if result.outcome is not Outcome.REFUSED:
-            return result
-        return await self._change(commands.set_mode(modes.GUIDED), modes.GUIDED)
+        """The best mode to hold in that the vehicle takes."""
+        result = CommandResult(Outcome.REFUSED, "it has no mode to hold in")
+        for mode in self._modes.hold:
+            result = await self._to(mode)
+            if result.outcome is not Outcome.REFUSED:
+                return result
+        return result
+
+    async def _to(self, mode: int) -> CommandResult:
+        return await self._change(commands.set_mode(self._modes, mode), mode)
 
     async def _resume(self) -> CommandResult:
         session = self._session
@@ -61,14 +71,14 @@ class Maneuvers:
             return CommandResult(
                 Outcome.REFUSED, "it no longer provably holds the mission: return or land it"
             )
-        if session.state.mode == modes.AUTO:
+        if session.state.mode == self._modes.mission:
             return CommandResult(Outcome.DONE)
-        if session.state.mode not in modes.HOLDING:
+        if session.state.mode not in self._modes.holding:
             return CommandResult(
-                Outcome.REFUSED, f"it is in {modes.name(session.state.mode)}, not holding"
+                Outcome.REFUSED, f"it is in {session.state.mode_name}, not holding"
             )
         session.flight.resuming = True
-        result = await self._change(commands.set_mode(modes.AUTO), modes.AUTO)
+        result = await self._to(self._modes.mission)
         if result.outcome is Outcome.REFUSED:
             session.flight.resuming = False
         return result
@@ -90,7 +100,7 @@ class Maneuvers:
             if result.outcome is Outcome.REFUSED:
                 flight.jumped = before
             return result
-        return await self._change(commands.set_mode(modes.RTL), modes.RTL)
+        return await self._to(self._modes.rtl)
 
     async def _return_path(self, path_seq: int | None) -> CommandResult:
         state = self._session.state
@@ -108,9 +118,11 @@ class Maneuvers:
                 and sent_s <= state.seq_s <= beat_s
                 and (state.seq or 0) > path_seq
             )
-            return state.mode == modes.AUTO_RTL or (state.mode == modes.AUTO and (told or past))
+            if state.mode == self._modes.return_path:
+                return True
+            return state.mode == self._modes.mission and (told or past)
 
-        return await self._change(commands.return_path(), *modes.ON_MISSION, seen=on_path)
+        return await self._change(commands.return_path(), *self._modes.on_mission, seen=on_path)
 
     async def _change(
         self, command: Command, *wanted: int, seen: Callable[[], bool] | None = None
@@ -142,7 +154,7 @@ class Maneuvers:
         return CommandResult(
             Outcome.UNCERTAIN,
             f"{answer.text if answer.result is None else 'accepted'}, but the vehicle shows "
-            f"{modes.name(state.mode) or 'no mode'}",
+            f"{state.mode_name or 'no mode'}",
         )
 
     def _refused(self, answer: Answer, since_s: float) -> CommandResult:

@@ -1,32 +1,13 @@
-"""ArduCopter's modes and states by number, and what they mean here.
+"""An autopilot's modes by number, and what they mean here; MAVLink's own state numbers.
 
-Owns the names only. Source: ArduCopter/mode.h (Mode::Number), MAVLink common (MAV_STATE,
-MAV_LANDED_STATE).
+Owns the names only. Sources: MAVLink common (MAV_STATE, MAV_LANDED_STATE); each `Modes` names its
+own.
 """
 
 from __future__ import annotations
 
-AUTO = 3
-GUIDED = 4
-LOITER = 5
-RTL = 6
-LAND = 9
-POSHOLD = 16
-BRAKE = 17
-SMART_RTL = 21
-AUTO_RTL = 27
-
-NAMES = {
-    0: "STABILIZE", 1: "ACRO", 2: "ALT_HOLD", AUTO: "AUTO", GUIDED: "GUIDED", LOITER: "LOITER",
-    RTL: "RTL", 7: "CIRCLE", LAND: "LAND", 11: "DRIFT", 13: "SPORT", 14: "FLIP", 15: "AUTOTUNE",
-    POSHOLD: "POSHOLD", BRAKE: "BRAKE", 18: "THROW", 19: "AVOID_ADSB", 20: "GUIDED_NOGPS",
-    SMART_RTL: "SMART_RTL", 22: "FLOWHOLD", 23: "FOLLOW", 24: "ZIGZAG", 25: "SYSTEMID",
-    26: "AUTOROTATE", AUTO_RTL: "AUTO_RTL", 28: "TURTLE",
-}  # fmt: skip
-
-HOLDING = frozenset({BRAKE, LOITER, POSHOLD, GUIDED})
-RETURNING = frozenset({RTL, SMART_RTL, AUTO_RTL})
-ON_MISSION = frozenset({AUTO, AUTO_RTL})
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 ARMED_BIT = 128
 BOOTING_STATES = frozenset({0, 1, 2})
@@ -41,6 +22,45 @@ LANDING = 4
 AIRBORNE = frozenset({IN_AIR, TAKING_OFF, LANDING})
 
 
-def name(mode: int | None) -> str:
-    """A mode's name, its number where it has none, empty where it is unknown."""
-    return "" if mode is None else NAMES.get(mode, f"mode {mode}")
+def whole_number(mode: int) -> tuple[float, ...]:
+    """DO_SET_MODE's second parameter where a mode is one number, as ArduPilot has it."""
+    return (float(mode),)
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """The modes of one autopilot: numbers as in HEARTBEAT.custom_mode."""
+
+    names: Mapping[int, str]
+    mission: int
+    """It flies its mission."""
+    return_path: int | None
+    """It flies the mission's own return path; None: it has no such mode."""
+    hold: tuple[int, ...]
+    """Modes to hold in, the best first."""
+    holding: frozenset[int]
+    """Every mode that holds the place."""
+    rtl: int
+    """It flies home by its own way."""
+    returning: frozenset[int]
+    land: int
+    """It lands where it is."""
+    resting: int
+    """For a vehicle on the ground that must not be on its mission while that is rewritten."""
+    words: Callable[[int], tuple[float, ...]] = whole_number
+    """DO_SET_MODE's parameters behind the first."""
+
+    @property
+    def on_mission(self) -> frozenset[int]:
+        """The modes in which it follows the mission's items."""
+        path = self.return_path
+        return frozenset({self.mission} if path is None else {self.mission, path})
+
+    @property
+    def homeward(self) -> frozenset[int]:
+        """The modes from which no release is reached any more."""
+        return self.returning | {self.land}
+
+    def name(self, mode: int | None) -> str:
+        """A mode's name, its number where it has none, empty where it is unknown."""
+        return "" if mode is None else self.names.get(mode, f"mode {mode}")

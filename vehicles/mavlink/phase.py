@@ -27,13 +27,13 @@ def phase(
         return Phase.BOOTING if booting and not state.prearm_ok else Phase.NOT_READY
     if state.system_status in modes.FAILSAFE_STATES:
         return Phase.FAILSAFE
-    if state.mode == modes.LAND:
+    if state.mode == state.modes.land:
         return Phase.LANDING
-    if state.mode in modes.RETURNING:
+    if state.mode in state.modes.returning:
         return Phase.RETURNING
     if not state.airborne:
         return Phase.ARMED
-    if state.mode in modes.HOLDING:
+    if state.mode in state.modes.holding:
         return Phase.HOLDING
     return _on_mission(state, flight)
 

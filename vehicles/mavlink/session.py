@@ -15,13 +15,13 @@ from typing import Any
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from missions.model import AirMission, Mission
-from vehicles.mavlink import modes
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
 from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
 from vehicles.mavlink.phase import phase
+from vehicles.mavlink.profiles.profile import Profile, find_profile
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
@@ -60,7 +60,8 @@ class MavlinkSession:
         self.vehicle = vehicle
         self.settings = settings
         self.clock = clock
-        self.state = VehicleState(vehicle.vehicle_id)
+        self.profile: Profile = find_profile(vehicle)
+        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes)
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None
@@ -104,7 +105,8 @@ class MavlinkSession:
     def not_ready(self) -> tuple[str, ...]:
         """Every reason for not starting: the vehicle's own, and the parameter baseline's."""
         own = not_ready(self.state, self.vehicle, self.settings, self.clock.monotonic_s())
-        return own + self.upkeep.faults
+        stranger = self.profile.stranger(self.state.autopilot, self.state.vehicle_type)
+        return (*filter(None, [stranger]), *own, *self.upkeep.faults)
 
     @property
     def phase(self) -> Phase:
@@ -129,7 +131,7 @@ class MavlinkSession:
             speed_mps=state.speed_mps,
             battery_pct=state.battery_pct,
             armed=state.armed,
-            mode=modes.name(state.mode),
+            mode=state.mode_name,
             mission_hash=self.mission_hash,
             item=state.seq or 0,
             item_count=0 if state.total is None else state.total + 1,

@@ -31,6 +31,8 @@ class MavlinkVehicle:
     gcs_timeout_s: float = 5.0
     cruise_alt_home_m: float = 60.0
     component: int = 1
+    profile: str = "arducopter"
+    """What autopilot it is: a name of `profiles.PROFILES`."""
     remote_id: RemoteId | None = None
     """Where the drone wants its operator told; None: nothing is sent."""
 

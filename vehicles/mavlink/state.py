@@ -29,13 +29,13 @@ from vehicles.mavlink.messages import (
     SysStatus,
     SystemTime,
 )
+from vehicles.mavlink.modes import Modes
+from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.port import LinkState
 
 PREARM_BIT = 0x10000000
 EKF_POSITION_ABSOLUTE = 0x10
-_ARDUPILOT = 3
-_MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 _UNKNOWN_U16 = 0xFFFF
 _TEXT_CHUNK = 50
 _TEXTS_KEPT = 64
@@ -56,6 +56,7 @@ class VehicleState:
     """The newest values. None: never told."""
 
     vehicle_id: str
+    modes: Modes = arducopter.MODES
     received_s: float | None = None
     received_at: datetime | None = None
     heartbeat_s: float | None = None
@@ -65,8 +66,8 @@ class VehicleState:
     system_status: int = 0
     failsafe_told: bool = False
     """It was in a failsafe at some time since this session began, or said so."""
-    autopilot: int = _ARDUPILOT
-    vehicle_type: int = 2
+    autopilot: int | None = None
+    vehicle_type: int | None = None
     prearm_ok: bool | None = None
     ekf_flags: int | None = None
     fix_type: int | None = None
@@ -133,6 +134,11 @@ class VehicleState:
         self.seq = self.total = self.position_s = None
         self.landed_state = 0
         self.prearm_texts.clear()
+
+    @property
+    def mode_name(self) -> str:
+        """The mode in the autopilot's own word; empty where it is unknown."""
+        return self.modes.name(self.mode)
 
     @property
     def airborne(self) -> bool:
@@ -264,10 +270,6 @@ def not_ready(
     The parameter baseline is judged elsewhere.
     """
     reasons: list[str] = []
-    if state.autopilot != _ARDUPILOT or state.vehicle_type not in _MULTIROTORS:
-        reasons.append(
-            f"not an ArduPilot multirotor (autopilot {state.autopilot}, type {state.vehicle_type})"
-        )
     if not state.prearm_ok:
         said = [t for t, at in state.prearm_texts.items() if now_s - at <= PREARM_TEXT_LIFE_S]
         reasons += said or ["pre-arm checks have not passed yet"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vehicles.mavlink import commands, modes
-from vehicles.mavlink.baseline import Finding, audit, repairs, requirements
+from vehicles.mavlink.baseline import Finding, audit, repairs
 from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
 from vehicles.port import LinkState, Phase
 
@@ -119,7 +119,7 @@ class Upkeep:
         session = self._session
         driver = session.driver
         address = (driver.system, driver.component)
-        rules = requirements(session.vehicle)
+        rules = session.profile.requirements(session.vehicle)
         names = tuple(rule.name for rule in rules)
         era = self._era
         self._baseline_s = session.clock.monotonic_s()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vehicles.mavlink import modes
 from vehicles.mavlink.items import Plan, Release, is_navigation
 from vehicles.mavlink.state import VehicleState
 
@@ -20,7 +19,6 @@ INDEX_SILENCE_S = 5.0
 """MISSION_CURRENT comes every 2 s on the way (`commands.LEAN_RATES`): one lost is no gap."""
 ALOFT_M = 3.0
 """Height above home above which a vehicle is not on its pad."""
-_HOMEWARD = modes.RETURNING | {modes.LAND}
 
 
 @dataclass(slots=True)
@@ -45,7 +43,7 @@ class WayOut:
         self._listen(now_s)
         fresh = state.seq is not None and state.seq_s > self._index_s
         self._beat_s, self._index_s = state.heartbeat_s, max(self._index_s, state.seq_s)
-        if state.mode in _HOMEWARD:
+        if state.mode in state.modes.homeward:
             self.turned = True
         if fresh:
             self._index(state.seq or 0, state)
@@ -83,7 +81,7 @@ class WayOut:
         elif seq > 0:
             self.reached = max(self.reached, seq)
             self._shown_s = state.seq_s
-            self.turned = self.turned and state.mode != modes.AUTO
+            self.turned = self.turned and state.mode != state.modes.mission
 
     def _see_again(self, state: VehicleState, now_s: float) -> None:
         """A gap is over once mode, index and height show it in the air on the way out.
@@ -93,7 +91,7 @@ class WayOut:
         shown_s = self._shown_s
         if shown_s is None or now_s - shown_s > INDEX_SILENCE_S:
             return
-        if state.mode != modes.AUTO or state.armed is not True:
+        if state.mode != state.modes.mission or state.armed is not True:
             return
         later = (state.heartbeat_s or 0.0) > shown_s and (state.position_s or 0.0) > shown_s
         if later and (state.alt_home_m or 0.0) > ALOFT_M:

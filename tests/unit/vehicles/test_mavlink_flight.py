@@ -24,6 +24,7 @@ from vehicles.mavlink.messages import (
     SystemTime,
 )
 from vehicles.mavlink.phase import phase
+from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings
 from vehicles.mavlink.state import VehicleState
 from vehicles.port import EventKind, LinkState, Phase, VehicleEvent
@@ -61,7 +62,7 @@ class Watch:
         self.flight = Flight("d", self.mission, self.plan, MavlinkSettings())
         self.now_s = 100.0
         self.seen: list[VehicleEvent] = []
-        self.mode, self.armed, self.status = modes.AUTO, True, 4
+        self.mode, self.armed, self.status = arducopter.AUTO, True, 4
 
     def take(self, message: Message) -> None:
         self.now_s += 0.1
@@ -110,7 +111,7 @@ class Watch:
         self.beat()
         self.place(DROP, 12.0)
 
-    def come_home(self, mode: int = modes.AUTO_RTL) -> None:
+    def come_home(self, mode: int = arducopter.AUTO_RTL) -> None:
         """By the return path that the vehicle joined by itself."""
         assert self.plan.return_path_seq is not None
         self.at(self.plan.return_path_seq + 1)
@@ -119,7 +120,7 @@ class Watch:
         self.beat()
         self.place(HOME, 0.0)
         self.landed(modes.ON_GROUND)
-        self.beat(modes.AUTO, armed=False)
+        self.beat(arducopter.AUTO, armed=False)
 
     def fly_home(self) -> None:
         for seq in range(CLIMB_SEQ, LAND_SEQ + 1):
@@ -167,9 +168,9 @@ def test_phases_along_the_way() -> None:
         "en_route", "en_route", "at_stop", "at_stop", "at_stop", "at_stop",
         "returning", "returning", "landing",
     ]  # fmt: skip
-    watch.beat(modes.BRAKE)
+    watch.beat(arducopter.BRAKE)
     assert watch.phase() is Phase.HOLDING
-    watch.beat(modes.AUTO, status=modes.STATE_CRITICAL)
+    watch.beat(arducopter.AUTO, status=modes.STATE_CRITICAL)
     assert watch.phase() is Phase.FAILSAFE
 
 
@@ -242,15 +243,15 @@ def test_a_winch_has_released_when_its_wait_is_over() -> None:
 def test_returning_on_the_way_is_no_release_and_the_parcel_is_aboard() -> None:
     watch = Watch()
     watch.fly_out()
-    watch.flight.expect(modes.AUTO_RTL)
+    watch.flight.expect(arducopter.AUTO_RTL)
     # the new item is told before the heartbeat that shows the mode
     watch.at(CLIMB_SEQ)
-    watch.beat(modes.AUTO_RTL)
+    watch.beat(arducopter.AUTO_RTL)
     watch.idle(30.0)
     watch.at(LAND_SEQ)
     watch.place(HOME, 0.0)
     watch.landed(modes.ON_GROUND)
-    watch.beat(modes.AUTO, armed=False)
+    watch.beat(arducopter.AUTO, armed=False)
     assert watch.kinds() == [EventKind.STARTED, EventKind.ABORTED]
     assert "returned before the release of P" in watch.seen[-1].detail
 
@@ -299,7 +300,7 @@ def test_words_after_a_jump_are_of_the_release_that_was_next() -> None:
     assert endings(watch) == UNSURE
 
 
-@pytest.mark.parametrize("mode", [modes.AUTO, modes.BRAKE])
+@pytest.mark.parametrize("mode", [arducopter.AUTO, arducopter.BRAKE])
 def test_a_gap_before_the_return_was_seen_is_doubt(mode: int) -> None:
     watch = Watch()
     watch.fly_out()
@@ -351,7 +352,7 @@ def test_what_happens_after_it_was_seen_to_turn_home_is_no_doubt() -> None:
     watch = Watch()
     watch.fly_out()
     watch.at(CLIMB_SEQ)
-    watch.beat(modes.AUTO_RTL)
+    watch.beat(arducopter.AUTO_RTL)
     watch.now_s += 60.0
     watch.come_home()
     assert endings(watch) == [EventKind.ABORTED]
@@ -405,11 +406,11 @@ def test_what_an_item_reached_in_order_proves(device: DropDevice, seq: int, prov
 def test_a_return_out_of_a_hold_that_shows_as_auto_is_no_release() -> None:
     watch = Watch()
     watch.fly_to_drop()
-    watch.flight.settle(modes.BRAKE)
-    watch.beat(modes.BRAKE)
+    watch.flight.settle(arducopter.BRAKE)
+    watch.beat(arducopter.BRAKE)
     # the link was silent while a failsafe went through AUTO_RTL
     watch.at(CLIMB_SEQ)
-    watch.beat(modes.AUTO)
+    watch.beat(arducopter.AUTO)
     watch.idle(20.0)
     watch.idle(20.0)
     assert watch.kinds() == [EventKind.STARTED, EventKind.FAILSAFE]
@@ -419,11 +420,11 @@ def test_a_return_out_of_a_hold_that_shows_as_auto_is_no_release() -> None:
 def test_a_resumed_mission_still_proves_its_progress() -> None:
     watch = Watch()
     watch.fly_to_drop()
-    watch.flight.settle(modes.BRAKE)
-    watch.beat(modes.BRAKE)
+    watch.flight.settle(arducopter.BRAKE)
+    watch.beat(arducopter.BRAKE)
     watch.flight.resuming = True
-    watch.flight.settle(modes.AUTO)
-    watch.beat(modes.AUTO)
+    watch.flight.settle(arducopter.AUTO)
+    watch.beat(arducopter.AUTO)
     watch.at(DELAY_SEQ)
     watch.beat()
     watch.idle(10.0)
@@ -446,8 +447,8 @@ def test_returning_after_the_release_still_completes() -> None:
     watch = Watch()
     watch.fly_to_drop()
     watch.say("Gripper load releasing")
-    watch.flight.expect(modes.AUTO_RTL)
-    watch.beat(modes.AUTO_RTL)
+    watch.flight.expect(arducopter.AUTO_RTL)
+    watch.beat(arducopter.AUTO_RTL)
     watch.fly_home()
     assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.COMPLETED]
 
@@ -466,7 +467,7 @@ def test_a_mode_that_is_not_ours_is_a_failsafe_with_its_words_once() -> None:
     watch = Watch()
     watch.fly_to_drop()
     watch.take(StatusText(4, "GCS Failsafe", 0, 0))
-    watch.beat(modes.AUTO_RTL, status=modes.STATE_CRITICAL)
+    watch.beat(arducopter.AUTO_RTL, status=modes.STATE_CRITICAL)
     watch.beat(status=modes.STATE_CRITICAL)
     assert watch.kinds() == [EventKind.STARTED, EventKind.FAILSAFE]
     assert "AUTO_RTL" in watch.seen[1].detail
@@ -484,8 +485,8 @@ def test_a_list_that_shrinks_in_flight_is_a_lost_mission() -> None:
 def test_landing_away_from_home_is_aborted_and_says_where() -> None:
     watch = Watch()
     watch.fly_to_drop()
-    watch.flight.expect(modes.LAND)
-    watch.beat(modes.LAND)
+    watch.flight.expect(arducopter.LAND)
+    watch.beat(arducopter.LAND)
     watch.landed(modes.ON_GROUND)
     watch.beat(armed=False)
     assert watch.kinds() == [EventKind.STARTED, *UNSURE]
@@ -583,7 +584,7 @@ def test_progress_while_returning_never_proves_a_release(seqs: list[int]) -> Non
     watch.place(HOME, 0.0)
     watch.beat()
     watch.landed(modes.IN_AIR)
-    watch.beat(modes.AUTO_RTL)
+    watch.beat(arducopter.AUTO_RTL)
     for seq in seqs:
         watch.at(seq)
         watch.idle(10.0)
