@@ -10,8 +10,11 @@ number arrays are tuples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
+from struct import Struct
 from typing import Any, Self
 
 import msgspec
@@ -40,9 +43,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Layout:
     """How one message decodes.
 
-    `format` is the struct format in wire order; `length` the bytes of a whole payload. `shape`
-    takes the unpacked values and gives the message; it is None where `kind` takes them as they
-    are.
+    `format` is the struct format in wire order; `length` the bytes of a whole payload. `gather`
+    makes one value of each array and text; it is None where there are none.
     """
 
     name: str
@@ -51,12 +53,12 @@ class Layout:
     format: str
     unpack: Callable[[bytes], Values]
     kind: type[Any]
-    shape: Callable[[Values], Any] | None
+    gather: Callable[[Values], Values] | None
 
     def make(self, payload: bytes) -> Any:
         """The message of a payload of any length: what is missing is zero, what is over is new."""
         values = self.unpack(payload[: self.length].ljust(self.length, b"\0"))
-        return self.kind(*values) if self.shape is None else self.shape(values)
+        return self.kind(*(values if self.gather is None else self.gather(values)))
 
 
 def layout_of(name: str, kind: type[Record] | None = None) -> tuple[int, Layout]:
@@ -67,11 +69,12 @@ def layout_of(name: str, kind: type[Record] | None = None) -> tuple[int, Layout]
     """
     spec = getattr(dialect, f"MAVLink_{name.lower()}_message")
     fields = tuple(spec.ordered_fieldnames)
-    if kind is None:
-        kind = msgspec.defstruct(name, fields, bases=(Record,), frozen=True, gc=False)
-    if kind.__struct_fields__ != fields:
+    made: type[msgspec.Struct] = kind or msgspec.defstruct(
+        name, fields, bases=(Record,), frozen=True, gc=False
+    )
+    if made.__struct_fields__ != fields:
         raise ImportError(
-            f"pymavlink's {name} has fields {fields}, not {kind.__struct_fields__}: "
+            f"pymavlink's {name} has fields {fields}, not {made.__struct_fields__}: "
             "use the pymavlink version that pyproject.toml names"
         )
     # array_lengths is in wire order, fieldtypes in declaration order
@@ -82,8 +85,8 @@ def layout_of(name: str, kind: type[Record] | None = None) -> tuple[int, Layout]
         int(spec.crc_extra),
         spec.unpacker.format,
         spec.unpacker.unpack,
-        kind,
-        _shape(kind, spec.array_lengths, types),
+        made,
+        _gather(spec.array_lengths, types),
     )
     return int(spec.id), layout
 
@@ -97,42 +100,62 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("ascii", errors="replace")
 
 
-def _shape(
-    kind: type[Any], lengths: list[int], types: list[str]
-) -> Callable[[Values], Any] | None:
-    """From unpacked values to the message, by how its arrays and texts stand."""
+def _gather(lengths: list[int], types: list[str]) -> Callable[[Values], Values] | None:
+    """From unpacked values to the message's fields, by how its arrays and texts stand."""
+    if not any(lengths):
+        return None
     texts: list[int] = []
-    arrays: list[tuple[int, int]] = []
+    places: list[int | slice] = []
     at = 0
     for number, (length, name) in enumerate(zip(lengths, types, strict=True)):
+        width = 1 if not length or name == "char" else length
+        places.append(slice(at, at + width) if length and name != "char" else at)
+        at += width
         if length and name == "char":
-            # one value on the wire and one afterwards, when arrays before it have become one each
             texts.append(number)
-            at += 1
-        elif length:
-            arrays.append((at, at + length))
-            at += length
-        else:
-            at += 1
-    if not arrays and not texts:
-        return None
-    if not texts and len(arrays) == 1:
-        ((a, b),) = arrays
-        return lambda v: kind(*v[:a], v[a:b], *v[b:])
-    if not texts and len(arrays) == 2:
-        (a, b), (c, d) = arrays
-        return lambda v: kind(*v[:a], v[a:b], *v[b:c], v[c:d], *v[d:])
+    pick = itemgetter(*places) if len(places) > 1 else _only(places[0])
+    if not texts:
+        return pick
 
-    def shape(values: Values) -> Any:
-        fields: list[Any] = []
-        done = 0
-        for start, stop in arrays:
-            fields += values[done:start]
-            fields.append(values[start:stop])
-            done = stop
-        fields += values[done:]
+    def gather(values: Values) -> Values:
+        fields = list(pick(values))
         for place in texts:
             fields[place] = _text(fields[place])
-        return kind(*fields)
+        return tuple(fields)
 
-    return shape
+    return gather
+
+
+def _only(place: int | slice) -> Callable[[Values], Values]:
+    return lambda values: (values[place],)
+
+
+def truncated(layout: Layout, length: int) -> tuple[str, Values] | None:
+    """Struct format and further values for a payload of which only `length` bytes were sent.
+
+    MAVLink 2 leaves out zeros at the end, so the values that are missing are known. None where a
+    number is cut so that the bytes left of it are no number that struct knows.
+    """
+    fields: list[str] = []
+    at = 0
+    codes = re.findall(r"(\d*)([a-zA-Z])", layout.format)
+    singles = [f"{n}s" if code == "s" else code for n, code in codes
+               for _ in range(1 if code == "s" else int(n or 1))]  # fmt: skip
+    for place, code in enumerate(singles):
+        size = Struct("<" + code).size
+        if at + size <= length:
+            fields.append(code)
+            at += size
+            continue
+        left = length - at
+        tail: list[Any] = [
+            b"" if c[-1] == "s" else 0.0 if c in "fd" else 0 for c in singles[place:]
+        ]
+        if left:
+            part = f"{left}s" if code[-1] == "s" else {1: "B", 2: "H", 4: "I"}.get(left)
+            if part is None or code in "fd":
+                return None
+            fields.append(part)
+            del tail[0]
+        return "".join(fields), tuple(tail)
+    return "".join(fields), ()

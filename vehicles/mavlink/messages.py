@@ -15,7 +15,7 @@ from typing import TypeAlias
 from vehicles.mavlink.layout import Layout, Record, layout_of
 
 
-class Heartbeat(Record):
+class Heartbeat(Record, frozen=True):
     """HEARTBEAT (0)."""
 
     custom_mode: int
@@ -26,7 +26,7 @@ class Heartbeat(Record):
     mavlink_version: int
 
 
-class SysStatus(Record):
+class SysStatus(Record, frozen=True):
     """SYS_STATUS (1)."""
 
     onboard_control_sensors_present: int
@@ -47,14 +47,14 @@ class SysStatus(Record):
     onboard_control_sensors_health_extended: int
 
 
-class SystemTime(Record):
+class SystemTime(Record, frozen=True):
     """SYSTEM_TIME (2)."""
 
     time_unix_usec: int
     time_boot_ms: int
 
 
-class ParamValue(Record):
+class ParamValue(Record, frozen=True):
     """PARAM_VALUE (22)."""
 
     param_value: float
@@ -64,7 +64,7 @@ class ParamValue(Record):
     param_type: int
 
 
-class GpsRawInt(Record):
+class GpsRawInt(Record, frozen=True):
     """GPS_RAW_INT (24)."""
 
     time_usec: int
@@ -85,7 +85,7 @@ class GpsRawInt(Record):
     yaw: int
 
 
-class GlobalPositionInt(Record):
+class GlobalPositionInt(Record, frozen=True):
     """GLOBAL_POSITION_INT (33)."""
 
     time_boot_ms: int
@@ -99,7 +99,7 @@ class GlobalPositionInt(Record):
     hdg: int
 
 
-class MissionRequest(Record):
+class MissionRequest(Record, frozen=True):
     """MISSION_REQUEST (40)."""
 
     seq: int
@@ -108,7 +108,7 @@ class MissionRequest(Record):
     mission_type: int
 
 
-class MissionCurrent(Record):
+class MissionCurrent(Record, frozen=True):
     """MISSION_CURRENT (42)."""
 
     seq: int
@@ -117,7 +117,7 @@ class MissionCurrent(Record):
     mission_mode: int
 
 
-class MissionCount(Record):
+class MissionCount(Record, frozen=True):
     """MISSION_COUNT (44)."""
 
     count: int
@@ -126,13 +126,13 @@ class MissionCount(Record):
     mission_type: int
 
 
-class MissionItemReached(Record):
+class MissionItemReached(Record, frozen=True):
     """MISSION_ITEM_REACHED (46)."""
 
     seq: int
 
 
-class MissionAck(Record):
+class MissionAck(Record, frozen=True):
     """MISSION_ACK (47)."""
 
     target_system: int
@@ -141,7 +141,7 @@ class MissionAck(Record):
     mission_type: int
 
 
-class MissionRequestInt(Record):
+class MissionRequestInt(Record, frozen=True):
     """MISSION_REQUEST_INT (51)."""
 
     seq: int
@@ -150,7 +150,7 @@ class MissionRequestInt(Record):
     mission_type: int
 
 
-class MissionItemInt(Record):
+class MissionItemInt(Record, frozen=True):
     """MISSION_ITEM_INT (73)."""
 
     param1: float
@@ -170,7 +170,7 @@ class MissionItemInt(Record):
     mission_type: int
 
 
-class CommandAck(Record):
+class CommandAck(Record, frozen=True):
     """COMMAND_ACK (77)."""
 
     command: int
@@ -181,7 +181,7 @@ class CommandAck(Record):
     target_component: int
 
 
-class BatteryStatus(Record):
+class BatteryStatus(Record, frozen=True):
     """BATTERY_STATUS (147)."""
 
     current_consumed: int
@@ -200,7 +200,7 @@ class BatteryStatus(Record):
     fault_bitmask: int
 
 
-class EkfStatusReport(Record):
+class EkfStatusReport(Record, frozen=True):
     """EKF_STATUS_REPORT (193)."""
 
     velocity_variance: float
@@ -212,7 +212,7 @@ class EkfStatusReport(Record):
     airspeed_variance: float
 
 
-class HomePosition(Record):
+class HomePosition(Record, frozen=True):
     """HOME_POSITION (242)."""
 
     latitude: int
@@ -228,14 +228,14 @@ class HomePosition(Record):
     time_usec: int
 
 
-class ExtendedSysState(Record):
+class ExtendedSysState(Record, frozen=True):
     """EXTENDED_SYS_STATE (245)."""
 
     vtol_state: int
     landed_state: int
 
 
-class StatusText(Record):
+class StatusText(Record, frozen=True):
     """STATUSTEXT (253)."""
 
     severity: int

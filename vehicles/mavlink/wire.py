@@ -14,7 +14,7 @@ truncation), MAVLink message signing guide (signature block).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any
 
@@ -22,7 +22,7 @@ import msgspec
 from fastcrc.crc16 import mcrf4xx
 from pymavlink.dialects.v20 import ardupilotmega as dialect
 
-from vehicles.mavlink.layout import Layout, Values
+from vehicles.mavlink.layout import Layout, Values, truncated
 from vehicles.mavlink.messages import LAYOUTS, Message
 
 MAGIC_V1 = 0xFE
@@ -53,51 +53,70 @@ Reader = Callable[[bytes], Frame | None]
 Admit = Callable[[Frame, bytes], bool]
 """Whether a frame may be believed, given its own bytes: where signatures are judged."""
 
-_Head = Callable[[bytes], tuple[int, int, int, int, int]]
 _Known = tuple[
-    int, _Head, int, Callable[[bytes], Values], bytes, type[Any], Callable[[Values], Any] | None
+    int,
+    int,
+    Callable[[bytes], tuple[int, ...]],
+    int,
+    Callable[[bytes], Values],
+    Values,
+    Callable[[Values], Values] | None,
+    type[Any],
 ]
-"""What length and id tell of a frame: its first four bytes as a number, the unpacker of its head
-and checksum, its checksum residue, the unpacker of its payload, the zeros that truncation took
-(with the checksum's place), its type and shape."""
+"""What length and id tell of a frame: its first four bytes and the upper two of its id as numbers,
+the unpacker of its head and checksum, its checksum residue, the unpacker of its payload, the values
+that truncation took, how values are gathered, its type."""
 
 
-def _checksum_marks() -> tuple[int, ...]:
+def _checksum_marks() -> tuple[list[int], list[int]]:
     """What each checksum adds to the residue of the frame that it stands in.
 
     A CRC is linear: feeding two bytes c into state s gives A2(s ^ c), where A1 and A2 advance a
     state by one and two zero bytes. A frame's checksum c is A1(s ^ extra), s being the state
     after its body. So over the whole frame, start byte and checksum included, the CRC is
     A2(s ^ K ^ c) with s = A1^-1(c) ^ extra and K by the length alone: a constant of length and id
-    XOR A1(c) ^ A2(c). That sum is what stands here; it is zero for c = 0.
+    XOR A1(c) ^ A2(c). That sum stands here, for c's low byte and for its high byte.
     """
-    zero = (mcrf4xx(b"\0", 0), mcrf4xx(b"\0\0", 0))
 
     def mark(c: int) -> int:
-        return mcrf4xx(b"\0", c) ^ mcrf4xx(b"\0\0", c) ^ zero[0] ^ zero[1]
+        return mcrf4xx(b"\0", c) ^ mcrf4xx(b"\0\0", c) ^ mcrf4xx(b"\0", 0) ^ mcrf4xx(b"\0\0", 0)
 
-    bits = [mark(1 << bit) for bit in range(16)]
-    marks = [0]
-    for bit in bits:
-        marks += [bit ^ other for other in marks]
-    return tuple(marks)
+    return [mark(low) for low in range(256)], [mark(high << 8) for high in range(256)]
 
 
-def _known(message_id: int, layout: Layout, length: int, marks: Sequence[int]) -> _Known:
+_EXTRAS = {number: bytes([kind.crc_extra]) for number, kind in dialect.mavlink_map.items()}
+"""CRC_EXTRA of every message of the dialect: with it even a frame that is not read is proven."""
+
+
+_MARKS = _checksum_marks()
+
+
+def _known(message_id: int, layout: Layout, length: int) -> _Known:
     """The entry for one id with a payload of `length` bytes."""
     body = bytes((length, 0, 0, 0, 0, 0)) + message_id.to_bytes(3, "little") + bytes(length)
     crc = mcrf4xx(body + bytes([layout.crc_extra]))
     sample = bytes([MAGIC_V2]) + body + crc.to_bytes(2, "little")
-    missing = layout.length - length
-    payload = layout.format.lstrip("<")
+    low, high = _MARKS
+    cut = truncated(layout, length)
+    unpack: Callable[[bytes], Values]
+    if cut is None:
+        whole, missing = Struct(f"<{_HEADER_V2}x{layout.format[1:]}"), layout.length - length
+
+        def unpack(data: bytes) -> Values:
+            return whole.unpack(data[:-2].ljust(len(data) - 2 + missing, b"\0"))
+
+        tail: Values = ()
+    else:
+        unpack, tail = Struct(f"<{_HEADER_V2}x{cut[0]}2x").unpack, cut[1]
     return (
         MAGIC_V2 | length << 8,
-        Struct(f"<IBBB{3 + length}xH").unpack,
-        mcrf4xx(sample) ^ marks[crc],
-        Struct(f"<{_HEADER_V2}x{payload}" + ("" if missing else "2x")).unpack,
-        bytes(missing),
+        message_id >> 8,
+        Struct(f"<IBBBxH{length}xBB").unpack,
+        mcrf4xx(sample) ^ low[crc & 0xFF] ^ high[crc >> 8],
+        unpack,
+        tail,
+        layout.gather,
         layout.kind,
-        layout.shape,
     )
 
 
@@ -106,27 +125,36 @@ def reader(layouts: Mapping[int, Layout]) -> Reader:
 
     It gives None for anything else, broken or not: a `Scanner` tells what that is.
     """
-    marks = _checksum_marks()
-    table: list[dict[bytes, _Known]] = [{} for _ in range(_WHOLE_V2 + 256)]
+    # by whole length, then by the lowest byte of the id
+    table: list[dict[int, _Known]] = [{} for _ in range(_WHOLE_V2 + 256)]
     for message_id, layout in layouts.items():
         for length in range(layout.length + 1):
-            known = _known(message_id, layout, length, marks)
-            table[_WHOLE_V2 + length][message_id.to_bytes(3, "little")] = known
+            # of two ids with one lowest byte, the second is left to the scanner
+            table[_WHOLE_V2 + length].setdefault(
+                message_id & 0xFF, _known(message_id, layout, length)
+            )
     # local names: this is the way of every message of the fleet
-    crc16, frame = mcrf4xx, Frame
+    crc16, frame, unsigned = mcrf4xx, Frame, False
+    low, high = _MARKS
 
     def read(data: bytes) -> Frame | None:
         try:
-            start, head, residue, unpack, zeros, kind, shape = table[len(data)][data[7:10]]
+            start, upper, head, residue, unpack, tail, gather, kind = table[len(data)][data[7]]
         except LookupError:
             return None
-        found, sequence, system, component, crc = head(data)
-        if found != start or crc16(data) ^ marks[crc] != residue:
+        found, sequence, system, component, above, crc_low, crc_high = head(data)
+        if (
+            found != start
+            or above != upper
+            or crc16(data) ^ low[crc_low] ^ high[crc_high] != residue
+        ):
             return None
-        values = unpack(data[:-2] + zeros if zeros else data)
-        if shape is None:
-            return frame(system, component, sequence, False, kind(*values))
-        return frame(system, component, sequence, False, shape(values))
+        values = unpack(data)
+        if tail:
+            values += tail
+        if gather is not None:
+            values = gather(values)
+        return frame(system, component, sequence, unsigned, kind(*values))
 
     return read
 
@@ -177,13 +205,17 @@ class Scanner:
         buffer = self._rest + data if self._rest else data
         frames: list[Frame] = []
         at, end = 0, len(buffer)
-        read = self._read if self._admit is None else None
+        read, admit = self._read, self._admit
         while at < end:
             magic = buffer[at]
-            if magic == MAGIC_V2 and read is not None and at + 1 < end:
+            if magic == MAGIC_V2 and at + 1 < end:
                 stop = at + buffer[at + 1] + _WHOLE_V2
-                if stop <= end and (frame := read(buffer[at:stop])) is not None:
-                    frames.append(frame)
+                whole = buffer[at:stop]
+                if stop <= end and (frame := read(whole)) is not None:
+                    if admit is None or admit(frame, whole):
+                        frames.append(frame)
+                    else:
+                        self.refused += 1
                     at = stop
                     continue
             if magic not in (MAGIC_V1, MAGIC_V2):
@@ -219,14 +251,20 @@ class Scanner:
             sequence, system, component = buffer[at + 2], buffer[at + 3], buffer[at + 4]
             message_id, signed = buffer[at + 5], False
         layout = self._layouts.get(message_id)
-        if layout is None:
-            return self._skip(buffer, at, size)
+        extra = _EXTRAS.get(message_id)
+        if extra is None:
+            # without CRC_EXTRA it cannot be proven, and a false start could swallow real frames
+            self.dropped += 1
+            return 1
         body_end = at + header + buffer[at + 1]
-        crc = mcrf4xx(buffer[at + 1 : body_end] + bytes((layout.crc_extra,)))
+        crc = mcrf4xx(buffer[at + 1 : body_end] + extra)
         if crc != int.from_bytes(buffer[body_end : body_end + _CRC_BYTES], "little"):
             self.broken += 1
             self.dropped += 1
             return 1
+        if layout is None:
+            self.skipped += 1
+            return size
         message = layout.make(buffer[at + header : body_end])
         frame = Frame(system, component, sequence, signed, message)
         if self._admit is None or self._admit(frame, buffer[at : at + size]):
@@ -234,19 +272,6 @@ class Scanner:
         else:
             self.refused += 1
         return size
-
-    def _skip(self, buffer: bytes, at: int, size: int) -> int:
-        """Pass by a frame of an id that is not read; returns the bytes used.
-
-        Without CRC_EXTRA the frame cannot be proven: a start byte inside garbage could swallow
-        real frames, so it counts only where another frame or nothing follows.
-        """
-        follows = at + size
-        if follows >= len(buffer) or buffer[follows] in (MAGIC_V1, MAGIC_V2):
-            self.skipped += 1
-            return size
-        self.dropped += 1
-        return 1
 
 
 def _frame_size(buffer: bytes, at: int) -> int:
