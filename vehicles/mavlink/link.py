@@ -12,18 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vehicles.errors import ConfigurationError, LinkError
-from vehicles.mavlink.wire import Frame, Scanner
+from vehicles.mavlink.routes import Routes
+from vehicles.mavlink.signing import Guard, Verdict
+from vehicles.mavlink.wire import Admit, Frame, Scanner, is_unread, read_frame
 from vehicles.port import Clock
 
 Receiver = Callable[[str, Frame], None]
 """Called with the link's specification and a frame. Must not block and must not raise."""
+Answer = Callable[[bytes], bool]
+"""Sends bytes to where a frame came from."""
 
 Address = tuple[str, int]
 
@@ -60,6 +65,39 @@ class LinkSpec:
         return cls(parts[0], parts[1], int(parts[2]))
 
 
+@dataclass(slots=True)
+class Post:
+    """What a link has to do with whoever is behind it.
+
+    `guards` holds the judge of every sysid that has a signing key on this link. `waken` makes a
+    signed frame that brings the clock of a vehicle up which has the key but stood without power.
+    `contested` hears of a sysid that two addresses claim.
+    """
+
+    receive: Receiver
+    guards: dict[int, Guard] = field(default_factory=dict)
+    contested: Callable[[int], None] = lambda _system: None
+    waken: Callable[[int], bytes | None] = lambda _system: None
+
+    def admit(self, frame: Frame, data: bytes, answer: Answer | None) -> bool:
+        """Whether a frame may be believed, by the key of its sysid; without a key: yes."""
+        guard = self.guards.get(frame.system)
+        if guard is None:
+            return True
+        verdict = guard.judge(data)
+        if verdict is Verdict.STALE and answer is not None:
+            wake = self.waken(frame.system)
+            if wake is not None:
+                answer(wake)
+        return verdict is Verdict.GOOD
+
+    def admitting(self, answer: Answer) -> Admit | None:
+        """The same for a scanner; None where no key is set on this link."""
+        if not self.guards:
+            return None
+        return lambda frame, data: self.admit(frame, data, answer)
+
+
 class Link(Protocol):
     """One transport."""
 
@@ -79,14 +117,17 @@ class Link(Protocol):
 class UdpLink:
     """A UDP server socket with many vehicles behind it."""
 
-    def __init__(self, name: str, spec: LinkSpec, receive: Receiver) -> None:
+    def __init__(self, name: str, spec: LinkSpec, post: Post, clock: Clock) -> None:
         self._name = name
         self._spec = spec
-        self._receive = receive
+        self._post = post
+        self._receive = post.receive
+        self._guards = post.guards
         self._socket: socket.socket | None = None
         self._peers: OrderedDict[Address, Scanner] = OrderedDict()
-        self._routes: dict[int, Address] = {}
+        self.routes = Routes(clock.monotonic_s, post.contested)
         self.unsent = 0
+        self.skipped = 0
 
     @property
     def address(self) -> Address:
@@ -118,16 +159,8 @@ class UdpLink:
 
     def send(self, system: int, data: bytes) -> bool:
         """To the last address that this vehicle spoke from."""
-        address = self._routes.get(system)
-        if address is None or self._socket is None:
-            return False
-        try:
-            self._socket.sendto(data, address)
-        except OSError:
-            # UDP may lose a frame anywhere; what matters is sent again by its protocol
-            self.unsent += 1
-            return False
-        return True
+        address = self.routes.by_system.get(system)
+        return address is not None and self._send_to(address, data)
 
     def close(self) -> None:
         """Stop reading and close the socket."""
@@ -137,23 +170,56 @@ class UdpLink:
             self._socket.close()
             self._socket = None
 
+    def _send_to(self, address: Address, data: bytes) -> bool:
+        if self._socket is None:
+            return False
+        try:
+            self._socket.sendto(data, address)
+        except OSError:
+            # UDP may lose a frame anywhere; what matters is sent again by its protocol
+            self.unsent += 1
+            return False
+        return True
+
     def _drain(self, server: socket.socket) -> None:
+        """Read until nothing waits: one turn of the event loop for many datagrams."""
+        # local names: this is the way of every message of the fleet
+        receive_from, receive, name = server.recvfrom, self._receive, self._name
+        by_system, contested = self.routes.by_system, self.routes.contested
+        guards = self._guards
         for _ in range(DRAIN_DATAGRAMS):
             try:
-                data, address = server.recvfrom(MAX_DATAGRAM_BYTES)
+                data, address = receive_from(MAX_DATAGRAM_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 # an ICMP answer to something sent earlier: it concerns that peer only
                 continue
-            for frame in self._scanner(address).feed(data):
-                self._routes[frame.system] = address
+            frame = read_frame(data)
+            if frame is None:
+                self._odd(data, address)
+                continue
+            system = frame.system
+            if system in guards and not self._post.admit(frame, data, None):
+                continue
+            known = by_system.get(system) == address and system not in contested
+            if known or self.routes.claim(system, address):
+                receive(name, frame)
+
+    def _odd(self, data: bytes, address: Address) -> None:
+        """A datagram that is not one unsigned frame of an id that is read."""
+        if is_unread(data):
+            self.skipped += 1
+            return
+        for frame in self._scanner(address).feed(data):
+            if self.routes.claim(frame.system, address):
                 self._receive(self._name, frame)
 
     def _scanner(self, address: Address) -> Scanner:
         scanner = self._peers.get(address)
         if scanner is None:
-            scanner = self._peers[address] = Scanner()
+            answer = functools.partial(self._send_to, address)
+            scanner = self._peers[address] = Scanner(self._post.admitting(answer))
             if len(self._peers) > MAX_PEERS:
                 self._peers.popitem(last=False)
         else:
@@ -164,10 +230,10 @@ class UdpLink:
 class TcpLink:
     """A TCP client; connects again when the other side goes away."""
 
-    def __init__(self, name: str, spec: LinkSpec, receive: Receiver, clock: Clock) -> None:
+    def __init__(self, name: str, spec: LinkSpec, post: Post, clock: Clock) -> None:
         self._name = name
         self._spec = spec
-        self._receive = receive
+        self._post = post
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self.unsent = 0
@@ -190,14 +256,14 @@ class TcpLink:
             reader, writer = await asyncio.open_connection(self._spec.host, self._spec.port)
         except OSError:
             return False
-        scanner = Scanner()
+        scanner = Scanner(self._post.admitting(self._write))
         heard = False
         self._writer = writer
         try:
             while data := await reader.read(65536):
                 for frame in scanner.feed(data):
                     heard = True
-                    self._receive(self._name, frame)
+                    self._post.receive(self._name, frame)
         except OSError:
             pass
         finally:
@@ -210,6 +276,9 @@ class TcpLink:
     def send(self, system: int, data: bytes) -> bool:
         """To the other end, which routes by target system; False while not connected."""
         del system
+        return self._write(data)
+
+    def _write(self, data: bytes) -> bool:
         writer = self._writer
         if writer is None or writer.transport.get_write_buffer_size() > TCP_WRITE_LIMIT_BYTES:
             self.unsent += 1
@@ -223,9 +292,11 @@ class TcpLink:
             self._writer.close()
 
 
-def make_link(name: str, receive: Receiver, clock: Clock) -> UdpLink | TcpLink:
+def make_link(name: str, post: Post | Receiver, clock: Clock) -> UdpLink | TcpLink:
     """The link that a specification names. Raises ConfigurationError."""
     spec = LinkSpec.parse(name)
+    if not isinstance(post, Post):
+        post = Post(post)
     if spec.kind == "udpin":
-        return UdpLink(name, spec, receive)
-    return TcpLink(name, spec, receive, clock)
+        return UdpLink(name, spec, post, clock)
+    return TcpLink(name, spec, post, clock)
