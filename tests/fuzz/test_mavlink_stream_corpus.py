@@ -27,3 +27,7 @@ def test_the_check_finds_a_scanner_that_loses_frames(monkeypatch: pytest.MonkeyP
 def test_a_frame_is_in_its_stream_as_it_was_made() -> None:
     program = bytes([7, 0, 9]) + bytes(range(9))
     assert frame_of(0, bytes(range(9)), 7, old=False, flags=0) in bytes(build(program).data)
+
+
+def test_a_cut_frame_that_the_next_byte_completes_counts_as_whole() -> None:
+    one_input(bytes.fromhex("febf002a00000300000000000000000060000000"))
