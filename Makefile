@@ -10,7 +10,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 endif
 
-.PHONY: help demo test check bench setup setup-dev console clean
+.PHONY: help demo test check bench fuzz setup setup-dev console clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -29,6 +29,10 @@ check: setup-dev  ## lint, format, types, import contracts, spelling
 
 bench: setup-dev  ## benchmarks, one JSON line each
 	$(BIN)/python -m tests.benchmarks
+
+fuzz: setup-dev  ## fuzz the MAVLink stream parser with atheris, a million inputs; FUZZ="-runs=N DIR" changes it
+	$(INSTALL) 'atheris>=3.0'
+	$(BIN)/python -m tests.fuzz.mavlink_stream $(or $(FUZZ),-runs=1000000 -max_len=2048)
 
 setup: $(VENV)/.run  ## what it takes to run
 setup-dev: $(VENV)/.dev  ## what it takes to develop

@@ -12,23 +12,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vehicles.errors import ConfigurationError, LinkError
-from vehicles.mavlink.wire import Frame, Scanner
+from vehicles.mavlink.routes import Routes
+from vehicles.mavlink.signing import Guard, Verdict
+from vehicles.mavlink.wire import Admit, Frame, Scanner, is_unread, read_frame
 from vehicles.port import Clock
 
 Receiver = Callable[[str, Frame], None]
 """Called with the link's specification and a frame. Must not block and must not raise."""
+Answer = Callable[[bytes], bool]
+"""Sends bytes to where a frame came from."""
 
 Address = tuple[str, int]
 
 DRAIN_DATAGRAMS = 256
 """Most datagrams read before other tasks run again."""
+BUSY_WINDOW_S = 0.005
+BUSY_DATAGRAMS = 20
+"""More than this in one window: the socket is read by a timer, many datagrams a turn, rather than
+at each datagram's own wake-up. A transfer item by item stays far below it and loses no time."""
+BUSY_TURN_S = 0.004
+QUIET_DATAGRAMS = 4
+"""Fewer than this in one turn: back to waking up."""
 MAX_PEERS = 4096
 """Addresses remembered; the one longest silent is forgotten first."""
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -60,6 +72,39 @@ class LinkSpec:
         return cls(parts[0], parts[1], int(parts[2]))
 
 
+@dataclass(slots=True)
+class Post:
+    """What a link has to do with whoever is behind it.
+
+    `guards` holds the judge of every sysid that has a signing key on this link. `waken` makes a
+    signed frame that brings the clock of a vehicle up which has the key but stood without power.
+    `contested` hears of a sysid that two addresses claim.
+    """
+
+    receive: Receiver
+    guards: dict[int, Guard] = field(default_factory=dict)
+    contested: Callable[[int], None] = lambda _system: None
+    waken: Callable[[int], bytes | None] = lambda _system: None
+
+    def admit(self, frame: Frame, data: bytes, answer: Answer | None) -> bool:
+        """Whether a frame may be believed, by the key of its sysid; without a key: yes."""
+        guard = self.guards.get(frame.system)
+        if guard is None:
+            return True
+        verdict = guard.judge(data)
+        if verdict is Verdict.STALE and answer is not None:
+            wake = self.waken(frame.system)
+            if wake is not None:
+                answer(wake)
+        return verdict is Verdict.GOOD
+
+    def admitting(self, answer: Answer) -> Admit | None:
+        """The same for a scanner; None where no key is set on this link."""
+        if not self.guards:
+            return None
+        return lambda frame, data: self.admit(frame, data, answer)
+
+
 class Link(Protocol):
     """One transport."""
 
@@ -79,14 +124,20 @@ class Link(Protocol):
 class UdpLink:
     """A UDP server socket with many vehicles behind it."""
 
-    def __init__(self, name: str, spec: LinkSpec, receive: Receiver) -> None:
+    def __init__(self, name: str, spec: LinkSpec, post: Post, clock: Clock) -> None:
         self._name = name
         self._spec = spec
-        self._receive = receive
+        self._post = post
+        self._receive = post.receive
+        self._guards = post.guards
         self._socket: socket.socket | None = None
         self._peers: OrderedDict[Address, Scanner] = OrderedDict()
-        self._routes: dict[int, Address] = {}
+        self.routes = Routes(clock.monotonic_s, post.contested)
+        self._window_s = 0.0
+        self._window_count = 0
+        self._turn: asyncio.TimerHandle | None = None
         self.unsent = 0
+        self.skipped = 0
 
     @property
     def address(self) -> Address:
@@ -110,7 +161,7 @@ class UdpLink:
                 self._name, f"cannot listen: {error.strerror}. Choose a free port of this machine"
             ) from error
         self._socket = server
-        asyncio.get_running_loop().add_reader(server.fileno(), self._drain, server)
+        asyncio.get_running_loop().add_reader(server.fileno(), self._readable, server)
 
     async def run(self) -> None:
         """The event loop reads the socket; nothing else is to be done."""
@@ -118,8 +169,22 @@ class UdpLink:
 
     def send(self, system: int, data: bytes) -> bool:
         """To the last address that this vehicle spoke from."""
-        address = self._routes.get(system)
-        if address is None or self._socket is None:
+        address = self.routes.by_system.get(system)
+        return address is not None and self._send_to(address, data)
+
+    def close(self) -> None:
+        """Stop reading and close the socket."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        if self._socket is not None:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def _send_to(self, address: Address, data: bytes) -> bool:
+        if self._socket is None:
             return False
         try:
             self._socket.sendto(data, address)
@@ -129,31 +194,70 @@ class UdpLink:
             return False
         return True
 
-    def close(self) -> None:
-        """Stop reading and close the socket."""
-        if self._socket is not None:
-            with contextlib.suppress(RuntimeError):
-                asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+    def _readable(self, server: socket.socket) -> None:
+        """A wake-up by the socket; where they come too fast, a timer takes over."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        if now_s - self._window_s > BUSY_WINDOW_S:
+            self._window_s, self._window_count = now_s, 0
+        self._window_count += self._drain(server)
+        if self._window_count >= BUSY_DATAGRAMS and self._socket is server:
+            loop.remove_reader(server.fileno())
+            self._turn = loop.call_later(BUSY_TURN_S, self._take_turn, server)
 
-    def _drain(self, server: socket.socket) -> None:
-        for _ in range(DRAIN_DATAGRAMS):
+    def _take_turn(self, server: socket.socket) -> None:
+        """A turn of the timer; where little came, back to wake-ups."""
+        loop = asyncio.get_running_loop()
+        busy = self._drain(server) >= QUIET_DATAGRAMS
+        if self._socket is not server:
+            return
+        if busy:
+            self._turn = loop.call_later(BUSY_TURN_S, self._take_turn, server)
+        else:
+            self._turn = None
+            self._window_count = 0
+            loop.add_reader(server.fileno(), self._readable, server)
+
+    def _drain(self, server: socket.socket) -> int:
+        """Read until nothing waits, one turn of the event loop for many; how many there were."""
+        # local names: this is the way of every message of the fleet
+        receive_from, receive, name = server.recvfrom, self._receive, self._name
+        by_system, contested = self.routes.by_system, self.routes.contested
+        guards = self._guards
+        for count in range(DRAIN_DATAGRAMS):
             try:
-                data, address = server.recvfrom(MAX_DATAGRAM_BYTES)
+                data, address = receive_from(MAX_DATAGRAM_BYTES)
             except BlockingIOError:
-                return
+                return count
             except OSError:
                 # an ICMP answer to something sent earlier: it concerns that peer only
                 continue
-            for frame in self._scanner(address).feed(data):
-                self._routes[frame.system] = address
+            frame = read_frame(data)
+            if frame is None:
+                self._odd(data, address)
+                continue
+            system = frame.system
+            if system in guards and not self._post.admit(frame, data, None):
+                continue
+            known = by_system.get(system) == address and system not in contested
+            if known or self.routes.claim(system, address):
+                receive(name, frame)
+        return DRAIN_DATAGRAMS
+
+    def _odd(self, data: bytes, address: Address) -> None:
+        """A datagram that is not one unsigned frame of an id that is read."""
+        if is_unread(data):
+            self.skipped += 1
+            return
+        for frame in self._scanner(address).feed(data):
+            if self.routes.claim(frame.system, address):
                 self._receive(self._name, frame)
 
     def _scanner(self, address: Address) -> Scanner:
         scanner = self._peers.get(address)
         if scanner is None:
-            scanner = self._peers[address] = Scanner()
+            answer = functools.partial(self._send_to, address)
+            scanner = self._peers[address] = Scanner(self._post.admitting(answer))
             if len(self._peers) > MAX_PEERS:
                 self._peers.popitem(last=False)
         else:
@@ -164,10 +268,10 @@ class UdpLink:
 class TcpLink:
     """A TCP client; connects again when the other side goes away."""
 
-    def __init__(self, name: str, spec: LinkSpec, receive: Receiver, clock: Clock) -> None:
+    def __init__(self, name: str, spec: LinkSpec, post: Post, clock: Clock) -> None:
         self._name = name
         self._spec = spec
-        self._receive = receive
+        self._post = post
         self._clock = clock
         self._writer: asyncio.StreamWriter | None = None
         self.unsent = 0
@@ -190,14 +294,14 @@ class TcpLink:
             reader, writer = await asyncio.open_connection(self._spec.host, self._spec.port)
         except OSError:
             return False
-        scanner = Scanner()
+        scanner = Scanner(self._post.admitting(self._write))
         heard = False
         self._writer = writer
         try:
             while data := await reader.read(65536):
                 for frame in scanner.feed(data):
                     heard = True
-                    self._receive(self._name, frame)
+                    self._post.receive(self._name, frame)
         except OSError:
             pass
         finally:
@@ -210,6 +314,9 @@ class TcpLink:
     def send(self, system: int, data: bytes) -> bool:
         """To the other end, which routes by target system; False while not connected."""
         del system
+        return self._write(data)
+
+    def _write(self, data: bytes) -> bool:
         writer = self._writer
         if writer is None or writer.transport.get_write_buffer_size() > TCP_WRITE_LIMIT_BYTES:
             self.unsent += 1
@@ -223,9 +330,11 @@ class TcpLink:
             self._writer.close()
 
 
-def make_link(name: str, receive: Receiver, clock: Clock) -> UdpLink | TcpLink:
+def make_link(name: str, post: Post | Receiver, clock: Clock) -> UdpLink | TcpLink:
     """The link that a specification names. Raises ConfigurationError."""
     spec = LinkSpec.parse(name)
+    if not isinstance(post, Post):
+        post = Post(post)
     if spec.kind == "udpin":
-        return UdpLink(name, spec, receive)
-    return TcpLink(name, spec, receive, clock)
+        return UdpLink(name, spec, post, clock)
+    return TcpLink(name, spec, post, clock)

@@ -1,8 +1,8 @@
-"""The MAVLink messages that are read, and how their payloads decode.
+"""The MAVLink messages that are read.
 
-Owns the message types and the decode table. Ids, lengths, checksum seeds and layouts come from
-pymavlink's ardupilotmega dialect at import, so they cannot drift from it; a field that the
-dialect names otherwise stops the import. Must not know frames, links or vehicles.
+Owns the message types and the table of what is read. How they decode comes from the dialect
+(`layout`); a field that the dialect names otherwise stops the import. Must not know frames, links
+or vehicles.
 
 Fields stand in wire order. Character arrays are str up to the first NUL (not ASCII: replaced),
 number arrays are tuples.
@@ -10,15 +10,12 @@ number arrays are tuples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from struct import Struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from pymavlink.dialects.v20 import ardupilotmega as dialect
+from vehicles.mavlink.layout import Layout, Record, layout_of
 
 
-class Heartbeat(NamedTuple):
+class Heartbeat(Record, frozen=True):
     """HEARTBEAT (0)."""
 
     custom_mode: int
@@ -29,7 +26,7 @@ class Heartbeat(NamedTuple):
     mavlink_version: int
 
 
-class SysStatus(NamedTuple):
+class SysStatus(Record, frozen=True):
     """SYS_STATUS (1)."""
 
     onboard_control_sensors_present: int
@@ -50,14 +47,14 @@ class SysStatus(NamedTuple):
     onboard_control_sensors_health_extended: int
 
 
-class SystemTime(NamedTuple):
+class SystemTime(Record, frozen=True):
     """SYSTEM_TIME (2)."""
 
     time_unix_usec: int
     time_boot_ms: int
 
 
-class ParamValue(NamedTuple):
+class ParamValue(Record, frozen=True):
     """PARAM_VALUE (22)."""
 
     param_value: float
@@ -67,7 +64,7 @@ class ParamValue(NamedTuple):
     param_type: int
 
 
-class GpsRawInt(NamedTuple):
+class GpsRawInt(Record, frozen=True):
     """GPS_RAW_INT (24)."""
 
     time_usec: int
@@ -88,7 +85,7 @@ class GpsRawInt(NamedTuple):
     yaw: int
 
 
-class GlobalPositionInt(NamedTuple):
+class GlobalPositionInt(Record, frozen=True):
     """GLOBAL_POSITION_INT (33)."""
 
     time_boot_ms: int
@@ -102,7 +99,7 @@ class GlobalPositionInt(NamedTuple):
     hdg: int
 
 
-class MissionRequest(NamedTuple):
+class MissionRequest(Record, frozen=True):
     """MISSION_REQUEST (40)."""
 
     seq: int
@@ -111,7 +108,7 @@ class MissionRequest(NamedTuple):
     mission_type: int
 
 
-class MissionCurrent(NamedTuple):
+class MissionCurrent(Record, frozen=True):
     """MISSION_CURRENT (42)."""
 
     seq: int
@@ -120,22 +117,22 @@ class MissionCurrent(NamedTuple):
     mission_mode: int
 
 
-class MissionCount(NamedTuple):
+class MissionCount(Record, frozen=True):
     """MISSION_COUNT (44)."""
 
-    count: int  # type: ignore[assignment]
+    count: int
     target_system: int
     target_component: int
     mission_type: int
 
 
-class MissionItemReached(NamedTuple):
+class MissionItemReached(Record, frozen=True):
     """MISSION_ITEM_REACHED (46)."""
 
     seq: int
 
 
-class MissionAck(NamedTuple):
+class MissionAck(Record, frozen=True):
     """MISSION_ACK (47)."""
 
     target_system: int
@@ -144,7 +141,7 @@ class MissionAck(NamedTuple):
     mission_type: int
 
 
-class MissionRequestInt(NamedTuple):
+class MissionRequestInt(Record, frozen=True):
     """MISSION_REQUEST_INT (51)."""
 
     seq: int
@@ -153,7 +150,7 @@ class MissionRequestInt(NamedTuple):
     mission_type: int
 
 
-class MissionItemInt(NamedTuple):
+class MissionItemInt(Record, frozen=True):
     """MISSION_ITEM_INT (73)."""
 
     param1: float
@@ -173,7 +170,7 @@ class MissionItemInt(NamedTuple):
     mission_type: int
 
 
-class CommandAck(NamedTuple):
+class CommandAck(Record, frozen=True):
     """COMMAND_ACK (77)."""
 
     command: int
@@ -184,7 +181,7 @@ class CommandAck(NamedTuple):
     target_component: int
 
 
-class BatteryStatus(NamedTuple):
+class BatteryStatus(Record, frozen=True):
     """BATTERY_STATUS (147)."""
 
     current_consumed: int
@@ -203,7 +200,7 @@ class BatteryStatus(NamedTuple):
     fault_bitmask: int
 
 
-class EkfStatusReport(NamedTuple):
+class EkfStatusReport(Record, frozen=True):
     """EKF_STATUS_REPORT (193)."""
 
     velocity_variance: float
@@ -215,7 +212,7 @@ class EkfStatusReport(NamedTuple):
     airspeed_variance: float
 
 
-class HomePosition(NamedTuple):
+class HomePosition(Record, frozen=True):
     """HOME_POSITION (242)."""
 
     latitude: int
@@ -231,14 +228,14 @@ class HomePosition(NamedTuple):
     time_usec: int
 
 
-class ExtendedSysState(NamedTuple):
+class ExtendedSysState(Record, frozen=True):
     """EXTENDED_SYS_STATE (245)."""
 
     vtol_state: int
     landed_state: int
 
 
-class StatusText(NamedTuple):
+class StatusText(Record, frozen=True):
     """STATUSTEXT (253)."""
 
     severity: int
@@ -269,7 +266,7 @@ Message: TypeAlias = (
     | StatusText
 )
 
-_TYPES: dict[str, type[Any]] = {
+_TYPES: dict[str, type[Record]] = {
     "HEARTBEAT": Heartbeat,
     "SYS_STATUS": SysStatus,
     "SYSTEM_TIME": SystemTime,
@@ -292,63 +289,8 @@ _TYPES: dict[str, type[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How one message decodes."""
-
-    name: str
-    length: int
-    crc_extra: bytes
-    unpack: Callable[[bytes], tuple[Any, ...]]
-    make: Callable[[tuple[Any, ...]], Message]
-
-
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0", 1)[0].decode("ascii", errors="replace")
-
-
-def _maker(
-    kind: type[Any], lengths: list[int], types: list[str]
-) -> Callable[[tuple[Any, ...]], Message]:
-    """The function from unpacked values to the message, by how its arrays stand."""
-    if not any(lengths):
-        plain: Callable[[tuple[Any, ...]], Message] = kind._make
-        return plain
-
-    def make(values: tuple[Any, ...]) -> Message:
-        fields: list[Any] = []
-        at = 0
-        for length, name in zip(lengths, types, strict=True):
-            if length and name != "char":
-                fields.append(values[at : at + length])
-                at += length
-            else:
-                fields.append(_text(values[at]) if length else values[at])
-                at += 1
-        message: Message = kind._make(fields)
-        return message
-
-    return make
-
-
-def _layout(name: str, kind: type[Any]) -> tuple[int, Layout]:
-    spec = getattr(dialect, f"MAVLink_{name.lower()}_message")
-    if tuple(spec.ordered_fieldnames) != kind._fields:
-        raise ImportError(
-            f"pymavlink's {name} has fields {spec.ordered_fieldnames}, not {kind._fields}: "
-            "use the pymavlink version that pyproject.toml names"
-        )
-    # array_lengths is in wire order, fieldtypes in declaration order
-    types = [spec.fieldtypes[spec.fieldnames.index(f)] for f in spec.ordered_fieldnames]
-    unpacker: Struct = spec.unpacker
-    layout = Layout(
-        name,
-        unpacker.size,
-        bytes([spec.crc_extra]),
-        unpacker.unpack,
-        _maker(kind, spec.array_lengths, types),
-    )
-    return int(spec.id), layout
+def _layout(name: str, kind: type[Record]) -> tuple[int, Layout]:
+    return layout_of(name, kind)
 
 
 LAYOUTS: dict[int, Layout] = dict(_layout(name, kind) for name, kind in _TYPES.items())
