@@ -150,7 +150,8 @@ def _window(hours: Hours, day: date, zone: ZoneInfo, place: tuple[float, float])
         raise RefereeError(
             "schedule", "windows", f"the sun has no {hours.start} or {hours.end} there on {day}"
         )
-    midnight_s = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - place[0] * 240.0
+    noon_s = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
+    midnight_s = noon_s - DAY_S / 2.0 - place[0] * 240.0
     limit_deg, morning = EVENTS[str(hours.start)]
     is_up = height_deg(midnight_s + DAY_S / 2.0, *place) > limit_deg
     return (midnight_s, midnight_s + DAY_S) if is_up is morning else None
@@ -160,5 +161,9 @@ def _moment(
     side: time | str, day: date, zone: ZoneInfo, place: tuple[float, float]
 ) -> float | None:
     if isinstance(side, str):
+        if zone.key not in {"UTC", "Etc/UTC"}:
+            # the solar day that holds the noon of this date: across the antimeridian it is another
+            noon_s = datetime.combine(day, time(12), zone).timestamp() + place[0] * 240.0
+            day = datetime.fromtimestamp(noon_s, UTC).date()
         return event_s(side, day, *place)
     return datetime.combine(day, side, zone).timestamp()
