@@ -45,11 +45,14 @@ def crossings(legs: Array, zones: ZoneSet) -> tuple[Ints, Ints]:
 
     `legs` (n, 4) are lon, lat, lon, lat in degrees, straight between; a leg's longitudes are
     continuous and may pass 180. A zone is its area, border included, whatever its kind, heights
-    or times; circles are geodesic. Raises FrameError for a number that is not finite.
+    or times; circles are geodesic. Raises FrameError for a number that is not finite and for a
+    latitude beyond 90 degrees.
     """
     legs = np.ascontiguousarray(legs, dtype=np.float64).reshape(-1, 4)
     if not np.isfinite(legs).all():
         raise FrameError("a leg to cross with zones has a coordinate that is not finite")
+    if (np.abs(legs[:, 1::2]) > 90.0).any():
+        raise FrameError("a leg to cross with zones has a latitude beyond 90 degrees")
     west, east = np.minimum(legs[:, 0], legs[:, 2]), np.maximum(legs[:, 0], legs[:, 2])
     south, north = np.minimum(legs[:, 1], legs[:, 3]), np.maximum(legs[:, 1], legs[:, 3])
     leg, zone, turn = zones.near(np.stack((west, south, east, north), axis=-1))

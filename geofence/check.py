@@ -178,6 +178,7 @@ class _Checker:
         if not self._active(zone, owner, begin, end):
             return None
         depth = max(self._depth_m(contacts, row) for row in rows)
+        unknown = self._unknown(zone, contacts.piece[rows])
         return Violation(
             zone_id=zone.zone_id,
             zone_name=zone.name,
@@ -188,7 +189,8 @@ class _Checker:
             exit=_position(contacts, last, end),
             depth_m=depth,
             reason=self._reason(owner, zone, float(contacts.distance_m[rows].min()), depth)
-            + self._unknown(zone, contacts.piece[rows]),
+            + (f"; {unknown}" if unknown else ""),
+            unknown=unknown,
         )
 
     def _unknown(self, zone: Zone, pieces: Ints) -> str:
@@ -198,7 +200,7 @@ class _Checker:
         else:
             bands = (self._relief.band(zone, int(piece), outer=True) for piece in pieces)
             unknown = next((band.unknown for band in bands if band.unknown), "")
-        return f"; {unknown}" if unknown else ""
+        return unknown
 
     def _reason(self, owner: PathLeg | Disc, zone: Zone, distance_m: float, depth: float) -> str:
         what = "leg" if isinstance(owner, PathLeg) else "disc"

@@ -26,10 +26,10 @@ import shapely
 from geofence.errors import PathError
 from geofence.frames import Array, LatLon, LocalFrame
 from geofence.kernel import Bools, Ints
+from geofence.meridian import frame_of, is_whole
 
 BUCKET_S = 40.0
 _BUCKET_OFFSET_M = 1e7
-_FRAME_STEP_DEG = 0.5
 _STILL_S = 1e-9
 
 
@@ -137,7 +137,7 @@ class _Slices:
 
 
 class TrackIndex:
-    """Many flights, immutable; their ids must differ.
+    """Many flights, immutable; their ids must differ. `about`: flights to be asked about as well.
 
     East-west distances are never taken too long: the frame is at a latitude as far from the equator
     as any flight comes, or up to half a degree farther.
@@ -148,20 +148,18 @@ class TrackIndex:
         tracks: Iterable[Track],
         separation: Separation | None = None,
         hubs: Sequence[Hub] = (),
+        about: Sequence[Track] = (),
     ) -> None:
         self.tracks: tuple[Track, ...] = tuple(tracks)
         self.separation = separation or Separation()
-        self.hubs = tuple(hubs)
+        self.hubs, self._about = tuple(hubs), bool(about)
         if len({track.track_id for track in self.tracks}) < len(self.tracks):
             raise PathError("two tracks of one index have the same id")
         self._frame: LocalFrame | None = None
         self._epoch_s = 0.0
         if not self.tracks:
             return
-        lonlat = np.concatenate([track.lonlat for track in self.tracks])
-        lat = float(lonlat[np.argmax(np.abs(lonlat[:, 1])), 1])
-        steps = math.copysign(math.ceil(abs(lat) / _FRAME_STEP_DEG), lat)
-        self._frame = LocalFrame(LatLon(steps * _FRAME_STEP_DEG, float(lonlat[0, 0])))
+        self._frame = frame_of([track.lonlat for track in (*self.tracks, *about)])
         first_s = min(float(track.t_s[0]) for track in self.tracks)
         self._epoch_s = math.floor(first_s / BUCKET_S) * BUCKET_S
         self._slices = self._cut(self.tracks)
@@ -187,6 +185,8 @@ class TrackIndex:
         """Every conflict of each of these with an indexed flight of another id, by its number."""
         if self._frame is None or not tracks:
             return ()
+        if not self._about and not is_whole([track.lonlat for track in tracks], self._frame):
+            return TrackIndex(self.tracks, self.separation, self.hubs, tracks).against(tracks)
         slices = self._cut(tracks)
         one, other = self._tree.query(self._boxed(slices))
         number = {track.track_id: i for i, track in enumerate(self.tracks)}

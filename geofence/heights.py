@@ -32,6 +32,9 @@ class Surroundings:
     """Heights of the ground, metres AMSL."""
     geoid: Grid | None = None
     """Heights of the geoid above the ellipsoid, metres."""
+    path_heights_known: bool = True
+    """False: the path's own heights AMSL are not known, as on a street over unknown ground. Then
+    no limit above sea level or the ellipsoid can be resolved."""
 
     def __post_init__(self) -> None:
         for name, value in (("ground_amsl_m", self.ground_amsl_m), ("geoid_m", self.geoid_m)):
@@ -48,7 +51,11 @@ class Surroundings:
             limit is not None
             and (
                 (limit.datum is Datum.AGL and self.terrain is not None)
-                or (limit.datum is Datum.WGS84 and self.geoid is not None)
+                or (
+                    limit.datum is Datum.WGS84
+                    and self.geoid is not None
+                    and self.path_heights_known
+                )
             )
             for limit in (zone.floor, zone.ceiling)
         )
@@ -106,6 +113,8 @@ def _limit(
     ground, geoid = surroundings.terrain, surroundings.geoid
     here = place or Place()
     match limit.datum:
+        case Datum.AMSL | Datum.WGS84 if not surroundings.path_heights_known:
+            missing = _no_street_height(ground)
         case Datum.AMSL:
             return limit.value_m, ""
         case Datum.AGL if ground is not None and math.isfinite(here.ground_m[0]):
@@ -127,6 +136,15 @@ def _limit(
         case _:
             missing = f"a {limit.datum} limit has no meaning in a zone"
     return unlimited, f"its {name} is {limit.value_m:g} m {limit.datum} and {missing}"
+
+
+def _no_street_height(ground: Grid | None) -> str:
+    if ground is not None:
+        return f"the terrain grid does not tell the ground here: {_reach(ground)}"
+    return (
+        "the height of the street above sea level is not known here: set ground_amsl_m or grid of "
+        "the terrain"
+    )
 
 
 def _reach(grid: Grid) -> str:

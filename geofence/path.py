@@ -140,6 +140,9 @@ class Violation:
     reason: str
     max_speed_mps: float | None = None
     """Where being too fast is all that is wrong: the zone's limit."""
+    unknown: str = ""
+    """What is missing to tell the zone's heights here; the zone is then taken as higher and lower
+    than it is."""
 
 
 @dataclass(frozen=True, slots=True)

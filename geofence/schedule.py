@@ -16,12 +16,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from geofence.frames import LatLon
-from geofence.sun import SUN_SLACK, SunEvent, solar_midnight, sun_moment
+from geofence.sun import SUN_SLACK, SunEvent, mean_time, solar_midnight, sun_moment
 
 WHOLE_WEEK = frozenset(range(7))
 ONE_DAY = timedelta(days=1)
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+_UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
+
+_FAR_DEG = 90.0
+"""Places on both sides of it lie about the antimeridian: zones are narrower than half the globe."""
 
 Span = tuple[datetime, datetime]
 """A half-open interval [begin, end)."""
@@ -35,7 +40,8 @@ class Window:
     """
 
     days: frozenset[int] = WHOLE_WEEK
-    """0 is Monday, as datetime.weekday(). A daylight event is of the solar day of that date."""
+    """0 is Monday, as datetime.weekday(). A daylight event is of the solar day of that date, by a
+    clock zone of the one that holds the date's noon there."""
     start: time | SunEvent = time(0)
     end: time | SunEvent = time(0)
 
@@ -93,39 +99,70 @@ class Schedule:
         while day <= last:
             for window in self.windows:
                 if day.weekday() in window.days:
-                    span = (
-                        self._sun_span(window, day, zone, outer=outer)
-                        if window.has_sun
-                        else _clock_span(window, day, zone, outer=outer)
-                    )
-                    if span is not None:
-                        yield span
+                    if window.has_sun:
+                        spans = [
+                            self._sun_span(window, day, days, outer=outer)
+                            for days in self._solar_days(window, day, outer=outer)
+                        ]
+                    else:
+                        spans = [_clock_span(window, day, zone, outer=outer)]
+                    yield from (span for span in spans if span is not None)
             day += ONE_DAY
 
-    def _sun_span(self, window: Window, day: date, zone: ZoneInfo, *, outer: bool) -> Span | None:
-        starts = self._moments(window.start, day, zone)
-        ends = self._moments(window.end, day, zone)
+    def _solar_days(self, window: Window, day: date, *, outer: bool) -> list[tuple[date, ...]]:
+        """The solar day that a date means, at each of the places; several where it may mean two.
+
+        By a clock zone it is the one that holds the zone's noon. By UTC it is the one of the same
+        date; across the antimeridian that is one or another a day apart.
+        """
+        if self.timezone not in _UTC_NAMES:
+            noon = datetime.combine(day, time(12), ZoneInfo(self.timezone)).astimezone(UTC)
+            return [tuple((noon + mean_time(place)).date() for place in self.places)]
+        east = [place.lon_deg > 0.0 for place in self.places]
+        across = any(abs(place.lon_deg) > _FAR_DEG for place in self.places)
+        if not across or all(east) or not any(east):
+            return [(day,) * len(self.places)]
+        before = tuple(day if is_east else day - ONE_DAY for is_east in east)
+        if window.days == WHOLE_WEEK:
+            return [before]
+        # shorter than either is neither
+        return [before, tuple(each + ONE_DAY for each in before)] if outer else []
+
+    def _sun_span(
+        self, window: Window, day: date, days: tuple[date, ...], *, outer: bool
+    ) -> Span | None:
+        zone = ZoneInfo(self.timezone)
+        starts = self._moments(window.start, day, days)
+        ends = self._moments(window.end, day, days)
+        next_days = tuple(each + ONE_DAY for each in days)
         if outer:
             if ends is not None and starts is not None and ends[0] <= starts[-1]:
-                ends = self._moments(window.end, day + ONE_DAY, zone)
+                ends = self._moments(window.end, day + ONE_DAY, next_days)
             if starts is None or ends is None:
-                midnights = [solar_midnight(day, place) for place in self.places]
+                midnights = [
+                    solar_midnight(each, place)
+                    for each, place in zip(days, self.places, strict=True)
+                ]
                 midnights += _readings(day, time(0), zone)
                 return min(midnights), max(midnights) + (1 + _is_night(window)) * ONE_DAY
             return starts[0], ends[-1]
         if _is_night(window):
-            ends = self._moments(window.end, day + ONE_DAY, zone)
+            ends = self._moments(window.end, day + ONE_DAY, next_days)
         if starts is None or ends is None or ends[0] <= starts[-1]:
             return None
         return starts[-1], ends[0]
 
-    def _moments(self, side: time | SunEvent, day: date, zone: ZoneInfo) -> list[datetime] | None:
+    def _moments(
+        self, side: time | SunEvent, day: date, days: tuple[date, ...]
+    ) -> list[datetime] | None:
         """Every reading of a side in order; None where the sun gives none."""
         if not isinstance(side, SunEvent):
-            return sorted(_readings(day, side, zone))
+            return sorted(_readings(day, side, ZoneInfo(self.timezone)))
         if not self.places:
             raise ValueError("a schedule with daylight events needs the places they are seen from")
-        seen = [sun_moment(side, day, place) for place in self.places]
+        seen = [
+            sun_moment(side, each, place) for each, place in zip(days, self.places, strict=True)
+        ]
         found = [moment for moment in seen if moment is not None]
         # one corner without the event is doubt for the whole zone
         if len(found) < len(seen):

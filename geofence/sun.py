@@ -42,7 +42,7 @@ def sun_moment(event: SunEvent, day: date, place: LatLon) -> datetime | None:
     UTC), so a sunset belongs to the day of the noon before it at any longitude.
     """
     observer = Observer(place.lat_deg, place.lon_deg, 0.0)
-    local = timezone(timedelta(minutes=round(place.lon_deg * 4.0)))
+    local = timezone(mean_time(place))
     try:
         match event:
             case SunEvent.BMCT:
@@ -58,7 +58,12 @@ def sun_moment(event: SunEvent, day: date, place: LatLon) -> datetime | None:
     return found.astimezone(UTC)
 
 
+def mean_time(place: LatLon) -> timedelta:
+    """How far local mean time is ahead of UTC: four minutes a degree, whole minutes."""
+    return timedelta(minutes=round(place.lon_deg * 4.0))
+
+
 def solar_midnight(day: date, place: LatLon) -> datetime:
     """When the mean solar day begins at the place, in UTC."""
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return begin - timedelta(minutes=round(place.lon_deg * 4.0))
+    return begin - mean_time(place)

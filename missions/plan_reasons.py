@@ -115,6 +115,8 @@ def _zone_reason(violation: Violation, zones: ZoneSet) -> Reason:
         text = f"{what} covers the pad {depth}"
     else:
         text = f"{violation.label} would cut {what} {depth}"
+    if violation.unknown:
+        text = f"{text}; {violation.unknown}"
     return Reason(
         code="zone" if violation.max_speed_mps is None else "speed",
         text=text,

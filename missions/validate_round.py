@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
+from geofence.check import Disc, FlightPath, PathLeg, Surroundings, Verdict, check
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
@@ -212,7 +212,10 @@ def _over_cells(
 
 
 def ground_m(place: LatLon, surroundings: Surroundings) -> float:
-    """Height of the street in metres AMSL; where nobody knows it, the flat ground's, or 0."""
+    """Height of the street in metres AMSL; where nobody knows it, the flat ground's, or 0.
+
+    That stands for a height that is not known: check_street asks no zone about it.
+    """
     known = surroundings.ground_at(place)
     return (surroundings.ground_amsl_m or 0.0) if known is None else known
 
@@ -235,6 +238,51 @@ def _heights(
     step_m = max(rules.high_m, -rules.low_m, _LEVEL_M)
     count = math.ceil((high_m - low_m) / step_m)
     return tuple(low_m + (high_m - low_m) * number / count for number in range(count + 1))
+
+
+def check_street(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict:
+    """`check`, where the ground is known and where it is not.
+
+    Over unknown ground the robot's height above sea level is not known either: a limit there that
+    is not above ground is taken as none, and the violation says what is missing.
+    """
+    legs, discs = ([_is_known(p, surroundings) for p in ps] for ps in (path.legs, path.discs))
+    if all(legs) and all(discs):
+        return check(path, zones, surroundings)
+    blind = replace(surroundings, path_heights_known=False)
+    found = [
+        check(
+            replace(
+                path,
+                legs=tuple(leg for leg, at in zip(path.legs, legs, strict=True) if at is known),
+                discs=tuple(
+                    disc for disc, at in zip(path.discs, discs, strict=True) if at is known
+                ),
+            ),
+            zones,
+            over,
+        )
+        for known, over in ((True, surroundings), (False, blind))
+    ]
+    near = [verdict for verdict in found if verdict.clearance_m is not None]
+    nearest = min(near, key=lambda verdict: verdict.clearance_m or 0.0, default=found[0])
+    violations = [violation for verdict in found for violation in verdict.violations]
+    return Verdict(
+        allowed=all(verdict.allowed for verdict in found),
+        zones_version=zones.version,
+        violations=tuple(sorted(violations, key=lambda violation: violation.index)),
+        advisories=tuple(advisory for verdict in found for advisory in verdict.advisories),
+        clearance_m=nearest.clearance_m,
+        nearest_zone_id=nearest.nearest_zone_id,
+    )
+
+
+def _is_known(part: PathLeg | Disc, surroundings: Surroundings) -> bool:
+    if isinstance(part, Disc):
+        return surroundings.ground_at(part.center) is not None
+    if surroundings.terrain is None:
+        return surroundings.ground_amsl_m is not None
+    return surroundings.terrain.profile(part.start, part.end) is not None
 
 
 def _late(depart_at: datetime, at_s: float, rules: RoundRules) -> datetime:
@@ -265,7 +313,7 @@ def validate_round(
         speed_mps=checks.speed_mps,
         traits=checks.traits,
     )
-    verdict = check(path, zones, surroundings)
+    verdict = check_street(path, zones, surroundings)
     reasons = (
         *zone_reasons(verdict.violations, zones),
         *_load(mission, driven, checks),

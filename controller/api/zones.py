@@ -38,15 +38,19 @@ async def put_zones(
     profile: Annotated[str, Query(pattern=r"^[a-z0-9-]{1,40}$")] = "waypost",
     form: Annotated[str, Query(alias="format", pattern=r"^[a-z0-9]{1,20}$")] = "auto",
     unknown: Unknown = "refuse",
+    timezone: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] = None,
 ) -> dict[str, Any]:
     """All or nothing: one bad feature and the old set stays; every bad one is listed.
 
     The body may be GeoJSON, ED-269, ED-318, OpenAir or KML; `format` names it where its content
     shall not tell. With `unknown=forbid` the area of what is not understood is forbidden instead.
+    `timezone` (IANA) is of times that have no offset from UTC.
     """
     data = await request.body()
     try:
-        zones = await asyncio.to_thread(read_any, data, form=form, profile=profile, unknown=unknown)
+        zones = await asyncio.to_thread(
+            read_any, data, form=form, profile=profile, unknown=unknown, timezone=timezone
+        )
         stored = await ctx.desk.replace_zones(zones, by=actor.name)
     except ZoneFileError as error:
         raise _refused(error.errors) from error
@@ -57,7 +61,7 @@ async def put_zones(
             422,
             "validation",
             str(error),
-            next_step="name a format and a profile that exist, or leave them out",
+            next_step="name a format, a profile and a timezone that exist, or leave them out",
             errors=[FieldError("profile", str(error))],
         ) from error
     response.headers[VERSION] = stored.version

@@ -325,6 +325,13 @@ UnknownZones = Annotated[
         help="what cannot be understood: refuse the file, or forbid its area to all, always",
     ),
 ]
+ZoneTimes = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        help="of times in the file that have no offset from UTC, as Europe/Helsinki",
+    ),
+]
 
 
 @zones_app.command("import")
@@ -334,6 +341,7 @@ def zones_import(
     form: ZoneFormat = "auto",
     profile: Profile = "waypost",
     unknown: UnknownZones = "refuse",
+    timezone: ZoneTimes = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
@@ -343,7 +351,7 @@ def zones_import(
     """
     from controller.cli import zones
 
-    how = zones.Reading(form, profile, unknown)
+    how = zones.Reading(form, profile, unknown, timezone)
     zones.import_zones(file, how=how, url=url, as_json=as_json)
 
 
@@ -370,12 +378,14 @@ def zones_check(
     form: ZoneFormat = "auto",
     profile: Profile = "waypost",
     unknown: UnknownZones = "refuse",
+    timezone: ZoneTimes = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a file of zones; needs no controller."""
     from controller.cli import zones
 
-    zones.check(file, how=zones.Reading(form, profile, unknown), as_json=as_json)
+    how = zones.Reading(form, profile, unknown, timezone)
+    zones.check(file, how=how, as_json=as_json)
 
 
 @mission_app.callback()

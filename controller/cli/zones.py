@@ -36,12 +36,21 @@ class Reading:
     form: str = "auto"
     profile: str = "waypost"
     unknown: Unknown = "refuse"
+    timezone: str | None = None
+    """Of times without an offset."""
 
 
 def _checked(file: Path, how: Reading) -> tuple[bytes, tuple[Zone, ...]]:
     data = _read(file)
     try:
-        zones = read_any(data, file.name, form=how.form, profile=how.profile, unknown=how.unknown)
+        zones = read_any(
+            data,
+            file.name,
+            form=how.form,
+            profile=how.profile,
+            unknown=how.unknown,
+            timezone=how.timezone,
+        )
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
@@ -53,7 +62,9 @@ def _checked(file: Path, how: Reading) -> tuple[bytes, tuple[Zone, ...]]:
         ) from error
     except ValueError as error:
         raise CliError(
-            str(error), status=EXIT_INPUT, next_step="name one of them with --format or --profile"
+            str(error),
+            status=EXIT_INPUT,
+            next_step="name one of them with --format, --profile or --timezone",
         ) from error
     return data, zones
 
@@ -121,7 +132,13 @@ def _told(changes: ZoneSetDiff) -> dict[str, Any]:
 def import_zones(file: Path, *, how: Reading, url: str, as_json: bool) -> None:
     """PUT a file's zones in the place of those in force."""
     data, zones = _checked(file, how)
-    params = {"profile": how.profile, "format": how.form, "unknown": how.unknown}
+    params: dict[str, str] = {
+        "profile": how.profile,
+        "format": how.form,
+        "unknown": how.unknown,
+    }
+    if how.timezone is not None:
+        params["timezone"] = how.timezone
     with Client(url) as client:
         told = client.put(at("v1", "zones"), data, **params)
     if as_json:

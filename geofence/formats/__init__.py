@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from geofence.formats import ed269, ed318, geojson, kml, openair
+from geofence.formats.fields import check_timezone
 from geofence.formats.files import NOT_UNDERSTOOD, Unknown, decode_json, decode_text, refused
 from geofence.zones import Zone
 
@@ -29,24 +30,28 @@ def read_any(
     form: str = "auto",
     profile: str = "waypost",
     unknown: Unknown = "refuse",
+    timezone: str | None = None,
 ) -> tuple[Zone, ...]:
     """The zones of a file in any of FORMATS; `form` names it where its content shall not tell.
 
-    `name` (of the file) is for messages alone. `profile` is of GeoJSON. Raises ZoneFileError with
-    every fault found, ValueError for a format or profile that does not exist.
+    `name` (of the file) is for messages alone. `profile` is of GeoJSON. `timezone` (IANA) is of
+    times without an offset in ED-269, ED-318 and KML; our GeoJSON names its own, OpenAir has none.
+    Raises ZoneFileError with every fault found, ValueError for a format, profile or time zone
+    that does not exist.
     """
+    check_timezone(timezone)
     chosen = format_of(data, name) if form == "auto" else form
     match chosen:
         case "geojson":
             return geojson.read_zones(data, profile=profile, unknown=unknown)
         case "ed269":
-            return ed269.read_zones(data, unknown=unknown)
+            return ed269.read_zones(data, unknown=unknown, timezone=timezone)
         case "ed318":
-            return ed318.read_zones(data, unknown=unknown)
+            return ed318.read_zones(data, unknown=unknown, timezone=timezone)
         case "openair":
             return openair.read_zones(data, unknown=unknown)
         case "kml":
-            return kml.read_zones(data, unknown=unknown)
+            return kml.read_zones(data, unknown=unknown, timezone=timezone)
         case _:
             raise ValueError(f"no zone format {form!r}: use auto or one of {', '.join(FORMATS)}")
 

@@ -3,8 +3,16 @@
 Owns the layout of chapter 8's UASZoneVersion: `restriction` and `type` (what ED-318 calls type
 and variant), `applicability` with `permanent`, and `geometry`, a list of airspace volumes with
 `horizontalProjection` (Polygon, or Circle with center and radius), limits that are texts, numbers
-or null, and `uomDimensions` M or FT, which is the unit of the radius too. Reads lists named
-`UASZoneList` or `features`. Must not know other formats.
+or null, and their unit, `uomDimensions`, M or FT. Reads lists named `UASZoneList` or `features`.
+Must not know other formats.
+
+The text of ED-269 is not public. Names, types and enumerations are those of InterUSS
+(uas_standards, eurocae_ed269.py: radius a number above 0, uomDimensions M or FT) and of FOCA's
+model UASGeographicalZone_V1; positions are [longitude, latitude], as in every published file.
+Whether uomDimensions is the unit of a radius too, public readers do not agree: OpenUTM's
+flight-blender takes metres whatever it says, others convert feet. So a radius beside M is metres,
+and a circle beside FT is refused, or, where the operator has what is not understood forbidden,
+forbidden to the larger of the two, in metres. Volumes of polygons may be in feet.
 
 What is null is absent. A limit that is absent, or an upper one of 99999, is none. Texts have no
 language here: they are kept as of an undetermined one, and of several languages the English is
@@ -34,7 +42,7 @@ from geofence.formats.authority import (
     read_limits,
     source_of,
 )
-from geofence.formats.fields import Faults, is_number
+from geofence.formats.fields import Faults, check_timezone
 from geofence.formats.files import MAX_FEATURES, Gathering, Unknown, decode_json, refused
 from geofence.formats.shapes import read_areas
 from geofence.schedule import ALWAYS
@@ -64,12 +72,17 @@ _MAX_VOLUMES = 10_000
 _NO_LANGUAGE = "und"
 
 
-def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone, ...]:
+def read_zones(
+    data: bytes | str, *, unknown: Unknown = "refuse", timezone: str | None = None
+) -> tuple[Zone, ...]:
     """The zones of an ED-269 list; a zone of several volumes becomes `id#1`, `id#2` ...
 
-    Raises ZoneFileError with every fault found (identifier, field, reason). With
-    `unknown="forbid"` a zone whose area alone is understood becomes a no-fly zone there.
+    `timezone` (IANA) is of the times that have no offset; without it they are refused. Raises
+    ZoneFileError with every fault found (identifier, field, reason), ValueError for a `timezone`
+    that is none. With `unknown="forbid"` a zone whose area alone is understood becomes a no-fly
+    zone there.
     """
+    check_timezone(timezone)
     gathering = Gathering(unknown)
     for number, item in enumerate(_list(decode_json(data, strict=True)), start=1):
         if not isinstance(item, Mapping):
@@ -80,7 +93,7 @@ def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone,
         zone_id = identifier if isinstance(identifier, str) and identifier else f"#{number}"
         shape, faults = Faults(), Faults()
         layers = _layers(zone_id, told.get("geometry"), shape, faults)
-        zones = _zones(zone_id, told, layers, faults)
+        zones = _zones(zone_id, told, layers, faults, timezone)
         areas = [] if shape.found else [layer.area for layer in layers]
         faults.found = shape.found + faults.found
         gathering.add(number, zone_id, zones, areas, faults)
@@ -90,6 +103,8 @@ def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone,
 def _list(document: Any) -> list[Any]:
     if not isinstance(document, Mapping) or document.get("type") == "FeatureCollection":
         raise refused("UASZoneList", "not an ED-269 object with a UASZoneList")
+    if {"UASZoneList", "features"} <= set(document):
+        raise refused("UASZoneList", "it stands beside features: two lists in one file")
     found = document.get("UASZoneList", document.get("features"))
     if not isinstance(found, list):
         raise refused("UASZoneList", "no list of zones")
@@ -108,7 +123,11 @@ def _without_null(value: Any) -> Any:
 
 
 def _zones(
-    zone_id: str, told: Mapping[str, Any], layers: list[Layer], faults: Faults
+    zone_id: str,
+    told: Mapping[str, Any],
+    layers: list[Layer],
+    faults: Faults,
+    timezone: str | None,
 ) -> list[Zone]:
     for key in sorted(set(told) - _KNOWN):
         faults.add(zone_id, key, f"unknown property: ED-269 has {', '.join(sorted(_KNOWN))}")
@@ -118,7 +137,9 @@ def _zones(
         known = ", ".join(_RESTRICTIONS)
         faults.add(zone_id, "restriction", f"{restriction!r} is unknown: use one of {known}")
     words = _words(zone_id, told, faults)
-    schedule = read_periods(zone_id, "applicability", told.get("applicability"), faults)
+    schedule = read_periods(
+        zone_id, "applicability", told.get("applicability"), faults, timezone=timezone
+    )
     if faults.found or not layers:
         return []
     kind = _RESTRICTIONS[str(restriction)]
@@ -183,13 +204,20 @@ def _volume(
         faults.add(zone_id, f"{where}.{key}", f"unknown key: use {', '.join(sorted(_VOLUME))}")
     unit = volume.get("uomDimensions")
     projection = volume.get("horizontalProjection")
+    circle = isinstance(projection, Mapping) and projection.get("type") == "Circle"
     if not isinstance(unit, str) or unit not in _UNITS:
         # a radius without its unit is no area
-        circle = isinstance(projection, Mapping) and projection.get("type") == "Circle"
         into = shape if circle else faults
         into.add(zone_id, f"{where}.uomDimensions", f"{unit!r} is unknown: use M or FT")
         unit = "M"
-    areas = _areas(zone_id, f"{where}.horizontalProjection", projection, _UNITS[unit], shape)
+    elif circle and unit != "M":
+        faults.add(
+            zone_id,
+            f"{where}.uomDimensions",
+            "readers of ED-269 do not agree whether the radius is in feet here or in metres: "
+            "give the volume of a circle in M",
+        )
+    areas = _areas(zone_id, f"{where}.horizontalProjection", projection, shape)
     floor, ceiling = read_limits(
         zone_id,
         where,
@@ -214,16 +242,14 @@ def _number(zone_id: str, field: str, value: Any, faults: Faults) -> Any:
     return None
 
 
-def _areas(zone_id: str, where: str, value: Any, unit_m: float, shape: Faults) -> list[Area]:
+def _areas(zone_id: str, where: str, value: Any, shape: Faults) -> list[Area]:
     if not isinstance(value, Mapping):
         shape.add(zone_id, where, "no object with type and coordinates or center")
         return []
     match value.get("type"):
         case "Circle":
-            radius: Any = value.get("radius")
             point = {"type": "Point", "coordinates": value.get("center")}
-            radius_m = float(radius) * unit_m if is_number(radius) else radius
-            return read_areas(zone_id, point, radius_m, shape)
+            return read_areas(zone_id, point, value.get("radius"), shape)
         case "Polygon":
             return read_areas(zone_id, value, None, shape)
         case kind:

@@ -30,7 +30,7 @@ from geofence.formats.authority import (
     read_limits,
     source_of,
 )
-from geofence.formats.fields import Faults, read_moment
+from geofence.formats.fields import Faults, check_timezone, read_moment
 from geofence.formats.files import MAX_FEATURES, Gathering, Unknown, decode_json, refused
 from geofence.formats.shapes import read_areas
 from geofence.frames import Altitude, LatLon
@@ -46,16 +46,21 @@ _UNITS = {"m": 1.0, "ft": FOOT_M}
 _MAX_LAYERS = 10_000
 
 
-def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone, ...]:
+def read_zones(
+    data: bytes | str, *, unknown: Unknown = "refuse", timezone: str | None = None
+) -> tuple[Zone, ...]:
     """The zones of an ED-318 collection; a feature of several layers becomes `id#1`, `id#2` ...
 
-    Raises ZoneFileError with every fault found (identifier, field, reason). With
-    `unknown="forbid"` a feature whose area alone is understood becomes a no-fly zone there.
+    `timezone` (IANA) is of the times that have no offset; without it they are refused. Raises
+    ZoneFileError with every fault found (identifier, field, reason), ValueError for a `timezone`
+    that is none. With `unknown="forbid"` a feature whose area alone is understood becomes a
+    no-fly zone there.
     """
+    check_timezone(timezone)
     document = decode_json(data, strict=True)
     features = _features(document)
     gathering = Gathering(unknown)
-    _check_metadata(document.get("metadata"), gathering)
+    _check_metadata(document.get("metadata"), gathering, timezone)
     for number, feature in enumerate(features, start=1):
         if not isinstance(feature, Mapping) or feature.get("type") != "Feature":
             gathering.fault(f"#{number}", "type", "not a Feature object")
@@ -68,7 +73,7 @@ def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone,
         layers = _layers(zone_id, feature.get("geometry"), geometry_faults, faults)
         if not isinstance(properties, Mapping):
             faults.add(zone_id, "properties", "no properties object")
-        zones = _zones(zone_id, told, layers, geometry_faults, faults)
+        zones = _zones(zone_id, told, layers, geometry_faults, faults, timezone=timezone)
         areas = [] if geometry_faults.found else [layer.area for layer in layers]
         faults.found = geometry_faults.found + faults.found
         gathering.add(number, zone_id, zones, areas, faults)
@@ -79,6 +84,8 @@ def _features(document: Any) -> list[Any]:
     if not isinstance(document, Mapping) or document.get("type") != "FeatureCollection":
         raise refused("type", "not a GeoJSON FeatureCollection, as ED-318 is")
     features = document.get("features")
+    if "UASZoneList" in document:
+        raise refused("UASZoneList", "it stands beside features: two lists in one file")
     if not isinstance(features, list):
         raise refused("features", "no list of features")
     if len(features) > MAX_FEATURES:
@@ -86,7 +93,7 @@ def _features(document: Any) -> list[Any]:
     return features
 
 
-def _check_metadata(value: Any, gathering: Gathering) -> None:
+def _check_metadata(value: Any, gathering: Gathering, timezone: str | None) -> None:
     if value is None:
         return
     if not isinstance(value, Mapping):
@@ -94,7 +101,7 @@ def _check_metadata(value: Any, gathering: Gathering) -> None:
         return
     faults = Faults()
     for key in ("validFrom", "validTo", "issued"):
-        read_moment("file", f"metadata.{key}", value.get(key), faults)
+        read_moment("file", f"metadata.{key}", value.get(key), faults, timezone=timezone)
     for error in faults.found:
         gathering.fault(error.feature, error.field, error.reason)
 
@@ -105,6 +112,8 @@ def _zones(
     layers: list[Layer],
     geometry_faults: Faults,
     faults: Faults,
+    *,
+    timezone: str | None,
 ) -> list[Zone]:
     for key in sorted(set(told) - _PROPERTIES):
         faults.add(zone_id, key, f"unknown property: ED-318 has {', '.join(sorted(_PROPERTIES))}")
@@ -114,9 +123,8 @@ def _zones(
         faults.add(zone_id, "type", f"{kind!r} is unknown: use one of {', '.join(KINDS)}")
     words = {key: told[key] for key in _WORDS if key in told}
     check_words(zone_id, words, faults)
-    schedule = read_periods(
-        zone_id, "limitedApplicability", told.get("limitedApplicability"), faults
-    )
+    key = "limitedApplicability"
+    schedule = read_periods(zone_id, key, told.get(key), faults, timezone=timezone)
     if faults.found or geometry_faults.found:
         return []
     return build_zones(source_of("ed318", told, str(kind), words), words, layers, schedule)

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -145,8 +145,20 @@ def _is_timezone(value: Any) -> bool:
     return True
 
 
-def read_moment(zone_id: str, field: str, value: Any, faults: Faults) -> datetime | None:
-    """An ISO 8601 time with its offset from UTC, or None."""
+def read_moment(
+    zone_id: str,
+    field: str,
+    value: Any,
+    faults: Faults,
+    *,
+    timezone: str | None = None,
+    late: bool = False,
+) -> datetime | None:
+    """An ISO 8601 time with its offset from UTC, or None.
+
+    Without an offset it is in `timezone`; where that is None too, it is a fault. A local time that
+    a clock change skips or doubles is the earlier one, or with `late` the later.
+    """
     if value is None:
         return None
     try:
@@ -154,10 +166,26 @@ def read_moment(zone_id: str, field: str, value: Any, faults: Faults) -> datetim
     except (TypeError, ValueError):
         faults.add(zone_id, field, f"{value!r} is not an ISO 8601 time")
         return None
-    if moment.tzinfo is None:
+    if moment.tzinfo is not None:
+        return moment
+    if timezone is None:
         faults.add(zone_id, field, f"{value!r} has no offset from UTC: add Z or +hh:mm")
         return None
-    return moment
+    local = moment.replace(tzinfo=ZoneInfo(timezone))
+    try:
+        readings = [local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+    except OverflowError:
+        faults.add(zone_id, field, f"{value!r} is no time that can be reckoned with")
+        return None
+    return max(readings) if late else min(readings)
+
+
+def check_timezone(timezone: str | None) -> None:
+    """Raises ValueError for a name that is no IANA time zone; None is none."""
+    if timezone is not None and not _is_timezone(timezone):
+        raise ValueError(
+            f"{timezone!r} is not an IANA time zone: name one as Europe/Helsinki with --timezone"
+        )
 
 
 def _windows(zone_id: str, at: str, value: Any, faults: Faults) -> tuple[Window, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from xml.parsers import expat
 
-from geofence.formats.fields import Faults, canonical, read_moment
+from geofence.formats.fields import Faults, canonical, check_timezone, read_moment
 from geofence.formats.files import (
     MAX_BYTES,
     MAX_FEATURES,
@@ -65,12 +65,16 @@ class _Node:
             yield from child.walk()
 
 
-def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone, ...]:
+def read_zones(
+    data: bytes | str, *, unknown: Unknown = "refuse", timezone: str | None = None
+) -> tuple[Zone, ...]:
     """The zones of a KML document; a MultiGeometry becomes `id#1`, `id#2` ...
 
-    Raises ZoneFileError with every fault found (id or name of the Placemark, element, reason).
+    `timezone` (IANA) is of the times that have no offset. Raises ZoneFileError with every fault
+    found (id or name of the Placemark, element, reason), ValueError for a `timezone` that is none.
     With `unknown="forbid"` a Placemark whose area alone is understood becomes a no-fly zone there.
     """
+    check_timezone(timezone)
     root = _parse(data)
     if root.name != "kml":
         raise refused("kml", f"the root is {root.name!r}, not kml")
@@ -78,7 +82,7 @@ def read_zones(data: bytes | str, *, unknown: Unknown = "refuse") -> tuple[Zone,
     for number, placemark in enumerate(_placemarks(root, gathering), start=1):
         if number > MAX_FEATURES:
             raise refused("Placemark", f"more than {MAX_FEATURES}: split the file")
-        _read(number, placemark, gathering)
+        _read(number, placemark, gathering, timezone)
     return gathering.zones()
 
 
@@ -128,29 +132,36 @@ def _placemarks(root: _Node, gathering: Gathering) -> list[_Node]:
             found.append(node)
         elif node.name in _CONTAINERS:
             found.extend(_placemarks(node, gathering))
-        elif node.name in _NO_AREA:
+        elif node.name in _NO_AREA or any(n.name == "Placemark" for n in node.walk()):
             name = node.say("name") or node.name
-            gathering.fault(name, node.name, "it is no polygon: only Placemarks are read")
+            gathering.fault(
+                name, node.name[:80], "not understood: Placemarks in Documents and Folders are read"
+            )
     return found
 
 
-def _read(number: int, placemark: _Node, gathering: Gathering) -> None:
+def _read(number: int, placemark: _Node, gathering: Gathering, timezone: str | None) -> None:
     shape, faults = Faults(), Faults()
     told = _extended(placemark, faults)
     zone_id = told.get("id") or placemark.attributes.get("id") or placemark.say("name")
     if not zone_id or len(zone_id) > 200:
         zone_id = f"#{number}"
         faults.add(zone_id, "id", "no id and no name of at most 200 characters")
+    polygons = _polygons(zone_id, placemark, shape)
+    if sum(node.name in {"Polygon", "Placemark"} for node in placemark.walk()) > len(polygons) + 1:
+        shape.add(zone_id, "Polygon", "one stands where it is not read: use MultiGeometry alone")
     areas: list[Area] = []
     limits: list[tuple[Altitude | None, Altitude | None]] = []
-    for polygon in _polygons(zone_id, placemark, shape):
+    for polygon in polygons:
         area = _area(zone_id, polygon, shape)
         if area is not None:
             areas.append(area[0])
             limits.append((None, _top(zone_id, polygon, area[1], faults)))
     if not areas and not shape.found:
         shape.add(zone_id, "Polygon", "the Placemark has none")
-    zones = _zones(zone_id, placemark, told, list(zip(areas, limits, strict=True)), faults)
+    schedule = _schedule(zone_id, placemark, faults, timezone)
+    volumes = list(zip(areas, limits, strict=True))
+    zones = _zones(zone_id, placemark, told, volumes, faults, schedule=schedule)
     found = Faults()
     for fault in (*shape.found, *faults.found):
         found.add(zone_id, fault.field, fault.reason)
@@ -241,9 +252,10 @@ def _zones(
     told: dict[str, str],
     volumes: list[tuple[Area, tuple[Altitude | None, Altitude | None]]],
     faults: Faults,
+    *,
+    schedule: Schedule,
 ) -> list[Zone]:
     kind = _kind(zone_id, told, faults)
-    schedule = _schedule(zone_id, placemark, faults)
     own: dict[str, Altitude | None] = {}
     for name in ("floor", "ceiling"):
         if name in told:
@@ -296,14 +308,23 @@ def _classes(zone_id: str, text: str | None, faults: Faults) -> frozenset[Vehicl
     return frozenset(VehicleClass(name) for name in known)
 
 
-def _schedule(zone_id: str, placemark: _Node, faults: Faults) -> Schedule:
+def _schedule(zone_id: str, placemark: _Node, faults: Faults, timezone: str | None) -> Schedule:
     if placemark.all("TimeStamp"):
         faults.add(zone_id, "TimeStamp", "it is no span of time: use TimeSpan")
     spans = placemark.all("TimeSpan")
     if not spans:
         return ALWAYS
+    if len(spans) > 1:
+        faults.add(zone_id, "TimeSpan", "it stands there twice")
     found: list[datetime | None] = [
-        read_moment(zone_id, f"TimeSpan.{side}", spans[0].say(side) or None, faults)
+        read_moment(
+            zone_id,
+            f"TimeSpan.{side}",
+            spans[0].say(side) or None,
+            faults,
+            timezone=timezone,
+            late=side == "end",
+        )
         for side in ("begin", "end")
     ]
     begin, end = found

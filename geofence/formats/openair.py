@@ -49,6 +49,7 @@ _KINDS: Mapping[str, ZoneKind] = {
 _STRICTNESS = (ZoneKind.ADVISORY, ZoneKind.RESTRICTED, ZoneKind.NO_FLY)
 
 _DRAWING = frozenset({"AT", "SP", "SB", "TP"})
+_ONCE = frozenset({"AN", "AI", "AY", "AL", "AH"})
 _TOLD = {"AF": "frequency", "AG": "station", "AX": "squawk", "AA": "active"}
 
 _DEGREES = r"(\d{1,3})(?::(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?|:(\d{1,2}\.\d*)|(\.\d*))?\s*([%s])"
@@ -71,6 +72,7 @@ class _Airspace:
     floor: Altitude | None = None
     ceiling: Altitude | None = None
     told: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     parts: list[LatLon | Arc] = field(default_factory=list)
     circles: list[CircleArea] = field(default_factory=list)
     center: LatLon | None = None
@@ -140,6 +142,10 @@ def _airspaces(text: str) -> list[_Airspace]:
 
 def _take(airspace: _Airspace, number: int, record: str, rest: str) -> None:
     where = f"{record[:20]} (line {number})"
+    if record in _ONCE:
+        if record in airspace.seen:
+            airspace.faults.add("", where, "it stands there twice")
+        airspace.seen.add(record)
     try:
         if record in _SHAPES:
             _SHAPES[record](airspace, rest)
@@ -152,7 +158,8 @@ def _take(airspace: _Airspace, number: int, record: str, rest: str) -> None:
         elif record == "AY":
             airspace.airspace_type = rest.upper()
         elif record in _TOLD:
-            airspace.told[_TOLD[record]] = rest
+            told = airspace.told.get(_TOLD[record])
+            airspace.told[_TOLD[record]] = rest if told is None else f"{told}, {rest}"
         elif record not in _DRAWING:
             airspace.faults.add("", where, "unknown record")
     except ValueError as error:

@@ -7,13 +7,14 @@ latitude, height and time, so that nothing slips through between samples.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sitl.referee.earth import Array, Flags, Span
+from sitl.referee.earth import Array, Flags
 from sitl.referee.findings import Finding
+from sitl.referee.speed import judge_speed
+from sitl.referee.steps import breaches_of, grouped, near_steps
 from sitl.referee.truth import Track
 from sitl.referee.zones import RefZone
 
@@ -21,18 +22,6 @@ Permits = Mapping[str, frozenset[str]]
 """The permits that a vehicle holds, by vehicle id."""
 
 _FORBIDDEN = frozenset({"no_fly", "restricted"})
-_SAME_VISIT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Breach:
-    """One step's breach, from its entry to its exit."""
-
-    enter_s: float
-    leave_s: float
-    lon_deg: float
-    lat_deg: float
-    alt_m: float
 
 
 def judge_zones(
@@ -46,9 +35,17 @@ def judge_zones(
         held = permits.get(track.vehicle_id, frozenset())
         for zone in zones:
             lifted = zone.kind == "restricted" and bool(zone.permit) and zone.permit in held
-            if zone.kind in _FORBIDDEN and zone.binds(track.vehicle_class) and not lifted:
+            if not zone.binds(track.vehicle_class, track.traits):
+                continue
+            if zone.kind in _FORBIDDEN and not lifted:
                 found += _visits(track, zone)
-        keep_in = [z for z in zones if z.kind == "keep_in" and z.binds(track.vehicle_class)]
+            elif zone.max_speed_mps is not None:
+                found += judge_speed(track, zone)
+        keep_in = [
+            zone
+            for zone in zones
+            if zone.kind == "keep_in" and zone.binds(track.vehicle_class, track.traits)
+        ]
         if keep_in:
             found += _outside(track, keep_in)
     return found
@@ -60,10 +57,10 @@ def _visits(track: Track, zone: RefZone) -> Iterator[Finding]:
         return
     breaches = [
         breach
-        for first, last in _near_steps(track, zone)
-        for breach in _breaches(track, zone, windows, first, last)
+        for first, last in near_steps(track, zone)
+        for breach in breaches_of(track, zone, windows, first, last)
     ]
-    for visit in _grouped(breaches):
+    for visit in grouped(breaches):
         lowest = min(b.alt_m for b in visit)
         yield Finding(
             rule="zone",
@@ -78,87 +75,6 @@ def _visits(track: Track, zone: RefZone) -> Iterator[Finding]:
             lon_deg=visit[0].lon_deg,
             lat_deg=visit[0].lat_deg,
         )
-
-
-def _near_steps(track: Track, zone: RefZone) -> Iterator[tuple[int, int]]:
-    """Steps whose box meets the box of the zone; a track of one sample is a step on the spot."""
-    first = np.arange(max(1, len(track) - 1))
-    last = np.minimum(first + 1, len(track) - 1)
-    low = np.minimum(track.lonlat[first], track.lonlat[last])
-    high = np.maximum(track.lonlat[first], track.lonlat[last])
-    near = np.zeros(len(first), dtype=np.bool_)
-    for area in zone.areas:
-        west, south, east, north = area.box()
-        near |= (
-            (low[:, 0] <= east)
-            & (high[:, 0] >= west)
-            & (low[:, 1] <= north)
-            & (high[:, 1] >= south)
-        )
-    for row in np.flatnonzero(near).tolist():
-        yield row, int(last[row])
-
-
-def _breaches(
-    track: Track, zone: RefZone, windows: list[tuple[float, float]], first: int, last: int
-) -> Iterator[_Breach]:
-    start, end = track.lonlat[first], track.lonlat[last]
-    t0, t1 = float(track.t_s[first]), float(track.t_s[last])
-    z0, z1 = float(track.alt_amsl_m[first]), float(track.alt_amsl_m[last])
-    upright = _between(z0, z1, zone.floor_amsl_m, zone.ceiling_amsl_m)
-    if upright is None:
-        return
-    for area in zone.areas:
-        for flat in area.spans(start, end):
-            inside = _common(flat, upright)
-            if inside is None:
-                continue
-            for window in windows:
-                when = _common(inside, _between(t0, t1, *window))
-                if when is None:
-                    continue
-                low, high = when
-                lon, lat = (start + low * (end - start)).tolist()
-                yield _Breach(
-                    t0 + low * (t1 - t0),
-                    t0 + high * (t1 - t0),
-                    lon,
-                    lat,
-                    min(z0 + low * (z1 - z0), z0 + high * (z1 - z0)),
-                )
-
-
-def _between(a: float, b: float, low: float | None, high: float | None) -> Span | None:
-    """The part of a step from value a to b on which the value is in [low, high]."""
-    if a == b:
-        inside = (low is None or a >= low) and (high is None or a <= high)
-        return (0.0, 1.0) if inside else None
-    marks = [
-        (limit - a) / (b - a) if limit is not None else None
-        for limit in ((low, high) if b > a else (high, low))
-    ]
-    span = (
-        max(0.0, marks[0]) if marks[0] is not None else 0.0,
-        min(1.0, marks[1]) if marks[1] is not None else 1.0,
-    )
-    return span if span[0] < span[1] else None
-
-
-def _common(one: Span, other: Span | None) -> Span | None:
-    if other is None:
-        return None
-    span = max(one[0], other[0]), min(one[1], other[1])
-    return span if span[0] < span[1] else None
-
-
-def _grouped(breaches: list[_Breach]) -> list[list[_Breach]]:
-    visits: list[list[_Breach]] = []
-    for breach in sorted(breaches, key=lambda b: b.enter_s):
-        if visits and breach.enter_s - visits[-1][-1].leave_s <= _SAME_VISIT_S:
-            visits[-1].append(breach)
-        else:
-            visits.append([breach])
-    return visits
 
 
 def _outside(track: Track, zones: Sequence[RefZone]) -> Iterator[Finding]:
@@ -213,7 +129,7 @@ def _cuts_out(track: Track, zones: Sequence[RefZone]) -> Flags:
     """
     out = np.zeros(max(0, len(track) - 1), dtype=np.bool_)
     for zone in zones:
-        if len(zone.areas) > 1 or zone.hours:
+        if len(zone.areas) > 1 or zone.has_hours:
             continue
         area = zone.areas[0]
         for row in np.flatnonzero(area.may_leave(track.lonlat[:-1], track.lonlat[1:])).tolist():

@@ -3,8 +3,10 @@
 Owns reading it into tracks and events. Must not judge.
 
 The first line is the header: {"header": {"ground_amsl_m", "geoid_m", "hubs": [{"id", "lat_deg",
-"lon_deg", "radius_m"}], "vehicles": {"drone-01": "multirotor", "robot-01": "robot"}, "no_way":
-["P7"]}}. Every other line is a sample with the keys of `sitl.world.TruthSample`, `t` in ISO 8601.
+"lon_deg", "radius_m"}], "vehicles": {"drone-01": "multirotor", "robot-01": "robot"}, "traits":
+{"robot-01": {"surface": "road", "mass_kg": 40, "electric": true}}, "no_way": ["P7"]}}; traits may
+be left out. Every other line is a sample with the keys of `sitl.world.TruthSample`, `t` in ISO
+8601.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy.typing as npt
 
 from sitl.referee.earth import Array, Flags
 from sitl.referee.reading import RefereeError, listing, mapping, moment, number, text
-from sitl.referee.zones import CLASSES
+from sitl.referee.zones import CLASSES, SURFACES, Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Track:
     lonlat: Array
     alt_amsl_m: Array
     airborne: Flags
+    traits: Traits
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -98,6 +101,7 @@ def read_truth(path: Path) -> Truth:
         raise RefereeError(path.name, "file", "holds no truth: did the lab run?")
     header = mapping(path.name, "header", _object(path, 1, lines[0]).get("header"))
     classes = _classes(path, header)
+    traits = _traits(path, header, classes)
     rows = {vehicle_id: _Rows() for vehicle_id in classes}
     happenings: list[Happening] = []
     for count, line in enumerate(lines[1:], 2):
@@ -107,7 +111,7 @@ def read_truth(path: Path) -> Truth:
         ground_amsl_m=_optional(path, header, "ground_amsl_m"),
         geoid_m=_optional(path, header, "geoid_m"),
         hubs=_hubs(path, header),
-        tracks={name: _track(name, classes[name], own) for name, own in rows.items()},
+        tracks={name: _track(name, classes[name], own, traits[name]) for name, own in rows.items()},
         happenings=tuple(happenings),
         samples=len(lines) - 1,
         no_way=_no_way(path, header),
@@ -146,7 +150,7 @@ def _take(
         happenings.append(Happening(vehicle_id, t_s, lon, lat, str(event), detail))
 
 
-def _track(vehicle_id: str, vehicle_class: str, rows: _Rows) -> Track:
+def _track(vehicle_id: str, vehicle_class: str, rows: _Rows, traits: Traits) -> Track:
     order: npt.NDArray[np.int64] = np.argsort(np.array(rows.t_s), kind="stable")
     return Track(
         vehicle_id,
@@ -155,6 +159,7 @@ def _track(vehicle_id: str, vehicle_class: str, rows: _Rows) -> Track:
         np.array(rows.lonlat).reshape(-1, 2)[order],
         np.array(rows.alt_m)[order],
         np.array(rows.airborne, dtype=np.bool_)[order] & (vehicle_class == "multirotor"),
+        traits,
     )
 
 
@@ -166,6 +171,24 @@ def _classes(path: Path, header: Mapping[str, Any]) -> dict[str, str]:
                 path.name, f"header.vehicles.{vehicle_id}", f"must be of {', '.join(CLASSES)}"
             )
     return classes
+
+
+def _traits(path: Path, header: Mapping[str, Any], classes: Mapping[str, str]) -> dict[str, Traits]:
+    told = mapping(path.name, "header.traits", header.get("traits") or {})
+    found = dict.fromkeys(classes, Traits())
+    for vehicle_id, value in told.items():
+        where = f"header.traits.{vehicle_id}"
+        item = mapping(path.name, where, value)
+        surface, mass_kg, electric = (item.get(k) for k in ("surface", "mass_kg", "electric"))
+        if vehicle_id not in classes:
+            raise RefereeError(path.name, where, "is no vehicle of the header")
+        if surface is not None and surface not in SURFACES:
+            raise RefereeError(path.name, f"{where}.surface", f"must be of {', '.join(SURFACES)}")
+        if electric is not None and not isinstance(electric, bool):
+            raise RefereeError(path.name, f"{where}.electric", "must be true or false")
+        mass = None if mass_kg is None else number(path.name, f"{where}.mass_kg", mass_kg)
+        found[vehicle_id] = Traits(surface, mass, electric)
+    return found
 
 
 def _hubs(path: Path, header: Mapping[str, Any]) -> tuple[Hub, ...]:

@@ -1,42 +1,47 @@
-"""Zones as the referee reads them from GeoJSON: areas, heights, classes and hours.
+"""Zones as the referee reads them from GeoJSON: areas, heights, hours, and whom they bind.
 
-Owns its own reading of the zone file. Must not decide about vehicles.
+Owns its own reading of the zone file: what it does not know it refuses to judge by. Must not
+decide about vehicles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from sitl.referee.earth import Disc, Rings
+from sitl.referee.hours import ALWAYS, Period, active_spans, read_periods
 from sitl.referee.reading import (
     RefereeError,
     listing,
     load_json,
     mapping,
-    moment,
     number,
     text,
 )
 
 KINDS = ("keep_in", "no_fly", "restricted", "advisory")
 CLASSES = ("multirotor", "robot")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SURFACES = ("road", "pavement")
+_KNOWN = frozenset(
+    {
+        "id", "name", "kind", "floor", "ceiling", "classes", "permit", "schedule", "note", "source",
+        "radius_m", "surfaces", "min_mass_kg", "electric_exempt", "max_speed_mps",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
-    """A window of the week: local days and times; equal times mean the whole day."""
+class Traits:
+    """What is known of a vehicle beside its class; None: not known."""
 
-    days: frozenset[int]
-    start: time
-    end: time
+    surface: str | None = None
+    mass_kg: float | None = None
+    electric: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +56,42 @@ class RefZone:
     ceiling_amsl_m: float | None
     classes: frozenset[str]
     permit: str
-    timezone: str = "UTC"
-    hours: tuple[Hours, ...] = ()
-    valid_from_s: float | None = None
-    valid_to_s: float | None = None
+    periods: tuple[Period, ...] = ALWAYS
+    surfaces: frozenset[str] = frozenset()
+    min_mass_kg: float | None = None
+    electric_exempt: bool = False
+    max_speed_mps: float | None = None
 
-    def binds(self, vehicle_class: str) -> bool:
-        """Whether it says anything to vehicles of a class."""
-        return not self.classes or vehicle_class in self.classes
+    @property
+    def has_hours(self) -> bool:
+        """Whether it is not always in force."""
+        return not any(period.is_always for period in self.periods)
+
+    def binds(self, vehicle_class: str, traits: Traits) -> bool:
+        """Whether it says anything to a vehicle; what is not known of that binds it."""
+        if self.classes and vehicle_class not in self.classes:
+            return False
+        if self.electric_exempt and traits.electric is True:
+            return False
+        if None not in {self.min_mass_kg, traits.mass_kg} and _less(
+            traits.mass_kg, self.min_mass_kg
+        ):
+            return False
+        on = traits.surface
+        return not (self.surfaces and vehicle_class == "robot" and on and on not in self.surfaces)
 
     def active_spans(self, first_s: float, last_s: float) -> list[tuple[float, float]]:
         """When it applies between two instants (seconds since 1970), as spans."""
-        low = max(first_s, self.valid_from_s if self.valid_from_s is not None else first_s)
-        high = min(last_s, self.valid_to_s if self.valid_to_s is not None else last_s)
-        if low > high:
-            return []
-        if not self.hours:
-            return [(low, high)]
-        zone = ZoneInfo(self.timezone)
-        day = datetime.fromtimestamp(low, UTC).astimezone(zone).date() - timedelta(days=1)
-        last = datetime.fromtimestamp(high, UTC).astimezone(zone).date()
-        spans: list[tuple[float, float]] = []
-        while day <= last:
-            for hours in self.hours:
-                if day.weekday() in hours.days:
-                    over = timedelta(days=1 if hours.end <= hours.start else 0)
-                    begin = datetime.combine(day, hours.start, zone).timestamp()
-                    finish = datetime.combine(day + over, hours.end, zone).timestamp()
-                    if begin <= high and finish >= low:
-                        spans.append((max(begin, low), min(finish, high)))
-            day += timedelta(days=1)
-        return sorted(spans)
+        west, south, east, north = self.areas[0].box()
+        place = ((west + east) / 2.0, (south + north) / 2.0)
+        try:
+            return active_spans(self.periods, place, first_s, last_s)
+        except RefereeError as error:
+            raise RefereeError(f"zone {self.zone_id}", error.key, error.reason) from error
+
+
+def _less(mass_kg: float | None, least_kg: float | None) -> bool:
+    return mass_kg is not None and least_kg is not None and mass_kg < least_kg
 
 
 def read_zones(
@@ -107,15 +117,10 @@ def _zone(
     kind = properties.get("kind")
     if kind not in KINDS:
         raise RefereeError(where, "kind", f"must be one of {', '.join(KINDS)}, not {kind!r}")
-    classes = frozenset(listing(where, "classes", properties.get("classes") or []))
-    if not classes <= set(CLASSES):
-        raise RefereeError(where, "classes", f"must be of {', '.join(CLASSES)}")
-    schedule = mapping(where, "schedule", properties.get("schedule") or {})
-    zone_name = schedule.get("timezone") or "UTC"
-    try:
-        ZoneInfo(zone_name)
-    except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
-        raise RefereeError(where, "timezone", f"is unknown: {zone_name!r}") from error
+    strange = sorted(set(properties) - _KNOWN)
+    if strange:
+        raise RefereeError(where, strange[0], "is a rule that is not known: it cannot be judged")
+    classes = _names(where, "classes", properties, CLASSES)
     return RefZone(
         zone_id=zone_id,
         name=str(properties.get("name") or zone_id),
@@ -125,29 +130,31 @@ def _zone(
         ceiling_amsl_m=_height(where, "ceiling", properties.get("ceiling"), ground_m, geoid_m),
         classes=classes,
         permit=str(properties.get("permit") or ""),
-        timezone=zone_name,
-        hours=tuple(_hours(where, h) for h in schedule.get("windows") or ()),
-        valid_from_s=_moment(where, schedule, "valid_from"),
-        valid_to_s=_moment(where, schedule, "valid_to"),
+        periods=read_periods(where, properties.get("schedule")),
+        surfaces=_names(where, "surfaces", properties, SURFACES),
+        min_mass_kg=_positive(where, properties, "min_mass_kg"),
+        electric_exempt=properties.get("electric_exempt") is True,
+        max_speed_mps=_positive(where, properties, "max_speed_mps"),
     )
 
 
-def _moment(where: str, schedule: Mapping[str, Any], key: str) -> float | None:
-    value = schedule.get(key)
-    return None if value is None else moment(where, key, value)
+def _names(
+    where: str, key: str, properties: Mapping[str, Any], known: tuple[str, ...]
+) -> frozenset[str]:
+    found = listing(where, key, properties.get(key) or [])
+    if not set(found) <= set(known):
+        raise RefereeError(where, key, f"must be of {', '.join(known)}")
+    return frozenset(found)
 
 
-def _hours(where: str, value: object) -> Hours:
-    window = mapping(where, "windows", value)
-    days = listing(where, "days", window.get("days") or list(_DAYS))
-    if not set(days) <= set(_DAYS):
-        raise RefereeError(where, "days", f"must be of {', '.join(_DAYS)}")
-    try:
-        start = time.fromisoformat(str(window.get("start", "00:00")))
-        end = time.fromisoformat(str(window.get("end", "00:00")))
-    except ValueError as error:
-        raise RefereeError(where, "windows", f"has no time of day: {window!r}") from error
-    return Hours(frozenset(_DAYS.index(day) for day in days), start, end)
+def _positive(where: str, properties: Mapping[str, Any], key: str) -> float | None:
+    value = properties.get(key)
+    if value is None:
+        return None
+    found = number(where, key, value)
+    if found <= 0.0:
+        raise RefereeError(where, key, f"must be above 0, not {found:g}")
+    return found
 
 
 def _height(

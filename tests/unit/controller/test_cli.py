@@ -346,3 +346,33 @@ def test_an_error_as_json_names_what_to_do_next(
 def test_threads_end_with_the_server(server: DeskServer) -> None:
     server.close()
     assert all(t.name != "desk-server" for t in threading.enumerate())
+
+
+def test_times_without_an_offset_need_a_time_zone(server: DeskServer, tmp_path: Path) -> None:
+    file = tmp_path / "zones.json"
+    ring = [[24.90, 60.10], [24.95, 60.10], [24.95, 60.15], [24.90, 60.10]]
+    zone = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {
+            "identifier": "GATE1",
+            "country": "FIN",
+            "type": "PROHIBITED",
+            "variant": "COMMON",
+            "zoneAuthority": [{"purpose": "INFORMATION"}],
+            "limitedApplicability": [
+                {"schedule": [{"day": ["MON"], "startTime": "08:00", "endTime": "17:00"}]}
+            ],
+        },
+    }
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [zone]}))
+    status, told = run(server, "zones", "check", str(file))
+    assert status == 4
+    assert "--timezone" in told
+    named = ("--timezone", "Europe/Helsinki")
+    assert run(server, "zones", "check", str(file), *named)[0] == 0
+    assert run(server, "zones", "import", str(file), *named)[0] == 0
+    status, told = run(server, "zones", "list", "--json")
+    schedule = json.loads(told)["features"][0]["properties"]["schedule"]
+    assert schedule["timezone"] == "Europe/Helsinki"
+    assert run(server, "zones", "import", str(file), "--timezone", "Mars")[0] == 4

@@ -100,17 +100,69 @@ def test_the_way_to_ed_318_and_back() -> None:
     assert write_zones([again])["UASZoneList"][0]["zoneAuthority"][0]["name"] == "Tower"
 
 
-def test_feet_are_the_unit_of_the_radius_too() -> None:
-    circle = {"type": "Circle", "center": [6.16, 46.21], "radius": 1000}
-    (zone,) = read_zones(
-        text(
-            item(
-                geometry=[volume(uomDimensions="FT", upperLimit="400", horizontalProjection=circle)]
-            )
-        )
-    )
-    assert zone.area == CircleArea(LatLon(46.21, 6.16), pytest.approx(304.8))
+def test_feet_are_the_unit_of_the_limits() -> None:
+    (zone,) = read_zones(text(item(geometry=[volume(uomDimensions="FT", upperLimit="400")])))
     assert zone.ceiling == Altitude(400 * 0.3048, Datum.AGL)
+
+
+def test_a_circle_beside_feet_is_refused_or_forbidden_to_the_larger_reading() -> None:
+    circle = {"type": "Circle", "center": [6.16, 46.21], "radius": 1000}
+    metres = item(geometry=[volume(horizontalProjection=circle)])
+    (zone,) = read_zones(text(metres))
+    assert zone.area == CircleArea(LatLon(46.21, 6.16), 1000.0)
+    feet = item(
+        geometry=[volume(uomDimensions="FT", upperLimit="400", horizontalProjection=circle)]
+    )
+    assert faults(feet) == [("LS01", "geometry[0].uomDimensions")]
+    (zone,) = read_zones(text(feet), unknown="forbid")
+    assert zone.area == CircleArea(LatLon(46.21, 6.16), 1000.0)
+    assert (zone.kind, zone.ceiling) == (ZoneKind.NO_FLY, None)
+
+
+def test_two_zones_of_one_identifier_are_refused_by_name() -> None:
+    bad = text(item("LS01"), item("LS02"), item("LS01", restriction="NO_RESTRICTION"))
+    with pytest.raises(ZoneFileError) as caught:
+        read_zones(bad)
+    (error,) = caught.value.errors
+    assert error.feature == "LS01"
+    assert "features 1 and 3" in error.reason
+    found = {zone.zone_id: zone.kind for zone in read_zones(bad, unknown="forbid")}
+    assert found == {
+        "LS01": ZoneKind.RESTRICTED, "LS02": ZoneKind.RESTRICTED, "LS01~3": ZoneKind.NO_FLY,
+    }  # fmt: skip
+
+
+def test_two_lists_in_one_file_are_refused() -> None:
+    both = json.dumps({"UASZoneList": [item("A")], "features": [item("B")]})
+    with pytest.raises(ZoneFileError, match="UASZoneList"):
+        read_zones(both)
+
+
+def test_times_of_the_files_own_zone() -> None:
+    day = {"day": ["MON"], "startTime": "08:00", "endTime": "17:00"}
+    local = item(
+        applicability=[
+            {
+                "permanent": "NO",
+                "startDateTime": "2026-10-25T03:30:00",
+                "endDateTime": "2026-10-25T03:30:00",
+                "schedule": [day],
+            }
+        ]
+    )
+    assert {field.rpartition(".")[2] for _, field in faults(local)} == {
+        "startDateTime", "endDateTime", "startTime",
+    }  # fmt: skip
+    (zone,) = read_zones(text(local), timezone="Europe/Helsinki")
+    # half past three comes twice that night: the zone applies from the first to the second
+    assert zone.schedule == Schedule(
+        (Window(frozenset({0}), time(8), time(17)),),
+        "Europe/Helsinki",
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+    )
+    with pytest.raises(ValueError, match="--timezone"):
+        read_zones(text(local), timezone="Helsinki")
 
 
 def test_volumes_are_layers() -> None:

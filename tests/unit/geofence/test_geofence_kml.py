@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from geofence.errors import ZoneFileError
 from geofence.formats import format_of, read_any
 from geofence.formats.kml import read_zones
 from geofence.frames import Altitude, Datum
+from geofence.schedule import Schedule
 from geofence.zones import PolygonArea, VehicleClass, ZoneKind
 
 RING = "24.90,60.10,80 24.95,60.10,80 24.95,60.15,90 24.90,60.10,80"
@@ -184,3 +186,28 @@ def test_a_format_that_does_not_exist() -> None:
 
 def test_an_empty_kml_has_no_zones() -> None:
     assert read_any(kml()) == ()
+
+
+@pytest.mark.parametrize(
+    ("inside", "field"),
+    [
+        (f"<Wrapper>{polygon()}</Wrapper>{polygon()}", "Polygon"),
+        (f"{polygon()}<Placemark><name>Q</name>{polygon()}</Placemark>", "Polygon"),
+        ("<TimeSpan><end>2026-01-01T00:00:00</end></TimeSpan>" + polygon(), "TimeSpan.end"),
+        ("<TimeSpan/><TimeSpan/>" + polygon(), "TimeSpan"),
+    ],
+)
+def test_nothing_of_a_placemark_is_passed_over(inside, field) -> None:
+    assert faults(kml(data(kind="no_fly") + inside)) == [("Park", field)]
+
+
+def test_a_placemark_in_a_strange_place_is_not_passed_over() -> None:
+    text = kml(data(kind="no_fly") + polygon()).replace("Folder>", "Update>")
+    assert faults(text) == [("Update", "Update")]
+
+
+def test_a_span_of_local_time() -> None:
+    span = "<TimeSpan><begin>2026-06-01T08:00:00</begin></TimeSpan>"
+    text = kml(data(kind="no_fly") + span + polygon())
+    (zone,) = read_zones(text, timezone="Europe/Helsinki")
+    assert zone.schedule == Schedule((), "UTC", datetime(2026, 6, 1, 5, tzinfo=UTC))

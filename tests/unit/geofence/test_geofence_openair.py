@@ -226,3 +226,15 @@ def test_a_full_turn_is_a_disc() -> None:
     assert isinstance(zone.area, PolygonArea)
     center = LatLon(60.0, 25.0)
     assert {round(geodesic_m(center, p) / 1852.0, 3) for p in zone.area.shell} <= {1.0, 1.001}
+
+
+@pytest.mark.parametrize("record", ["AL GND", "AH 5000 ft", "AY P", "AI 7", "AN Other"])
+def test_a_record_that_stands_there_twice_is_not_passed_over(record) -> None:
+    text = airspace(f"{record}\n{record}\n{SQUARE}")
+    ((_, field),) = {*faults(text)} if not record.startswith("AN") else {*faults(text)[:1]}
+    assert field.startswith(record[:2])
+
+
+def test_every_activation_time_is_told() -> None:
+    (zone,) = read_zones(airspace(f"AA 2026-01-01/NONE\nAA 2026-02-01/NONE\n{SQUARE}"))
+    assert zone.note == "active 2026-01-01/NONE, 2026-02-01/NONE"

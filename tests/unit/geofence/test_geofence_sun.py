@@ -162,3 +162,54 @@ def test_places_lie_round_the_zone() -> None:
     assert len(places) == 4
     assert {place.lat_deg > 10.0 for place in places} == {True, False}
     assert any(place.lon_deg < -178.0 for place in places)
+
+
+FIJI = "Pacific/Fiji"
+TAVEUNI = CircleArea(LatLon(-16.85, -179.99), 5_000.0)
+
+
+@pytest.mark.parametrize("center", [LatLon(-16.85, 179.99), LatLon(-16.85, -179.99)])
+@pytest.mark.parametrize(
+    ("timezone", "days"), [("UTC", frozenset(range(7))), (FIJI, frozenset(range(7)))]
+)
+def test_a_day_about_the_antimeridian_is_no_longer_than_elsewhere(center, timezone, days) -> None:
+    places = sun_places(CircleArea(center, 5_000.0))
+    schedule = Schedule((Window(days, SunEvent.SR, SunEvent.SS),), timezone, places=places)
+    # about half past six in the morning and half past five in the afternoon, twelve ahead of UTC
+    for moment, expected in (
+        ("2026-06-01T17:50Z", False),
+        ("2026-06-01T19:00Z", True),
+        ("2026-06-02T05:00Z", True),
+        ("2026-06-02T06:10Z", False),
+    ):
+        when = at(moment)
+        assert schedule.active_during(when, when) is expected
+        assert schedule.active_throughout(when, when) is expected
+
+
+def test_the_days_of_a_clock_zone_are_its_own_beyond_the_antimeridian() -> None:
+    """Monday 1 June at Taveuni, which keeps the time of Fiji, begins on Sunday in UTC."""
+    monday = frozenset({0})
+    schedule = Schedule(
+        (Window(monday, SunEvent.SR, SunEvent.SS),), FIJI, places=sun_places(TAVEUNI)
+    )
+    for moment, expected in (("2026-05-31T23:00Z", True), ("2026-06-01T23:00Z", False)):
+        when = at(moment)
+        assert schedule.active_during(when, when) is expected
+    half = Schedule((Window(monday, SunEvent.SR, time(12)),), FIJI, places=sun_places(TAVEUNI))
+    for moment, expected in (("2026-05-31T23:00Z", True), ("2026-06-01T23:00Z", False)):
+        when = at(moment)
+        assert half.active_throughout(when, when) is expected
+
+
+def test_a_day_in_utc_that_may_be_either_forbids_on_both_and_keeps_on_neither() -> None:
+    window = Window(frozenset({0}), SunEvent.SR, SunEvent.SS)
+    schedule = Schedule((window,), places=sun_places(TAVEUNI))
+    for moment, during in (
+        ("2026-05-31T23:00Z", True),
+        ("2026-06-01T23:00Z", True),
+        ("2026-06-02T23:00Z", False),
+    ):
+        when = at(moment)
+        assert schedule.active_during(when, when) is during
+        assert not schedule.active_throughout(when, when)
