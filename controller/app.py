@@ -23,12 +23,12 @@ from controller.delivery.happenings import Happenings, Tolerances, stranded_cond
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Matching
+from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.zones import ZoneBook
-from controller.dispatch.model import DispatchSettings
 from controller.domain.alarms import Alarm
 from controller.domain.model import AssignmentState, Event, ParcelState, Site
 from controller.enrol import (
@@ -37,9 +37,11 @@ from controller.enrol import (
     STALE_WALL_S,
     Enrolment,
     at_least,
+    dispatch_settings,
     enrol,
     make_adapters,
     make_clock,
+    permits_of,
     random_id,
     read_street_file,
     read_surroundings,
@@ -52,6 +54,7 @@ from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
 from controller.observe import Figures
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits
+from controller.safety.reaction import Reaction
 from controller.safety.watch import Watch, Watched
 from controller.store.changes import Changes
 from controller.store.database import Store
@@ -118,15 +121,21 @@ class App:
         self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
         self._startable: set[str] = set()
         self._hub = Hub()
-        self._dispatch_settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
+        self._dispatch_settings = dispatch_settings(
+            setting.config.dispatch, max_telemetry_age_s=MAX_TELEMETRY_AGE_S
+        )
         self.board = AlarmBoard(setting.clock, setting.ids, self._on_alarm)
         self.zones = ZoneBook(setting.zones, setting.ledger, setting.clock)
+        self.permits = PermitBook(
+            permits_of(setting.config.dispatch), setting.ledger, setting.clock, setting.ids
+        )
         self._gate = Gate(
             settings=self._dispatch_settings,
             surroundings=setting.surroundings,
             zones=self._zones_now,
             clock=setting.clock,
             max_age_s=MAX_TELEMETRY_AGE_S,
+            permits=self.permits.held,
         )
         happenings = self._make_happenings()
         self.processes = {
@@ -135,6 +144,13 @@ class App:
         }
         self.matching = self._make_matching()
         self.watch = self._make_watch()
+        self.rezoning = Rezoning(
+            ledger=self.ledger,
+            processes=self.processes,
+            gate=self._gate,
+            board=self.board,
+            reactions=[Reaction(each) for each in setting.config.safety.rezoned],
+        )
         self.desk = self._make_desk()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
@@ -177,6 +193,7 @@ class App:
             ),
             ids=self._setting.ids,
             on_free=self._on_free,
+            zones_version=lambda: self._zones_now().version,
         )
 
     def _make_matching(self) -> Matching:
@@ -190,6 +207,7 @@ class App:
             surroundings=self._setting.surroundings,
             streets=self._setting.streets,
             settings=self._dispatch_settings,
+            permits=self.permits.standing,
             clock=self.clock,
             figures=self.figures,
             ids=self._setting.ids,
@@ -210,9 +228,6 @@ class App:
         )
 
     def _make_desk(self) -> Desk:
-        rezoning = Rezoning(
-            ledger=self.ledger, processes=self.processes, gate=self._gate, board=self.board
-        )
         return Desk(
             store=self._setting.store,
             ledger=self.ledger,
@@ -223,7 +238,8 @@ class App:
             enrolled=self._enrolment.known,
             sites=self._setting.sites,
             zones=self.zones,
-            rezoning=rezoning,
+            rezoning=self.rezoning,
+            permits=self.permits,
             retry=self._setting.retry,
             clock=self.clock,
         )
@@ -250,6 +266,7 @@ class App:
                 group.create_task(process.run(), name=f"deliver {vehicle_id}")
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
+            group.create_task(self.rezoning.run(), name="rezoning")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
     def _on_free(self) -> None:
@@ -313,7 +330,15 @@ class App:
             working=at_work(telemetry),
             track=self._track(vehicle_id),
             extra=(*links, *process.conditions()),
+            permits=self._permits_now(vehicle_id),
         )
+
+    def _permits_now(self, vehicle_id: str) -> frozenset[str]:
+        """What a vehicle holds at this moment."""
+        task = self.ledger.assignments.get(vehicle_id)
+        aboard = task.assignment.parcel_ids if task is not None else ()
+        held = self.permits.held(vehicle_id, aboard, self.clock.now())
+        return self._dispatch_settings.permits | held
 
     def _notice_ready(self, vehicle_id: str, *, ready: bool) -> None:
         """A vehicle that has become ready is offered work at once."""
@@ -410,4 +435,5 @@ async def build(
         )
         recovery.tell_orphans(kept, enrolment.bases, sites, app.board)
         app.zones.restore(kept.zones)
+        app.permits.restore(await store.events_of(KINDS))
         yield app

@@ -12,7 +12,7 @@ import difflib
 import tomllib
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -24,6 +24,8 @@ Latitude = Annotated[float, Field(ge=-84.0, le=84.0, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180.0, le=180.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 Ident = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9:])?$")]
@@ -68,9 +70,7 @@ class ClockConfig(_Section):
     @field_validator("start")
     @classmethod
     def _aware(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("has no time zone: write it as 2026-01-31T08:00:00Z")
-        return value
+        return _with_zone(value)
 
 
 class ZonesConfig(_Section):
@@ -97,11 +97,102 @@ class TerrainConfig(_Section):
     """Heights of the geoid above the WGS84 ellipsoid, metres; stands before geoid_m."""
 
 
+class SeparationConfig(_Section):
+    """Two flights nearer than both are in conflict, outside of hubs."""
+
+    horizontal_m: Positive = 50.0
+    vertical_m: Positive = 15.0
+
+
+class UncertaintyConfig(_Section):
+    """How well a flight's place is known at its start, and how that grows."""
+
+    radius_m: NotNegative = 5.0
+    growth_mps: NotNegative = 0.0
+    """Metres for each second since the start."""
+    slop_s: NotNegative
+    """How much earlier or later than told it may be anywhere."""
+    slop_share: NotNegative = 0.01
+    """Seconds of slop for each second since the start."""
+
+
+class PriorityConfig(_Section):
+    """A weight for each priority, in minutes of an ordinary parcel's waiting."""
+
+    normal: NotNegative
+    urgent: NotNegative
+    medical: NotNegative
+
+
+class MarginsConfig(_Section):
+    """What a flight's corridor is made of, and what must be left over."""
+
+    nav_error_m: NotNegative = 7.0
+    reaction_s: NotNegative = 1.0
+    bank_deg: Annotated[float, Field(gt=0.0, lt=80.0)] = 30.0
+    vertical_error_m: Positive = 3.0
+    pad_radius_m: Positive = 10.0
+    drop_radius_m: Positive = 10.0
+    max_cruise_alt_home_m: Annotated[float, Field(ge=20.0, le=500.0)] = 120.0
+    min_ground_clearance_m: NotNegative = 15.0
+    max_speed_mps: Annotated[float, Field(gt=0.0, le=50.0)] = 20.0
+    reserve: Share = 0.25
+    """Share of the usable energy that must be left after landing."""
+    start_slip_s: NotNegative = 180.0
+    time_error: Share = 0.15
+
+
+class StreetMarginsConfig(_Section):
+    """The same of a robot's round."""
+
+    corridor_m: Annotated[float, Field(gt=0.0, le=20.0)] = 1.5
+    max_kerb_m: Positive = 60.0
+    reserve: Share = 0.25
+    start_slip_s: NotNegative = 300.0
+    time_error: Share = 0.25
+    max_round_s: Positive = 7200.0
+
+
+class PermitConfig(_Section):
+    """A permit that stands: every zone that names it lets these vehicles in."""
+
+    permit: Annotated[str, Field(min_length=1, max_length=200)]
+    """As zones name it."""
+    vehicle: Ident | None = None
+    """None: every vehicle."""
+    until: datetime | None = None
+    """None: as long as it stands here."""
+
+    @field_validator("until")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        return _with_zone(value)
+
+
 class DispatchConfig(_Section):
-    """How often dispatch looks, and the seed of what it draws."""
+    """How often dispatch looks, what it draws, what it weighs, and what it keeps apart."""
 
     period_s: Positive = 5.0
     seed: int = 0
+    separation: SeparationConfig = SeparationConfig()
+    unstarted: UncertaintyConfig = UncertaintyConfig(slop_s=2.0)
+    flying: UncertaintyConfig = UncertaintyConfig(slop_s=1.0)
+    hub_radius_m: Positive = 60.0
+    max_wait_s: Positive = 300.0
+    level_cost_s: NotNegative = 30.0
+    at_base_m: Positive = 150.0
+    preparation_s: NotNegative = 60.0
+    max_defer_s: NotNegative = 1200.0
+    plan_hold_s: Positive = 300.0
+    waiting: PriorityConfig = PriorityConfig(normal=1.0, urgent=2.0, medical=5.0)
+    lateness: PriorityConfig = PriorityConfig(normal=3.0, urgent=8.0, medical=25.0)
+    energy_per_wh: NotNegative = 0.02
+    drone_use: NotNegative = 6.0
+    robot_use: NotNegative = 1.0
+    detour_per_km: NotNegative = 0.5
+    margins: MarginsConfig = MarginsConfig()
+    street: StreetMarginsConfig = StreetMarginsConfig()
+    permits: tuple[PermitConfig, ...] = ()
 
 
 class DeliveryConfig(_Section):
@@ -125,8 +216,22 @@ class SafetyConfig(_Section):
     period_s: Positive = 1.0
     stale_s: Positive = 3.0
     offline_s: Positive = 10.0
+    rezoned: Annotated[tuple[Literal["hold", "return", "land"], ...], Field(min_length=1)] = (
+        "hold",
+    )
+    """What a vehicle is told whose mission a new zone forbids: the first that fits."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
+
+    @field_validator("rezoned", mode="before")
+    @classmethod
+    def _no_divert(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and "divert" in value:
+            raise ValueError(
+                "'divert' is not possible, since no vehicle takes another way while it is under "
+                "way: use 'return', 'hold' or 'land'"
+            )
+        return value
 
 
 class LogConfig(_Section):
@@ -256,6 +361,13 @@ class Config(BaseSettings):
             "robots: manufacturer and serial", [f"{r.manufacturer}/{r.serial}" for r in self.robots]
         )
         known = {s.id for s in self.sites}
+        names = {vehicle.id for vehicle in vehicles}
+        for number, permit in enumerate(self.dispatch.permits):
+            if permit.vehicle is not None and permit.vehicle not in names:
+                raise ValueError(
+                    f"dispatch.permits.{number}.vehicle: {permit.vehicle!r} is no vehicle"
+                    f"{_nearest(permit.vehicle, names)}: name one of [[drones]] or [[robots]]"
+                )
         for vehicle in vehicles:
             if vehicle.base not in known:
                 raise ValueError(
@@ -305,6 +417,12 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
     )
 
 
+def _with_zone(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise ValueError("has no time zone: write it as 2026-01-31T08:00:00Z")
+    return value
+
+
 def _store_url(url: str, base: Path) -> str:
     head, mark, tail = url.partition(":///")
     if not (mark and head.startswith("sqlite")) or tail in ("", ":memory:") or tail.startswith("/"):
@@ -335,17 +453,21 @@ def _problem(error: dict[str, Any]) -> str:
 
 
 def _keys_at(loc: tuple[Any, ...]) -> set[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "sites": SiteConfig,
-        "drones": DroneConfig,
-        "robots": RobotConfig,
-    }
-    if not loc:
-        return set(Config.model_fields)
-    name = str(loc[0])
-    section = sections.get(name)
-    if section is None:
-        field = Config.model_fields.get(name)
-        kind = field.annotation if field is not None else None
-        section = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return set(section.model_fields) if section is not None else set()
+    """The keys that there are at a place; of a list, those of one of its entries."""
+    section: type[BaseModel] = Config
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = section.model_fields.get(str(part))
+        found = _section_of(field.annotation) if field is not None else None
+        if found is None:
+            return set()
+        section = found
+    return set(section.model_fields)
+
+
+def _section_of(kind: Any) -> type[BaseModel] | None:
+    for each in (kind, *get_args(kind)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return each
+    return None

@@ -13,10 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.clock import ScaledClock, SystemClock
-from controller.config import ClockConfig, Config, ConfigError, DroneConfig, RobotConfig
+from controller.config import (
+    ClockConfig,
+    Config,
+    ConfigError,
+    DispatchConfig,
+    DroneConfig,
+    RobotConfig,
+)
 from controller.delivery.matching import Enrolled
-from controller.domain.model import Site, SiteKind
+from controller.dispatch.model import DispatchSettings
+from controller.domain.model import Priority, Site, SiteKind
+from controller.domain.permits import Permit
 from controller.fleet.owner import UnknownSessionError
+from geofence.conflict import Separation, Uncertainty
 from geofence.errors import GridError
 from geofence.formats import read_any
 from geofence.frames import LatLon
@@ -24,7 +34,9 @@ from geofence.heights import Surroundings
 from geofence.terrain import Grid, read_esri_ascii
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
+from missions.plan_flown import FlightRules
 from missions.roads import StreetGraph, read_streets
+from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
@@ -115,6 +127,46 @@ def read_surroundings(config: Config) -> Surroundings:
         terrain.geoid_m,
         read_grid_file(terrain.grid),
         read_grid_file(terrain.geoid_grid),
+    )
+
+
+def dispatch_settings(config: DispatchConfig, *, max_telemetry_age_s: float) -> DispatchSettings:
+    """Dispatch's rules and weights as configured; the rest as they are by default."""
+    margins, street = config.margins.model_dump(), config.street.model_dump()
+    return DispatchSettings(
+        flight=FlightRules(**margins),
+        round=RoundRules(**street),
+        max_telemetry_age_s=max_telemetry_age_s,
+        at_base_m=config.at_base_m,
+        waiting={p: getattr(config.waiting, p.value) for p in Priority},
+        lateness={p: getattr(config.lateness, p.value) for p in Priority},
+        energy_per_wh=config.energy_per_wh,
+        drone_use=config.drone_use,
+        robot_use=config.robot_use,
+        detour_per_km=config.detour_per_km,
+        preparation_s=config.preparation_s,
+        max_defer_s=config.max_defer_s,
+        plan_hold_s=config.plan_hold_s,
+        separation=Separation(**config.separation.model_dump()),
+        hub_radius_m=config.hub_radius_m,
+        unstarted=Uncertainty(**config.unstarted.model_dump()),
+        flying=Uncertainty(**config.flying.model_dump()),
+        max_wait_s=config.max_wait_s,
+        level_cost_s=config.level_cost_s,
+    )
+
+
+def permits_of(config: DispatchConfig) -> tuple[Permit, ...]:
+    """The permits that stand in the configuration."""
+    return tuple(
+        Permit(
+            f"configured-{number}",
+            each.permit,
+            each.vehicle or "",
+            until=each.until,
+            by="configuration",
+        )
+        for number, each in enumerate(config.permits, 1)
     )
 
 

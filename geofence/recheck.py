@@ -116,6 +116,10 @@ class ActivePaths:
         """The path with its pieces."""
         return self._entries[path_id]
 
+    def enters_at(self, path_id: str, violation: Violation) -> datetime:
+        """The earliest predicted moment at which a path is at a violation of it."""
+        return _enters(violation, self._entries[path_id])
+
     def near(self, zones: ZoneSet, surroundings: Surroundings) -> Iterator[tuple[str, Ints]]:
         """Paths and the numbers of their legs, then discs, that a zone may touch; a superset."""
         # over uneven ground the zone is looked for at every height: check knows where it is

@@ -14,12 +14,20 @@ from controller.delivery.views import ParcelView, VehicleView
 from controller.domain.model import AssignmentState, Parcel, ParcelState, Site
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.domain.transitions import ABOARD
+from controller.fleet.allowed import allowed
 from geofence.frames import LatLon, LocalFrame, geodesic_m
 from geofence.zones import VehicleClass
 from missions.model import AirMission, ItemKind, Mission
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
 P = ParcelState
+OWN_WORDS = {
+    Phase.HOLDING: "is holding",
+    Phase.FAILSAFE: "is in a failsafe",
+    Phase.LANDING: "is landing",
+}
+RESTING = frozenset({Phase.UNKNOWN, Phase.BOOTING, Phase.NOT_READY, Phase.READY, Phase.ARMED})
+"""Phases in which a vehicle is not on its way, whatever its mission says."""
 OVER = frozenset({P.RELEASED, P.DELIVERED, P.REFUSED, P.CANCELLED, P.RETURNED, P.STRANDED})
 
 
@@ -191,6 +199,7 @@ def vehicle_view(
         sentence=sentence(telemetry, record, parcels, aboard, age_s),
         path=path_ahead(record, parcels, telemetry),
         alarms=alarms,
+        commands=allowed(telemetry),
     )
 
 
@@ -226,29 +235,46 @@ def _doing(
     parcels: Mapping[str, ParcelRecord],
     aboard: tuple[str, ...],
 ) -> str:
+    """The vehicle's own state first: what the ledger adds may not speak against it."""
+    load = f" with {_names(aboard)} aboard" if aboard else ""
+    if telemetry.armed is False:
+        return _at_rest(telemetry, record, aboard)
+    if telemetry.phase in OWN_WORDS:
+        return OWN_WORDS[telemetry.phase] + load
     if record is None:
         return _idle(telemetry, aboard)
+    names = _names(record.assignment.parcel_ids)
     state = record.assignment.state
+    if telemetry.phase in RESTING:
+        # armed, or of unknown arm state, and not yet on its way
+        return f"is {_words(telemetry)} with the mission for {names}"
     first = _next_parcel(record, parcels)
-    if state is AssignmentState.OPEN:
-        return f"is being loaded with the mission for {_names(record.assignment.parcel_ids)}"
-    if state is AssignmentState.LOADED:
-        return f"holds the mission for {_names(record.assignment.parcel_ids)} and is about to start"
-    if telemetry.phase in {Phase.HOLDING, Phase.FAILSAFE, Phase.LANDING}:
-        words = {
-            Phase.HOLDING: "is holding",
-            Phase.FAILSAFE: "is in a failsafe",
-            Phase.LANDING: "is landing",
-        }
-        return words[telemetry.phase] + (f" with {_names(aboard)} aboard" if aboard else "")
     if first is None or telemetry.phase is Phase.RETURNING:
-        return "returning to base" + (f" with {_names(aboard)} aboard" if aboard else "")
+        return "returning to base" + load
+    if state is not AssignmentState.STARTED:
+        return f"is under way; its start for {names} is not confirmed yet"
     parcel = parcels[first]
     if parcel.state not in ABOARD:
         return f"on its way to pick up {first}"
     if telemetry.phase is Phase.AT_STOP:
         return f"handing over {first} at {place_name(parcel.parcel)}"
     return f"en route to {place_name(parcel.parcel)}"
+
+
+def _at_rest(telemetry: Telemetry, record: AssignmentRecord | None, aboard: tuple[str, ...]) -> str:
+    """Of a vehicle that says that it is disarmed: whatever is planned, it is not under way."""
+    if record is None:
+        return _idle(telemetry, aboard)
+    names = _names(record.assignment.parcel_ids)
+    state = record.assignment.state
+    why = f": {'; '.join(telemetry.not_ready)}" if telemetry.not_ready else ""
+    if state is AssignmentState.OPEN:
+        return f"is being loaded with the mission for {names}"
+    if state is AssignmentState.LOADED:
+        if telemetry.phase is Phase.READY:
+            return f"holds the mission for {names} and is about to start"
+        return f"holds the mission for {names} and is not ready{why}"
+    return f"is at rest; what became of its mission for {names} is being read"
 
 
 def _idle(telemetry: Telemetry, aboard: tuple[str, ...]) -> str:
@@ -258,7 +284,11 @@ def _idle(telemetry: Telemetry, aboard: tuple[str, ...]) -> str:
         return "waits for work"
     if telemetry.not_ready:
         return f"is not ready: {'; '.join(telemetry.not_ready)}"
-    return f"is {telemetry.phase.value.replace('_', ' ')}"
+    return f"is {_words(telemetry)}"
+
+
+def _words(telemetry: Telemetry) -> str:
+    return telemetry.phase.value.replace("_", " ")
 
 
 def _next_parcel(record: AssignmentRecord, parcels: Mapping[str, ParcelRecord]) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -17,6 +18,7 @@ from controller.delivery import describe, settling
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
+from controller.delivery.permits import PermitBook
 from controller.delivery.process import VehicleProcess
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
@@ -46,7 +48,9 @@ from controller.domain.model import (
     ParcelState,
     Site,
 )
+from controller.domain.permits import Permit
 from controller.domain.records import HoldRecord, ParcelRecord
+from controller.fleet.allowed import refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
 from controller.store.database import Store
@@ -78,6 +82,7 @@ class Desk:
         sites: Mapping[str, Site],
         zones: ZoneBook,
         rezoning: Rezoning,
+        permits: PermitBook,
         retry: Retry,
         clock: Clock,
     ) -> None:
@@ -91,6 +96,7 @@ class Desk:
         self._sites = sites
         self._zones = zones
         self._rezoning = rezoning
+        self._permits = permits
         self._retry = retry
         self._clock = clock
         self._submitting = asyncio.Lock()
@@ -149,10 +155,16 @@ class Desk:
     async def command(
         self, vehicle_id: str, verb: Verb, *, by: str, reason: str = ""
     ) -> CommandResult:
-        """Demand something of a vehicle; answers once its state shows it. UnknownVehicleError."""
+        """Demand something of a vehicle; answers once its state shows it. UnknownVehicleError.
+
+        Of a vehicle that says that it is disarmed nothing is demanded: see `VehicleView.commands`.
+        """
         process = self._processes.get(vehicle_id)
         if process is None:
             raise UnknownVehicleError(vehicle_id)
+        refused = refusal(process.owner.telemetry, verb)
+        if refused:
+            return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
@@ -235,19 +247,64 @@ class Desk:
         return self._zones.zones
 
     async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:
-        """Put another zone set in force.
+        """Put another zone set in force. Raises ZoneError, and then the old one stays.
 
         What was planned against the old one is planned anew; what is under way and no longer
-        allowed is told to hold.
+        allowed is told, with the time left, and reacted to as configured.
         """
-        zone_set, before = ZoneSet(zones), self._zones.zones
-        await self._zones.replace(zone_set, by=by)
-        self._hub.publish("zones", Update("zones", zone_set.version))
-        for process in self._processes.values():
-            process.wake()
-        await self._rezoning.judge(before)
+        # a set that cannot be is refused here: nothing has changed
+        zone_set = await asyncio.to_thread(ZoneSet, zones)
+        async with self._rezoning.switching():
+            before = self._zones.zones
+            await self._zones.replace(zone_set, by=by)
+            self._hub.publish("zones", Update("zones", zone_set.version))
+            for process in self._processes.values():
+                process.wake()
+            found = await self._rezoning.judge(before, zone_set)
+        await self._rezoning.react(list(found.values()))
         self._matching.wake()
         return zone_set
+
+    def permits(self) -> list[Permit]:
+        """Those that stand, oldest first."""
+        return list(self._permits.standing())
+
+    async def grant(
+        self,
+        name: str,
+        *,
+        vehicle_id: str = "",
+        parcel_id: str = "",
+        until: datetime | None = None,
+        by: str,
+        reason: str = "",
+    ) -> Permit:
+        """Let a vehicle, the flight of a parcel, or anybody into the zones that name a permit.
+
+        Raises UnknownVehicleError, and ValueError for a permit that no zone in force names or a
+        time that is over.
+        """
+        if vehicle_id and vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        known = {zone.permit for zone in self._zones.zones if zone.permit}
+        if name not in known:
+            told = ", ".join(sorted(known)) or "none"
+            raise ValueError(f"permit: {name!r} is named by no zone in force; there are: {told}")
+        permit = await self._permits.grant(
+            name, vehicle_id=vehicle_id, parcel_id=parcel_id, until=until, by=by, reason=reason
+        )
+        self._matching.wake()
+        return permit
+
+    async def withdraw(self, permit_id: str, *, by: str, reason: str = "") -> Permit:
+        """Take a permit back. What is under way on it is judged anew, and reacted to.
+
+        Raises UnknownPermitError, and ValueError for one that stands in the configuration.
+        """
+        permit = await self._permits.withdraw(permit_id, by=by, reason=reason)
+        self._rezoning.wake()
+        self._matching.wake()
+        return permit
 
     def alarms(self) -> list[Alarm]:
         """Those that stand, worst first."""

@@ -6,9 +6,9 @@ Owns the gate before load and before start. Must not send anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from controller.dispatch.model import DispatchSettings
@@ -16,6 +16,7 @@ from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
 from geofence.check import FlightPath, Surroundings, Violation
 from geofence.errors import GeofenceError
+from geofence.frames import LatLon
 from geofence.zoneset import ZoneSet
 from missions.errors import MissionsError
 from missions.model import AirMission, GroundMission
@@ -28,7 +29,11 @@ from missions.validate import (
     walk_flight,
 )
 from missions.validate_round import round_path
+from missions.way_home import way_home
 from vehicles.port import Capability, Clock, LinkState
+
+Held = Callable[[str, Collection[str], datetime], frozenset[str]]
+"""The permits of a vehicle with these parcels up to a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,16 @@ class Shut:
 
     reason: str
     passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Vehicle:
+    """What a mission is judged for."""
+
+    capability: Capability
+    loads: Mapping[str, float]
+    permits: frozenset[str]
+    battery_pct: float = 100.0
 
 
 class Gate:
@@ -50,7 +65,9 @@ class Gate:
         zones: Callable[[], ZoneSet],
         clock: Clock,
         max_age_s: float,
+        permits: Held | None = None,
     ) -> None:
+        self._permits = permits
         self._settings = settings
         self._surroundings = surroundings
         self._zones = zones
@@ -87,9 +104,10 @@ class Gate:
         if telemetry.battery_pct is None:
             return Shut(f"{owner.vehicle_id} has not told its battery level")
         loads = self._loads(record, parcels)
+        held, battery_pct = self.permits(record), telemetry.battery_pct
         try:
             verdict = await asyncio.to_thread(
-                self._judge, record, loads, owner.capability, telemetry.battery_pct, zones
+                self._judge, record, _Vehicle(owner.capability, loads, held, battery_pct), zones
             )
         except (GeofenceError, MissionsError) as error:
             return Shut(f"the mission cannot be checked: {error}")
@@ -102,33 +120,31 @@ class Gate:
     ) -> tuple[Violation, ...]:
         """What the zones in force have against a mission that is under way."""
         loads = self._loads(record, parcels)
+        held = self.permits(record)
         verdict = await asyncio.to_thread(
-            self._judge, record, loads, owner.capability, 100.0, self._zones()
+            self._judge, record, _Vehicle(owner.capability, loads, held), self._zones()
         )
         return verdict.verdict.violations if verdict.verdict is not None else ()
 
-    def _loads(
-        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord]
-    ) -> dict[str, float]:
-        return {ident: parcels[ident].parcel.weight_kg for ident in record.assignment.parcel_ids}
-
-    def _judge(
-        self,
-        record: AssignmentRecord,
-        loads: Mapping[str, float],
-        capability: Capability,
-        battery_pct: float,
-        zones: ZoneSet,
-    ) -> GoNoGo:
-        checks = self._checks(record, loads, capability, battery_pct, self._clock.now())
-        if isinstance(record.mission, AirMission):
-            flight = cast("FlightChecks", checks)
-            return validate_flight(record.mission, flight, zones, self._surroundings)
-        drive = cast("RoundChecks", checks)
-        return validate_round(record.mission, drive, zones, self._surroundings)
+    def permits(self, record: AssignmentRecord, *, leave: datetime | None = None) -> frozenset[str]:
+        """What its vehicle holds for this mission, to its late end or up to `leave`."""
+        if self._permits is None:
+            return self._settings.permits
+        if leave is None:
+            air = isinstance(record.mission, AirMission)
+            rules = self._settings.flight if air else self._settings.round
+            late_s = record.mission.duration_s * (1.0 + rules.time_error) + rules.start_slip_s
+            leave = (record.started_at or self._clock.now()) + timedelta(seconds=late_s)
+        task = record.assignment
+        held = self._permits(task.vehicle_id, task.parcel_ids, leave)
+        return self._settings.permits | held
 
     def path(
-        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], capability: Capability
+        self,
+        record: AssignmentRecord,
+        parcels: Mapping[str, ParcelRecord],
+        capability: Capability,
+        permits: frozenset[str],
     ) -> FlightPath | None:
         """What a mission uses of the air or the street, and when, from its start; None: no form.
 
@@ -136,22 +152,70 @@ class Gate:
         thread.
         """
         depart_at = record.started_at or self._clock.now()
-        loads = self._loads(record, parcels)
-        checks = self._checks(record, loads, capability, 100.0, depart_at)
+        vehicle = _Vehicle(capability, self._loads(record, parcels), permits)
+        checks = self._checks(record, vehicle, depart_at)
         if isinstance(checks, FlightChecks):
             walked = walk_flight(cast("AirMission", record.mission), checks, self._surroundings)
             return None if isinstance(walked, GoNoGo) else walked.path
         return round_path(cast("GroundMission", record.mission), checks, self._surroundings)
 
-    def _checks(
+    def way_home(
         self,
         record: AssignmentRecord,
-        loads: Mapping[str, float],
+        parcels: Mapping[str, ParcelRecord],
         capability: Capability,
-        battery_pct: float,
-        depart_at: datetime,
+        position: LatLon,
+        alt_home_m: float,
+    ) -> FlightPath | None:
+        """What a return by the mission's own return path uses, from a place; None: it has none.
+
+        Call it in a thread.
+        """
+        mission = record.mission
+        if not isinstance(mission, AirMission):
+            return None
+        now = self._clock.now()
+        held = self.permits(record)
+        vehicle = _Vehicle(capability, self._loads(record, parcels), held)
+        checks = self._checks(record, vehicle, record.started_at or now)
+        walked = walk_flight(mission, cast("FlightChecks", checks), self._surroundings)
+        if isinstance(walked, GoNoGo):
+            return None
+        return way_home(
+            mission,
+            walked.legs,
+            position,
+            alt_home_m,
+            now=now,
+            rules=self._settings.flight,
+            permits=held,
+            traits=capability.traits,
+        )
+
+    def corridor_m(self, capability: Capability) -> float:
+        """Half width of a vehicle's corridor at its cruise speed."""
+        if capability.drop_device is None:
+            return self._settings.round.corridor_m
+        return self._settings.flight.corridor_m(capability.cruise_speed_mps)
+
+    def _loads(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord]
+    ) -> dict[str, float]:
+        return {ident: parcels[ident].parcel.weight_kg for ident in record.assignment.parcel_ids}
+
+    def _judge(self, record: AssignmentRecord, vehicle: _Vehicle, zones: ZoneSet) -> GoNoGo:
+        checks = self._checks(record, vehicle, self._clock.now())
+        if isinstance(record.mission, AirMission):
+            flight = cast("FlightChecks", checks)
+            return validate_flight(record.mission, flight, zones, self._surroundings)
+        drive = cast("RoundChecks", checks)
+        return validate_round(record.mission, drive, zones, self._surroundings)
+
+    def _checks(
+        self, record: AssignmentRecord, vehicle: _Vehicle, depart_at: datetime
     ) -> FlightChecks | RoundChecks:
-        available_wh = capability.usable_energy_wh * battery_pct / 100.0
+        capability, loads = vehicle.capability, vehicle.loads
+        available_wh = capability.usable_energy_wh * vehicle.battery_pct / 100.0
         if isinstance(record.mission, AirMission):
             return FlightChecks(
                 depart_at=depart_at,
@@ -162,7 +226,7 @@ class Gate:
                 speed_mps=capability.cruise_speed_mps,
                 rules=self._settings.flight,
                 model=self._settings.multirotor,
-                permits=self._settings.permits,
+                permits=vehicle.permits,
                 traits=capability.traits,
             )
         return RoundChecks(
@@ -175,6 +239,6 @@ class Gate:
             available_energy_wh=available_wh,
             rules=self._settings.round,
             model=self._settings.robot,
-            permits=self._settings.permits,
+            permits=vehicle.permits,
             traits=capability.traits,
         )

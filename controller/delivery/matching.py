@@ -29,6 +29,7 @@ from controller.dispatch.model import (
 )
 from controller.domain.alarms import Condition, Severity
 from controller.domain.model import ParcelState, Site
+from controller.domain.permits import Permit
 from controller.observe import Figures
 from controller.safety.board import AlarmBoard
 from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreError
@@ -77,7 +78,9 @@ class Matching:
         figures: Figures,
         ids: Callable[[str], str],
         seed: int,
+        permits: Callable[[], tuple[Permit, ...]] = tuple,
     ) -> None:
+        self._permits = permits
         self._ledger = ledger
         self._board = board
         self._processes = processes
@@ -167,6 +170,7 @@ class Matching:
             settings=self._settings,
             active=tuple(self._active()),
             held=self._ledger.hold is not None,
+            permits=self._permits(),
         )
 
     def _active(self) -> Iterator[ActiveFlight]:

@@ -93,7 +93,9 @@ class VehicleProcess:
         settings: ProcessSettings,
         ids: Callable[[str], str],
         on_free: Callable[[], None],
+        zones_version: Callable[[], str] | None = None,
     ) -> None:
+        self._zones_version = zones_version
         self.owner = owner
         self._ledger = ledger
         self._gate = gate
@@ -241,7 +243,7 @@ class VehicleProcess:
 
         async def keep(record: CommandRecord, result: CommandResult | None) -> None:
             async with self._lock:
-                fresh = _same(self._task(), task, A.OPEN)
+                fresh = steps.still(self._task(), task, A.OPEN)
                 if result is None and (not fresh or self._ledger.hold is not None):
                     raise _MovedOnError
                 draft = self._ledger.draft()
@@ -268,14 +270,21 @@ class VehicleProcess:
 
         async def keep(record: CommandRecord, result: CommandResult | None) -> None:
             async with self._lock:
-                fresh = _same(self._task(), task, A.LOADED)
-                if result is None and (not fresh or self._ledger.hold is not None):
+                fresh = steps.still(self._task(), task, A.LOADED)
+                shut = self._ledger.hold is not None or self._rezoned(task)
+                if result is None and (not fresh or shut):
                     raise _MovedOnError
                 draft = self._ledger.draft()
                 draft.command(record)
                 if fresh and result is not None and result.done:
                     steps.started(draft, task)
                 await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+                if result is None and self._rezoned(task):
+                    # the zones changed while it was kept: nothing was sent
+                    draft = self._ledger.draft()
+                    draft.command(replace(record, state=CommandState.PENDING))
+                    await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+                    raise _MovedOnError
 
         result = await self._send(command, task, keep)
         if result is None:
@@ -289,6 +298,11 @@ class VehicleProcess:
             self._wake.set()
         elif not result.done:
             self._back_off(command.tries)
+
+    def _rezoned(self, task: AssignmentRecord) -> bool:
+        """Whether other zones are in force than those that its mission was checked against."""
+        in_force = self._zones_version
+        return in_force is not None and in_force() != task.mission.zones_version
 
     async def _may_start(self, task: AssignmentRecord, command: CommandRecord) -> bool:
         if command.state in {CommandState.SENT, CommandState.UNCERTAIN}:
@@ -428,7 +442,7 @@ class VehicleProcess:
     ) -> None:
         async with self._lock:
             now = self._task()
-            if _same(now, task, task.assignment.state):
+            if steps.still(now, task, task.assignment.state):
                 await self._fail(task, reason, passing=passing)
         self._after_step()
 
@@ -483,11 +497,3 @@ class VehicleProcess:
 
 class _MovedOnError(Exception):
     """The assignment is no longer where the command was decided."""
-
-
-def _same(now: AssignmentRecord | None, task: AssignmentRecord, state: A) -> bool:
-    return (
-        now is not None
-        and now.assignment.assignment_id == task.assignment.assignment_id
-        and now.assignment.state is state
-    )

@@ -52,6 +52,15 @@ class Rest:
     reason: str
 
 
+def still(now: AssignmentRecord | None, task: AssignmentRecord, state: AssignmentState) -> bool:
+    """Whether an assignment is the one that it was, and in this state."""
+    return (
+        now is not None
+        and now.assignment.assignment_id == task.assignment.assignment_id
+        and now.assignment.state is state
+    )
+
+
 def assign(
     draft: Draft, offer: Offer, explanations: Mapping[str, Explanation], epoch: int, ident: str
 ) -> AssignmentRecord:

@@ -22,7 +22,7 @@ from typing import Literal
 from controller.domain.alarms import Alarm, Severity
 from controller.domain.model import Custodian, Event, Parcel, ParcelState, Proof, Site
 from geofence.frames import LatLon
-from vehicles.port import Capability, Telemetry
+from vehicles.port import Capability, Telemetry, Verb
 
 __all__ = [
     "Alarm",
@@ -143,6 +143,8 @@ class VehicleView:
     path: tuple[LatLon, ...]
     """Its mission's way ahead, from where it is."""
     alarms: int
+    commands: tuple[Verb, ...] = ()
+    """What may be demanded of it now; none of a vehicle at rest."""
 
 
 @dataclass(frozen=True, slots=True)

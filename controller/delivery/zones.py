@@ -6,6 +6,7 @@ configured files themselves change: then the files win, and the log says so.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -44,12 +45,13 @@ class ZoneBook:
         """Keep another set, then put it in force."""
         now = self._clock.now()
         before = self.zones.version
+        body = await asyncio.to_thread(write_zones, zones.zones)
         await self._ledger.keep(
             Changes(
                 zones=ZonesChange(
                     version=zones.version,
                     source_version=self._configured.version,
-                    body=write_zones(zones.zones),
+                    body=body,
                     by=by,
                     at=now,
                 ),

@@ -24,6 +24,11 @@ from missions.validate import (
     walk_flight,
 )
 
+WAY_ROUND = 1.3
+"""How much longer than the straight line a flight is taken to be."""
+AT_ENDS_S = 240.0
+"""For take-off, drop and landing."""
+
 NO_DEVICE = NoGo((Reason("device", "it has no drop device"),))
 
 
@@ -101,12 +106,29 @@ def question(
             depart_at=depart_at,
             rules=rules,
             model=world.settings.multirotor,
-            permits=world.settings.permits,
+            permits=world.held_permits(
+                vehicle.vehicle_id,
+                (facts.parcel.parcel_id,),
+                for_s=_long_s(world, home, vehicle, facts),
+            ),
             traits=vehicle.capability.traits,
         ),
         max_payload_kg=vehicle.capability.max_payload_kg,
         usable_energy_wh=vehicle.capability.usable_energy_wh,
     )
+
+
+def _long_s(world: World, home: LatLon, vehicle: VehicleFacts, facts: ParcelFacts) -> float:
+    """How long from now the flight may take, roundly: a permit must last until it is over.
+
+    The gate before the start asks again, for as long as the planned mission may really take.
+    """
+    if not world.permits:
+        return 0.0
+    rules = world.settings.flight
+    away_m = geodesic_m(home, facts.parcel.destination.position)
+    flown_s = WAY_ROUND * 2.0 * away_m / vehicle.capability.cruise_speed_mps + AT_ENDS_S
+    return world.settings.preparation_s + rules.start_slip_s + flown_s * (1.0 + rules.time_error)
 
 
 def answer(
@@ -128,12 +150,17 @@ def answer(
 
 def straight_answers(asked: Sequence[FlightQuestion], world: World) -> list[FlightPlan | None]:
     """For each question the flight on the straight line where that is free, else None."""
-    jobs = [(one.request, one.checks()) for one in asked]
-    found = straight_flights(jobs, world.zones, world.surroundings)
-    return [
-        None if flight is None else _plan(one.request, flight[0], flight[1].legs)
-        for one, flight in zip(asked, found, strict=True)
-    ]
+    alike: dict[frozenset[str], list[int]] = {}
+    for number, one in enumerate(asked):
+        alike.setdefault(one.request.permits, []).append(number)
+    plans: list[FlightPlan | None] = [None] * len(asked)
+    for numbers in alike.values():
+        jobs = [(asked[n].request, asked[n].checks()) for n in numbers]
+        found = straight_flights(jobs, world.zones, world.surroundings)
+        for number, flight in zip(numbers, found, strict=True):
+            if flight is not None:
+                plans[number] = _plan(asked[number].request, flight[0], flight[1].legs)
+    return plans
 
 
 def _plan(request: FlightRequest, mission: AirMission, legs: tuple[FlownLeg, ...]) -> FlightPlan:

@@ -5,11 +5,12 @@ Owns plain data. Must not decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.domain.model import Parcel, Priority, Site
+from controller.domain.permits import Permit, names_held
 from geofence.check import Surroundings
 from geofence.conflict import Separation, Uncertainty
 from geofence.zoneset import ZoneSet
@@ -124,6 +125,18 @@ class World:
     """Flights assigned and not over: new ones keep away from them."""
     held: bool = False
     """An operator has stopped dispatch: nothing is offered."""
+    permits: tuple[Permit, ...] = ()
+    """What operators have granted, beside the settings' own."""
+
+    def held_permits(
+        self, vehicle_id: str = "", parcel_ids: Collection[str] = (), *, for_s: float = 0.0
+    ) -> frozenset[str]:
+        """The permits of a vehicle with these parcels for so long from now.
+
+        Of nobody in particular: those that everybody holds.
+        """
+        leave = self.now + timedelta(seconds=for_s)
+        return self.settings.permits | names_held(self.permits, vehicle_id, parcel_ids, leave)
 
 
 @dataclass(frozen=True, slots=True)

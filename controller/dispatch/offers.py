@@ -92,7 +92,11 @@ def _offer_flight(
         speed_mps=drone.capability.cruise_speed_mps,
         rules=settings.flight,
         model=settings.multirotor,
-        permits=settings.permits,
+        permits=world.held_permits(
+            drone.vehicle_id,
+            (parcel.parcel_id,),
+            for_s=settings.preparation_s + mission.duration_s,
+        ),
         traits=drone.capability.traits,
     )
     answer = validate_flight(mission, checks, world.zones, world.surroundings)
@@ -204,7 +208,11 @@ def _round(
         available_energy_wh=available_wh(robot),
         rules=settings.round,
         model=settings.robot,
-        permits=settings.permits,
+        permits=world.held_permits(
+            robot.vehicle_id,
+            mission.parcel_ids,
+            for_s=settings.preparation_s + mission.duration_s,
+        ),
         traits=robot.capability.traits,
     )
     answer = validate_round(mission, checks, world.zones, world.surroundings)

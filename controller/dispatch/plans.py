@@ -156,7 +156,8 @@ class Plans:
         if not self._comes_and_goes(world.zones, VehicleClass.ROBOT):
             span = 0
         traits = robots_in_common(world.vehicles)
-        key = (id(world.streets), world.zones.version, world.surroundings, span, traits)
+        held = world.held_permits(for_s=_late_s(world))
+        key = (id(world.streets), world.zones.version, world.surroundings, span, traits, held)
         known = self._streets.get(key)
         # the graph itself is kept beside its id, so that the id cannot come to mean another
         if isinstance(known, tuple) and known[0] is world.streets:
@@ -199,14 +200,19 @@ def robots_in_common(vehicles: Iterable[VehicleFacts]) -> VehicleTraits:
     )
 
 
+def _late_s(world: World) -> float:
+    """Until when from now a street must be open for a round that starts now."""
+    return world.settings.plan_hold_s + world.settings.round.max_round_s * _LATE_ROUND
+
+
 def _open_now(world: World, streets: StreetGraph, traits: VehicleTraits) -> OpenStreets:
     settings, now = world.settings, world.now
-    late_s = settings.plan_hold_s + settings.round.max_round_s * _LATE_ROUND
+    late_s = _late_s(world)
     asked: _Asked = {
         "enter": now - timedelta(seconds=settings.plan_hold_s),
         "leave": now + timedelta(seconds=late_s),
         "rules": settings.round,
-        "permits": settings.permits,
+        "permits": world.held_permits(for_s=late_s),
         "traits": traits,
     }
     closed = closed_edges(streets, world.zones, world.surroundings, **asked)

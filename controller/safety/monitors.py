@@ -83,12 +83,15 @@ def zone_violations(
     legs: Sequence[PathLeg],
     zones: ZoneSet,
     surroundings: Surroundings,
+    permits: frozenset[str] = frozenset(),
 ) -> dict[int, tuple[Violation, ...]]:
     """Zones touched, by the legs' index; vehicles that are alike are checked in one go."""
     found: dict[int, list[Violation]] = {}
     if legs:
         for violation in check(
-            FlightPath(traits.vehicle_class, tuple(legs), traits=traits), zones, surroundings
+            FlightPath(traits.vehicle_class, tuple(legs), permits=permits, traits=traits),
+            zones,
+            surroundings,
         ).violations:
             found.setdefault(violation.index, []).append(violation)
     return {index: tuple(violations) for index, violations in found.items()}

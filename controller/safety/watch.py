@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 SOURCE = "watch"
 
+Alike = tuple[VehicleTraits, frozenset[str]]
+"""Vehicles of the same traits with the same permits are checked in one go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -41,6 +44,8 @@ class Watched:
     """The whole way of its mission; empty where it has none."""
     extra: tuple[Condition, ...] = ()
     """Conditions that others found: its link, its assignment."""
+    permits: frozenset[str] = frozenset()
+    """What it holds now."""
 
 
 class Watch:
@@ -89,7 +94,7 @@ class Watch:
     async def look(self) -> None:
         """One look at every vehicle."""
         fleet = self._fleet()
-        legs: dict[VehicleTraits, list[PathLeg]] = {}
+        legs: dict[Alike, list[PathLeg]] = {}
         impossible: dict[int, str] = {}
         for index, watched in enumerate(fleet):
             try:
@@ -99,7 +104,8 @@ class Watch:
                 impossible[index] = str(error)
                 continue
             if leg is not None:
-                legs.setdefault(watched.capability.traits, []).append(leg)
+                alike = (watched.capability.traits, watched.permits)
+                legs.setdefault(alike, []).append(leg)
         violations = await asyncio.to_thread(self._check, legs, self._zones())
         conditions: list[Condition] = []
         for index, watched in enumerate(fleet):
@@ -125,11 +131,11 @@ class Watch:
         return leg
 
     def _check(
-        self, legs: dict[VehicleTraits, list[PathLeg]], zones: ZoneSet
+        self, legs: dict[Alike, list[PathLeg]], zones: ZoneSet
     ) -> dict[int, tuple[Violation, ...]]:
         found: dict[int, tuple[Violation, ...]] = {}
-        for traits, alike in legs.items():
-            found.update(monitors.zone_violations(traits, alike, zones, self._surroundings))
+        for (traits, permits), some in legs.items():
+            found.update(monitors.zone_violations(traits, some, zones, self._surroundings, permits))
         return found
 
     def _conditions(

@@ -247,6 +247,15 @@ class Store:
             return None
         return SubmissionKey(row["key"], row["fingerprint"], tuple(row["parcel_ids"]), row["at"])
 
+    async def events_of(self, kinds: tuple[str, ...]) -> list[Event]:
+        """Every event of these kinds, oldest first."""
+        table = schema.event
+        async with self._connection().connect() as connection:
+            rows = await connection.execute(
+                select(table).where(table.c.kind.in_(kinds)).order_by(table.c.seq)
+            )
+            return [codec.event_of(row)[1] for row in rows.mappings()]
+
     async def events_after(self, seq: int, limit: int) -> list[tuple[int, Event]]:
         """Up to `limit` events that follow place `seq` in the log."""
         table = schema.event

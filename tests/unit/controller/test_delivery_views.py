@@ -124,6 +124,9 @@ def told(position: LatLon | None, phase: Phase = Phase.EN_ROUTE, **fields: Any) 
     return replace(base, **fields)
 
 
+AT_REST = told(HOME, Phase.READY, armed=False)
+
+
 def test_the_way_ahead_of_a_drone_shrinks_and_turns_at_the_drop() -> None:
     half = offset(HOME, 0.0, 250.0)
     out = describe.path_ahead(task(AIR), {"P-1": record("P-1", P.IN_TRANSIT)}, told(half))
@@ -151,7 +154,28 @@ def test_the_way_ahead_of_a_robot_goes_on_from_its_last_stop() -> None:
     [
         (A.STARTED, P.IN_TRANSIT, told(HOME), "D-1 en route to Katu 1, 41 % battery"),
         (A.STARTED, P.DELIVERED, told(HOME), "D-1 returning to base, 41 % battery"),
-        (A.OPEN, P.ASSIGNED, told(HOME), "D-1 is being loaded with the mission for P-1, 41 % "),
+        (A.OPEN, P.ASSIGNED, AT_REST, "D-1 is being loaded with the mission for P-1, 41 % "),
+        (A.LOADED, P.PREPARING, AT_REST, "D-1 holds the mission for P-1 and is about to start, "),
+        (
+            A.LOADED,
+            P.PREPARING,
+            told(HOME, Phase.NOT_READY, armed=False, not_ready=("no GPS",)),
+            "D-1 holds the mission for P-1 and is not ready: no GPS, 41 % battery",
+        ),
+        (A.LOADED, P.PREPARING, told(HOME, Phase.ARMED), "D-1 is armed with the mission for P-1, "),
+        (
+            A.LOADED,
+            P.PREPARING,
+            told(HOME),
+            "D-1 is under way; its start for P-1 is not confirmed yet, 41 % battery",
+        ),
+        (A.OPEN, P.ASSIGNED, told(HOME, Phase.LANDING), "D-1 is landing, 41 % battery"),
+        (
+            A.STARTED,
+            P.IN_TRANSIT,
+            AT_REST,
+            "D-1 is at rest; what became of its mission for P-1 is being read, 41 % battery",
+        ),
         (A.STARTED, P.PREPARING, told(HOME), "D-1 on its way to pick up P-1, 41 % battery"),
         (
             A.STARTED,
