@@ -1,30 +1,27 @@
-"""Obstacles prepared once for many routes: inflated zones, and what each of their corners sees.
+"""Obstacles prepared once for many routes: inflated zones, and which of their corners see another.
 
-Owns the bounded cache of prepared worlds and the search in one. Must not decide what applies, nor
-confirm a way. Not shared between threads: whoever owns a RouteCache uses it in one.
+Owns the bounded cache of prepared worlds. Must not decide what applies, nor search or confirm a
+way. Not shared between threads: whoever owns a RouteCache uses it in one.
 
 A world is all zones that apply alike (the same snapshot, vehicle class, heights, times and margin)
-in one affine frame. Lines between corners do not depend on the ends of a route, so each is tested
-once, against every zone near it, and kept with the zones that block it. A search among some of the
-obstacles asks only whether one of those is among the blockers: the obstacle generation of `route`,
-without geometry.
+in one affine frame. Lines between corners do not depend on the ends of a route, so each that a
+search comes to is tested once, against every zone near it, and kept with the zones that block it.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from geofence.frames import Array, LatLon
 from geofence.kernel import Ints
 from geofence.obstacles import GRAZE_M, MITRE_LIMIT, Plane
-from geofence.visibility import Obstacle, obstacle, tangent
+from geofence.visibility import Obstacle, convex_corners
 from geofence.zones import ALWAYS, Zone
 from geofence.zoneset import ZoneSet
 
@@ -34,10 +31,8 @@ CELL_DEG = (0.5, 0.25)
 MAX_LINES = 2_000_000
 """Lines that a world keeps before it forgets them all."""
 
-Link = tuple[int, float, frozenset[int]]
-"""A corner, the metres to it, and the obstacles between."""
-
-_START, _GOAL = -1, -2
+NOBODY: frozenset[int] = frozenset()
+"""The blockers of a line of sight."""
 
 
 def cell_origin(start: LatLon, goal: LatLon) -> tuple[float, float]:
@@ -77,12 +72,23 @@ class RouteCache:
             self._worlds.popitem(last=False)
         return known
 
+    def forget_lines(self) -> None:
+        """Drop what searches have learnt; the obstacles stay prepared."""
+        for world in self._worlds.values():
+            world.forget()
+
 
 class PreparedWorld:
     """All that applies, inflated by `margin_m`, in the frame about `origin` (lon, lat degrees).
 
-    Obstacles are numbered as zones are in the snapshot; walls of keep-ins follow.
+    Obstacles are numbered as zones are in the snapshot; walls of keep-ins follow. Corners are
+    numbered as they are met with: `points`, and the ways from them to their neighbours, `before`
+    and `after` (n, 2 each).
     """
+
+    points: Array
+    before: Array
+    after: Array
 
     def __init__(
         self,
@@ -99,19 +105,22 @@ class PreparedWorld:
         self._plane = Plane(here, here, zones, origin)
         self._known = np.zeros(len(zones), dtype=bool)
         self._walls: dict[Hashable, int] = {}
-        self._parts: list[Obstacle] = []
         self._numbers: Ints = np.empty(0, dtype=np.intp)
+        self._hard: npt.NDArray[np.object_] = np.empty(0, dtype=object)
+        self._tree = shapely.STRtree(self._hard)
         self._span: dict[int, Ints] = {}
-        self._links: dict[int, dict[int, list[Link]]] = {}
-        self._lines = 0
-        self._index()
+        self._sight: dict[tuple[int, int], frozenset[int]] = {}
+        self.points = self.before = self.after = np.empty((0, 2))
 
     def wall(self, key: Hashable, make: Callable[[], Obstacle]) -> int:
         """The number of a keep-in's outside, made once."""
         if key not in self._walls:
             number = len(self._zones) + len(self._walls)
             self._walls[key] = number
-            self._add([number], [make()])
+            made = make()
+            owner = np.zeros(len(made.corners), dtype=np.intp)
+            hard = np.array([made.hard], dtype=object)
+            self._add([number], hard, (made.corners, made.before, made.after, owner))
         return self._walls[key]
 
     def ensure(self, points: Array) -> None:
@@ -130,189 +139,69 @@ class PreparedWorld:
             shapely.buffer(areas, m, join_style="mitre", mitre_limit=MITRE_LIMIT)
             for m in (self.margin_m - GRAZE_M, self.margin_m)
         )
-        self._add(found, [obstacle(h, s) for h, s in zip(hard, soft, strict=True)])
+        self._add(found, hard, convex_corners(soft))
 
-    def _add(self, numbers: list[int], parts: list[Obstacle]) -> None:
+    def _add(
+        self,
+        numbers: list[int],
+        hard: npt.NDArray[np.object_],
+        corners: tuple[Array, Array, Array, Ints],
+    ) -> None:
+        points, before, after, owner = corners
+        bounds = len(self.points) + np.searchsorted(owner, np.arange(len(numbers) + 1))
+        for number, begin, end in zip(numbers, bounds[:-1], bounds[1:], strict=True):
+            self._span[number] = np.arange(begin, end, dtype=np.intp)
+        self.points = np.concatenate((self.points, points))
+        self.before = np.concatenate((self.before, before - points))
+        self.after = np.concatenate((self.after, after - points))
         self._numbers = np.concatenate((self._numbers, numbers)).astype(np.intp)
-        count = len(self._points) if self._parts else 0
-        for number, part in zip(numbers, parts, strict=True):
-            self._span[number] = np.arange(count, count + len(part.corners), dtype=np.intp)
-            count += len(part.corners)
-        self._parts.extend(parts)
-        self._index()
-
-    def _index(self) -> None:
-        nothing = np.empty((0, 2))
-        self._tree = shapely.STRtree([part.hard for part in self._parts])
-        self._points: Array = np.concatenate([nothing, *(p.corners for p in self._parts)])
-        before = np.concatenate([nothing, *(p.before for p in self._parts)])
-        after = np.concatenate([nothing, *(p.after for p in self._parts)])
-        self._before: Array = before - self._points
-        self._after: Array = after - self._points
-        sizes = [len(part.corners) for part in self._parts]
-        self._owner: Ints = np.repeat(self._numbers, sizes).astype(np.intp)
+        self._hard = np.concatenate((self._hard, hard))
+        self._tree = shapely.STRtree(self._hard)
 
     def met(self, points: Array) -> set[int]:
         """Obstacles that the line through points (n, 2) meets, or points themselves."""
         shape = shapely.linestrings(points) if len(points) > 1 else shapely.points(points[0])
         return {int(i) for i in self._numbers[self._tree.query(shape, predicate="intersects")]}
 
-    def links(self, corner: int, wanted: Iterable[int]) -> dict[int, list[Link]]:
-        """What one corner sees of the corners of obstacles, by obstacle; kept."""
-        known = self._links.setdefault(corner, {})
-        missing = [number for number in wanted if number not in known]
-        if missing:
-            near = (self._before[corner], self._after[corner])
-            own = int(self._owner[corner])
-            self._look(known, self._points[corner], near, missing, own)
-        return known
+    def covers(self, points: Array) -> dict[int, set[int]]:
+        """Obstacles that hold points (n, 2), by row; rows that none holds are left out."""
+        found: dict[int, set[int]] = {}
+        which, hit = self._tree.query(shapely.points(points), predicate="intersects")
+        for row, number in zip(which.tolist(), self._numbers[hit].tolist(), strict=True):
+            found.setdefault(row, set()).add(number)
+        return found
 
-    def forget(self) -> None:
-        """Drop the lines where there are too many."""
-        if self._lines > MAX_LINES:
-            self._links.clear()
-            self._lines = 0
-
-    def look_from(self, known: dict[int, list[Link]], point: Array, wanted: Iterable[int]) -> None:
-        """The same for an end, which is no corner, into `known`."""
-        missing = [number for number in wanted if number not in known]
-        if missing:
-            # an end has no neighbours: zero vectors are tangent to everything
-            self._look(known, point, (np.zeros(2), np.zeros(2)), missing, -1)
-
-    def _look(
-        self,
-        known: dict[int, list[Link]],
-        point: Array,
-        near: tuple[Array, Array],
-        missing: list[int],
-        own: int,
-    ) -> None:
-        for number in missing:
-            known[number] = []
-        index = np.concatenate([self._span[number] for number in missing])
-        step = self._points[index] - point
-        far = np.hypot(step[:, 0], step[:, 1])
-        open_ = tangent(step, far, *near) & tangent(
-            step, far, self._before[index], self._after[index]
-        )
-        open_ &= far > 0.0
-        index, far = index[open_], far[open_]
-        ends = np.empty((len(index), 2, 2))
-        ends[:, 0], ends[:, 1] = point, self._points[index]
-        line, hit = self._tree.query(shapely.linestrings(ends), predicate="intersects")
-        blockers: dict[int, set[int]] = {}
-        for which, number in zip(line.tolist(), self._numbers[hit].tolist(), strict=True):
-            blockers.setdefault(which, set()).add(number)
-        owner = self._owner[index].tolist()
-        for which, (corner, metres) in enumerate(zip(index.tolist(), far.tolist(), strict=True)):
-            between = blockers.get(which)
-            if between is None:
-                known[owner[which]].append((corner, metres, _NOBODY))
-            elif owner[which] not in between and own not in between:
-                known[owner[which]].append((corner, metres, frozenset(between)))
-        self._lines += len(index)
-
-    def corners_of(self, numbers: Iterable[int]) -> Array:
-        """Corners (n, 2) of some obstacles, metres."""
+    def corners_of(self, numbers: Iterable[int]) -> Ints:
+        """Corners of some obstacles, by number."""
         index = [self._span[number] for number in numbers]
-        return self._points[np.concatenate(index)] if index else np.empty((0, 2))
+        return np.concatenate(index) if index else np.empty(0, dtype=np.intp)
 
-    def xy(self, corner: int) -> tuple[float, float]:
-        """A corner in metres."""
-        x, y = self._points[corner]
-        return float(x), float(y)
+    def between(
+        self, pairs: list[tuple[int, int]], xy: Array, rows: list[tuple[int, int]]
+    ) -> list[frozenset[int]]:
+        """Obstacles that block lines, each between a pair of corners; -1 is no corner.
 
+        `rows` of `xy` (n, 2) are where the lines begin and end. What is known of a pair is kept.
+        """
+        known = self._sight
+        found = [known.get(pair) for pair in pairs]
+        rest = [i for i, blockers in enumerate(found) if blockers is None]
+        if rest:
+            lines = shapely.linestrings(xy[[rows[i] for i in rest]])
+            which, hit = self._tree.query(lines, predicate="intersects")
+            # lines come in order, each with what is on it
+            bounds = np.searchsorted(which, np.arange(len(rest) + 1)).tolist()
+            numbers = self._numbers[hit].tolist()
+            for row, i in enumerate(rest):
+                begin, end = bounds[row], bounds[row + 1]
+                blockers = frozenset(numbers[begin:end]) if begin < end else NOBODY
+                found[i] = blockers
+                one, other = pairs[i]
+                if one >= 0 and other >= 0:
+                    known[one, other] = known[other, one] = blockers
+        return [NOBODY if blockers is None else blockers for blockers in found]
 
-_NOBODY: frozenset[int] = frozenset()
-
-
-@dataclass(slots=True)
-class _Search:
-    """One route's state over its rounds."""
-
-    world: PreparedWorld
-    start: Array
-    goal: Array
-    among: set[int]
-    from_start: dict[int, list[Link]]
-    from_goal: dict[int, list[Link]]
-
-    def run(self) -> tuple[list[int], set[int]] | None:
-        """Corners of the shortest way amid `among`, and all that it meets; None: there is none."""
-        world, among = self.world, self.among
-        world.look_from(self.from_start, self.start, among)
-        world.look_from(self.from_goal, self.goal, among)
-        last = {
-            corner: (metres, between)
-            for number in among
-            for corner, metres, between in self.from_goal[number]
-            if among.isdisjoint(between)
-        }
-        gx, gy = map(float, self.goal)
-        cost: dict[int, float] = {_START: 0.0}
-        came: dict[int, tuple[int, frozenset[int]]] = {}
-        closed: set[int] = set()
-        queue: list[tuple[float, int]] = [(0.0, _START)]
-        while queue:
-            _, node = heapq.heappop(queue)
-            if node in closed:
-                continue
-            if node == _GOAL:
-                return _trace(came)
-            closed.add(node)
-            here = cost[node]
-            links = self.from_start if node == _START else world.links(node, among)
-            for number in among:
-                for corner, metres, between in links[number]:
-                    reached = here + metres
-                    if corner in closed or reached >= cost.get(corner, math.inf):
-                        continue
-                    if between and not among.isdisjoint(between):
-                        continue
-                    cost[corner] = reached
-                    came[corner] = (node, between)
-                    x, y = world.xy(corner)
-                    heapq.heappush(queue, (reached + math.hypot(x - gx, y - gy), corner))
-            end = last.get(node)
-            if end is not None and here + end[0] < cost.get(_GOAL, math.inf):
-                cost[_GOAL] = here + end[0]
-                came[_GOAL] = (node, end[1])
-                heapq.heappush(queue, (cost[_GOAL], _GOAL))
-        return None
-
-
-def _trace(came: dict[int, tuple[int, frozenset[int]]]) -> tuple[list[int], set[int]]:
-    corners: list[int] = []
-    met: set[int] = set()
-    node = _GOAL
-    while node != _START:
-        node, between = came[node]
-        met |= between
-        corners.append(node)
-    return corners[-2::-1], met
-
-
-def search(world: PreparedWorld, start: Array, goal: Array, walls: set[int]) -> Array | None:
-    """Points (n, 2) of the shortest way from start to goal (2), metres; None: closed in.
-
-    Neither end may be inside an obstacle.
-    """
-    ends = np.stack((start, goal))
-    world.forget()
-    world.ensure(ends)
-    straight = world.met(ends)
-    if not straight:
-        return ends
-    among = straight | walls
-    state = _Search(world, start, goal, among, {}, {})
-    while True:
-        world.ensure(np.concatenate((ends, world.corners_of(among))))
-        found = state.run()
-        if found is None:
-            return None
-        corners, met = found
-        if not met:
-            inner = [world.xy(corner) for corner in corners]
-            return np.concatenate((start[None], np.reshape(inner, (-1, 2)), goal[None]))
-        among |= met
+    def forget(self, beyond: int = 0) -> None:
+        """Drop the lines where there are more than `beyond`."""
+        if len(self._sight) > beyond:
+            self._sight.clear()

@@ -28,9 +28,10 @@ from geofence.frames import Array, LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import LIMIT_ROUNDING_M, KeepInUnions, demanded, edges_of
 from geofence.kernel import deepest
+from geofence.lazy import search
 from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
-from geofence.prepared import PreparedWorld, RouteCache, cell_origin, search
+from geofence.prepared import PreparedWorld, RouteCache, cell_origin
 from geofence.relief import expected_place
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
 from geofence.visibility import Obstacle, shortest_path
@@ -289,13 +290,7 @@ class _Router:
         return self._search_prepared(slack_m) or self._search_anew(slack_m)
 
     def _search_prepared(self, slack_m: float) -> tuple[LatLon, ...] | None:
-        """The way in the cached world; None where it has none, or an end is too near a zone."""
-        if self._cache is None:
-            return None
-        flat = Surroundings(self._surroundings.ground_amsl_m, self._surroundings.geoid_m)
-        if self._surroundings != flat:
-            # where the ground is not told by these two numbers, heights depend on the place
-            return None
+        """The way in a prepared world; None where it has none, or an end is too near a zone."""
         request, zones = self._request, self._zones
         origin = cell_origin(request.start, request.goal)
         reach = max(abs(end.lat_deg - origin[1]) for end in (request.start, request.goal))
@@ -304,8 +299,7 @@ class _Router:
         margin = slack_m + float(
             reach_m(*(np.array(v) for v in (request.margin_m, origin[1], span_deg, 0.0)))
         )
-        key = (zones.version, self._alike(origin), self._surroundings, origin, margin)
-        world = self._cache.world(key, lambda: PreparedWorld(origin, zones, margin, self._applies))
+        world = self._world(origin, margin)
         plane = Plane(request.start, request.goal, zones, origin)
         ends = np.stack((plane.start, plane.goal))
         world.ensure(ends)
@@ -316,6 +310,17 @@ class _Router:
         if path is None:
             return None
         return (request.start, *(plane.latlon(p) for p in path[1:-1]), request.goal)
+
+    def _world(self, origin: tuple[float, float], margin_m: float) -> PreparedWorld:
+        def make() -> PreparedWorld:
+            return PreparedWorld(origin, self._zones, margin_m, self._applies)
+
+        flat = Surroundings(self._surroundings.ground_amsl_m, self._surroundings.geoid_m)
+        if self._cache is None or self._surroundings != flat:
+            # where the ground is not told by these two numbers, heights depend on the place
+            return make()
+        key = (self._zones.version, self._alike(origin), self._surroundings, origin, margin_m)
+        return self._cache.world(key, make)
 
     def _alike(self, origin: tuple[float, float]) -> RouteRequest:
         """The request without its ends, and without its times where no zone comes and goes.

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from geofence.frames import Array
@@ -34,23 +35,35 @@ class Obstacle:
 
 def obstacle(hard: shapely.Geometry, soft: shapely.Geometry) -> Obstacle:
     """An obstacle whose corners are those of `soft`, an area a little larger than `hard`."""
-    corners, before, after = [], [], []
-    for polygon in shapely.get_parts(soft):
-        for ring in shapely.get_rings(shapely.orient_polygons(polygon)):
-            points = shapely.get_coordinates(ring)[:-1]
-            previous, following = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
-            # the inside is on the left of every ring, holes too
-            convex = _cross(points - previous, following - points) > 0.0
-            corners.append(points[convex])
-            before.append(previous[convex])
-            after.append(following[convex])
-    if not corners:
+    corners, before, after, _ = convex_corners(np.array([soft]))
+    return Obstacle(hard, corners, before, after)
+
+
+def convex_corners(areas: npt.NDArray[np.object_]) -> tuple[Array, Array, Array, Ints]:
+    """Convex corners (n, 2) of many areas, the corners before and after each, and whose they are.
+
+    Ordered by area.
+    """
+    parts, area = shapely.get_parts(areas, return_index=True)
+    rings, part = shapely.get_rings(shapely.orient_polygons(parts), return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    if not len(points):
         nothing = np.empty((0, 2))
-        return Obstacle(hard, nothing, nothing, nothing)
-    return Obstacle(hard, *(np.concatenate(part) for part in (corners, before, after)))
+        return nothing, nothing, nothing, np.empty(0, dtype=np.intp)
+    # the last point of a ring is its first again
+    first = np.flatnonzero(np.diff(ring, prepend=-1))
+    last = np.append(first[1:], len(points)) - 1
+    previous, following = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
+    previous[first] = points[last - 1]
+    # the inside is on the left of every ring, holes too
+    convex = cross(points - previous, following - points) > 0.0
+    convex[last] = False
+    owner = area[part[ring[convex]]]
+    return points[convex], previous[convex], following[convex], owner
 
 
-def _cross(a: Array, b: Array) -> Array:
+def cross(a: Array, b: Array) -> Array:
+    """The third component of the product of vectors (..., 2): positive where b is left of a."""
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
@@ -60,7 +73,7 @@ def tangent(step: Array, far: Array, before: Array, after: Array) -> Bools:
     `before` and `after` are the ways from a corner to its neighbours.
     """
     # a nanometre of slack: too many lines cost time, too few the way
-    one, two = _cross(step, before), _cross(step, after)
+    one, two = cross(step, before), cross(step, after)
     slack = 1e-9 * (far + 1.0) * (1.0 + np.abs(before).sum(-1) + np.abs(after).sum(-1))
     return np.asarray((np.minimum(one, two) >= -slack) | (np.maximum(one, two) <= slack))
 

@@ -156,7 +156,11 @@ class GroundMission:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 over id, nodes, edges and actions."""
+        """SHA-256 over id, nodes, edges with their speeds, and actions.
+
+        Speeds count to a millimetre a second: a round approved for a slow street is another one
+        where the same street is driven faster.
+        """
         body = {
             "mission": self.mission_id,
             "vehicle": self.vehicle_id,
@@ -164,7 +168,10 @@ class GroundMission:
                 [n.node_id, _position(n.position), [asdict(a) for a in n.actions]]
                 for n in self.nodes
             ],
-            "edges": [[e.edge_id, e.start_node_id, e.end_node_id] for e in self.edges],
+            "edges": [
+                [e.edge_id, e.start_node_id, e.end_node_id, f"{e.max_speed_mps:.3f}"]
+                for e in self.edges
+            ],
         }
         return _sha256(body)
 

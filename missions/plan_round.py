@@ -105,7 +105,7 @@ def plan_round(
     stops = _ordered(
         request, streets, (start, base), picks=picks, drops=drops, keep_order=keep_order
     )
-    joined = _join(stops, streets)
+    joined = _join(stops, streets, request.speed_mps)
     if isinstance(joined, NoGo):
         return joined
     nodes, edges = joined
@@ -215,13 +215,13 @@ def _actions(
 
 
 def _join(
-    stops: Sequence[_Stop], streets: StreetGraph
+    stops: Sequence[_Stop], streets: StreetGraph, speed_mps: float
 ) -> tuple[tuple[RouteNode, ...], tuple[RouteEdge, ...]] | NoGo:
     first = streets.nodes[stops[0].node_id]
     nodes = [RouteNode(first.node_id, first.position, stops[0].actions)]
     edges: list[RouteEdge] = []
     for stop in stops[1:]:
-        way = streets.path(nodes[-1].node_id, stop.node_id)
+        way = streets.path(nodes[-1].node_id, stop.node_id, speed_mps=speed_mps)
         if way is None:
             text = f"no street leads from {nodes[-1].node_id} to {stop.node_id}"
             return NoGo((Reason("no_route", text),))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -30,6 +30,12 @@ NO_EDGES: frozenset[str] = frozenset()
 
 _NODE_TOLERANCE_DEG = 2e-6
 """Two line ends that claim one node may differ by rounding to six decimals, no more."""
+
+_METRES_PER_S = 1e-5
+"""What a second counts in the choice of the way: seven centimetres in a round of two hours. Two
+sums of metres differ by it, and their rounding by a ten-thousandth of it."""
+
+_TELLING_S = 0.01
 
 _NEAREST_CANDIDATES = 8
 _MAX_FINDINGS = 100
@@ -144,18 +150,27 @@ class StreetGraph:
         return bool(self._component[one] == self._component[other])
 
     def path(
-        self, start_id: str, goal_id: str, closed_edges: frozenset[str] = NO_EDGES
+        self,
+        start_id: str,
+        goal_id: str,
+        closed_edges: frozenset[str] = NO_EDGES,
+        *,
+        speed_mps: float = math.inf,
     ) -> tuple[DirectedEdge, ...] | None:
-        """The shortest way by length: () where start is goal, None where there is no way."""
+        """The shortest way by length: () where start is goal, None where there is no way.
+
+        Of ways as long as each other the one that is driven sooner at up to `speed_mps`.
+        """
         start, goal = self._row(start_id), self._row(goal_id)
         if start == goal:
             return ()
         graph = self._open(closed_edges)
-        ways = rx.digraph_dijkstra_shortest_paths(graph, start, goal, weight_fn=_length_m)
+        weight = _weight(speed_mps)
+        ways = rx.digraph_dijkstra_shortest_paths(graph, start, goal, weight_fn=weight)
         if goal not in ways:
             return None
         rows = list(ways[goal])
-        return tuple(min(graph.get_all_edge_data(a, b), key=_length_m) for a, b in pairwise(rows))
+        return tuple(min(graph.get_all_edge_data(a, b), key=weight) for a, b in pairwise(rows))
 
     def distances(
         self, start_id: str, closed_edges: frozenset[str] = NO_EDGES
@@ -167,6 +182,23 @@ class StreetGraph:
         )
         found = {self._order[row].node_id: float(length) for row, length in lengths.items()}
         found[start_id] = 0.0
+        return found
+
+    def late_s(self, start_id: str, speed_mps: float) -> Mapping[str, float]:
+        """Seconds that streets slower than `speed_mps` cost on the shortest way to every node.
+
+        To a hundredth of a second; nothing is said of nodes that no slow street is on the way to.
+        """
+        if all(edge.max_speed_mps >= speed_mps for edge in self.edges.values()):
+            return {}
+        start, weight = self._row(start_id), _weight(speed_mps)
+        short = rx.digraph_dijkstra_shortest_path_lengths(self._graph, start, _length_m)
+        both = rx.digraph_dijkstra_shortest_path_lengths(self._graph, start, weight)
+        found: dict[str, float] = {}
+        for row, length_m in short.items():
+            late = (both[row] - length_m) / _METRES_PER_S - length_m / speed_mps
+            if late > _TELLING_S:
+                found[self._order[row].node_id] = late
         return found
 
     def largest_component(self) -> StreetGraph:
@@ -298,6 +330,16 @@ def _components(graph: rx.PyDiGraph[str, DirectedEdge]) -> npt.NDArray[np.int64]
 
 def _length_m(way: DirectedEdge) -> float:
     return way.edge.length_m
+
+
+def _weight(speed_mps: float) -> Callable[[DirectedEdge], float]:
+    """Metres, and so little of the seconds that they only choose between equals."""
+
+    def weight(way: DirectedEdge) -> float:
+        seconds = way.edge.length_m / min(speed_mps, way.edge.max_speed_mps)
+        return way.edge.length_m + _METRES_PER_S * seconds
+
+    return weight
 
 
 def _features(data: bytes | str) -> Iterator[object]:

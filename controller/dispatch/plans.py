@@ -177,6 +177,17 @@ class Plans:
         self._distances.put(key, (graph, made))
         return made
 
+    def late_s(self, graph: StreetGraph, node_id: str, speed_mps: float) -> Mapping[str, float]:
+        """What slow streets cost a robot of this speed from a node, kept; see StreetGraph."""
+        key = (id(graph), node_id, speed_mps)
+        known = self._distances.get(key)
+        if isinstance(known, tuple) and known[0] is graph:
+            kept: Mapping[str, float] = known[1]
+            return kept
+        made = graph.late_s(node_id, speed_mps)
+        self._distances.put(key, (graph, made))
+        return made
+
 
 def _key(asked: FlightQuestion, world: World) -> Hashable:
     return asked, world.zones.version, world.surroundings

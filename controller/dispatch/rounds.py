@@ -62,6 +62,21 @@ class Round:
     """Origins, rows of the distance matrix."""
     drops: list[int] = field(default_factory=list)
     """Jobs in the order of their drops."""
+    late_s: Array | None = None
+    """Seconds that streets slower than the robot cost between rows of the distance matrix; None:
+    no street is."""
+
+    def seconds(self, far: Array) -> Array:
+        """Driving times between the rows of the distance matrix."""
+        even = far / self.robot.speed_mps
+        return even if self.late_s is None else even + self.late_s
+
+    def drive_wh(self, far: Array) -> Array:
+        """Energy between the rows: slow streets cost what the robot draws at rest, and longer."""
+        even = far * self.robot.wh_per_m
+        if self.late_s is None:
+            return even
+        return np.asarray(even + self.late_s * self.robot.idle_w / 3600.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,22 +117,20 @@ def _insert_group(trip: Round, jobs: Jobs, rows: Ints, far: Array, out: Insertio
     robot = trip.robot
     origin = int(jobs.origin[rows[0]])
     picks = trip.picks if origin in trip.picks else [*trip.picks, origin]
-    before = _Timeline(trip, trip.picks, len(trip.drops), jobs, far)
-    after = _Timeline(trip, picks, len(trip.drops) + 1, jobs, far)
+    times_s, powers_wh = trip.seconds(far), trip.drive_wh(far)
+    before = _Timeline(trip, trip.picks, len(trip.drops), jobs, (far, times_s, powers_wh))
+    after = _Timeline(trip, picks, len(trip.drops) + 1, jobs, (far, times_s, powers_wh))
     goals = jobs.goal[rows][:, None]
-    reach = far[after.previous[None, :], goals]
-    onward = far[goals, after.following[None, :]]
-    through = far[after.previous, after.following][None, :]
-    with np.errstate(invalid="ignore"):
-        detour = np.where(np.isfinite(reach + onward), reach + onward - through, np.inf)
-    arrive = after.leave_s[None, :] + reach / robot.speed_mps
-    later_s = detour / robot.speed_mps + jobs.dwell_s[rows][:, None]
+    detour = after.detour(goals, far)
+    arrive = after.leave_s[None, :] + times_s[after.previous[None, :], goals]
+    later_s = after.detour(goals, times_s) + jobs.dwell_s[rows][:, None]
     cost = _price(jobs, rows, arrive)
     if trip.drops:
         cost = cost + _delay_cost(trip, jobs, before, after, later_s)
     added_m = detour + after.length_m - before.length_m
     dwell_s = jobs.dwell_s[rows][:, None] + robot.pick_s
-    added_wh = added_m * robot.wh_per_m + dwell_s * robot.idle_w / 3600.0
+    added_wh = after.detour(goals, powers_wh) + after.drive_wh - before.drive_wh
+    added_wh = added_wh + dwell_s * robot.idle_w / 3600.0
     cost = cost + robot.energy_per_wh * added_wh + robot.detour_per_km * added_m / 1000.0
     cost = cost + (0.0 if trip.drops else robot.use)
     energy_wh = before.energy_wh + added_wh
@@ -135,28 +148,50 @@ def _insert_group(trip: Round, jobs: Jobs, rows: Ints, far: Array, out: Insertio
 class _Timeline:
     """The round with these picks: where one comes from and goes to at each place, and when."""
 
-    def __init__(self, trip: Round, picks: list[int], parcels: int, jobs: Jobs, far: Array) -> None:
+    def __init__(
+        self,
+        trip: Round,
+        picks: list[int],
+        parcels: int,
+        jobs: Jobs,
+        ways: tuple[Array, Array, Array],
+    ) -> None:
+        """`ways`: metres, seconds and watt-hours between rows."""
         robot = trip.robot
+        far, times_s, powers_wh = ways
         way = [robot.start, *picks]
-        pick_m = float(sum(far[a, b] for a, b in pairwise(way)))
+        legs = list(pairwise(way))
         goals = jobs.goal[trip.drops] if trip.drops else np.empty(0, dtype=np.intp)
         self.previous: Ints = np.concatenate(([way[-1]], goals)).astype(np.intp)
         self.following: Ints = np.concatenate((goals, [robot.base])).astype(np.intp)
-        steps = far[self.previous, self.following]
+        steps_s = times_s[self.previous, self.following]
         dwell = jobs.dwell_s[trip.drops] if trip.drops else np.empty(0)
-        picked_s = robot.prepare_s + pick_m / robot.speed_mps + robot.pick_s * parcels
+        pick_s = float(sum(times_s[a, b] for a, b in legs))
+        picked_s = robot.prepare_s + pick_s + robot.pick_s * parcels
         self.arrive_s: Array = (
             picked_s
-            + np.cumsum(steps[:-1]) / robot.speed_mps
+            + np.cumsum(steps_s[:-1])
             + np.concatenate(([0.0], np.cumsum(dwell)))[: len(dwell)]
         )
         self.leave_s: Array = np.concatenate(([picked_s], self.arrive_s + dwell))
-        self.length_m = pick_m + float(steps.sum())
-        self.end_s = float(self.leave_s[-1] + steps[-1] / robot.speed_mps)
-        self.energy_wh = (
-            self.length_m * robot.wh_per_m
-            + (robot.pick_s * parcels + float(dwell.sum())) * robot.idle_w / 3600.0
+        self.length_m = self._along(legs, far)
+        self.drive_wh = self._along(legs, powers_wh)
+        self.end_s = float(self.leave_s[-1] + steps_s[-1])
+        standing_s = robot.pick_s * parcels + float(dwell.sum())
+        self.energy_wh = self.drive_wh + standing_s * robot.idle_w / 3600.0
+
+    def _along(self, legs: list[tuple[int, int]], far: Array) -> float:
+        return float(sum(far[a, b] for a, b in legs)) + float(
+            far[self.previous, self.following].sum()
         )
+
+    def detour(self, goals: Ints, far: Array) -> Array:
+        """What goals (n, 1) add at every place (n, places), in what `far` counts; inf: no way."""
+        reach = far[self.previous[None, :], goals]
+        onward = far[goals, self.following[None, :]]
+        through = far[self.previous, self.following][None, :]
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isfinite(reach + onward), reach + onward - through, np.inf)
 
 
 def _price(jobs: Jobs, rows: Ints, arrive_s: Array) -> Array:

@@ -120,6 +120,15 @@ class Stops:
                 far[row] = [known.get(other, np.inf) for other in order]
         return rows, far
 
+    def late_s(self, rows: Mapping[str, int], speed_mps: float) -> Array | None:
+        """Seconds that slow streets cost a robot of this speed between rows; None: none do."""
+        late = np.zeros((len(rows), len(rows)))
+        if self._open is not None:
+            for node_id, row in rows.items():
+                known = self._plans.late_s(self._open.graph, node_id, speed_mps)
+                late[row] = [known.get(other, 0.0) for other in rows]
+        return late if late.any() else None
+
 
 def _places(facts: ParcelFacts) -> tuple[tuple[str, LatLon], tuple[str, LatLon]]:
     return (

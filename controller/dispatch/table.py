@@ -236,6 +236,7 @@ def _robots(
     nodes = [n for pair in (*ends.values(), *anchors.values()) for n in pair]
     rows, far = stops.matrix(nodes)
     rounds: list[Round] = []
+    slow: dict[float, Array | None] = {}
     robot_jobs: list[Jobs] = []
     allowed = np.zeros((len(table.robots), len(table.parcels)), dtype=bool)
     for number, robot in enumerate(table.robots):
@@ -247,9 +248,12 @@ def _robots(
             goal=np.array([-1 if p is None else rows[p[1]] for p in pairs], dtype=np.intp),
         )
         model = _robot(table, robot, rows.get(start, 0), rows.get(base, 0))
-        rounds.append(Round(model))
+        if model.speed_mps not in slow:
+            slow[model.speed_mps] = stops.late_s(rows, model.speed_mps)
+        trip = Round(model, late_s=slow[model.speed_mps])
+        rounds.append(trip)
         robot_jobs.append(own)
-        allowed[number] = _judge_robot(table, robot, model, own, far)
+        allowed[number] = _judge_robot(table, robot, trip, own, far)
     return tuple(rounds), tuple(robot_jobs), allowed, far
 
 
@@ -278,7 +282,7 @@ def _robot(table: Table, vehicle: VehicleFacts, start: int, base: int) -> Robot:
 def _judge_robot(
     table: Table,
     vehicle: VehicleFacts,
-    model: Robot,
+    trip: Round,
     jobs: Jobs,
     far: Array,
 ) -> Bools:
@@ -286,9 +290,10 @@ def _judge_robot(
     world, reserve = table.world, table.world.settings.round.reserve
     everyone = np.ones(len(table.parcels), dtype=bool)
     full_wh = vehicle.capability.usable_energy_wh * (1.0 - reserve)
-    rested = replace(model, start=model.base, spare_wh=full_wh)
-    ever = np.isfinite(insertions(Round(rested), jobs, everyone, far).cost)
-    now = np.isfinite(insertions(Round(model), jobs, everyone, far).cost)
+    model = trip.robot
+    rested = Round(replace(model, start=model.base, spare_wh=full_wh), late_s=trip.late_s)
+    ever = np.isfinite(insertions(rested, jobs, everyone, far).cost)
+    now = np.isfinite(insertions(trip, jobs, everyone, far).cost)
     gone = absence(vehicle, world)
     for column, facts in enumerate(table.parcels):
         key = (vehicle.vehicle_id, facts.parcel.parcel_id)

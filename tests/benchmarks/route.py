@@ -7,8 +7,11 @@ with a warm cache, its confirmation by the check on the zones themselves include
 Map 2: 3,149 such polygons at the same density, legs of 2 to 10 km; ours only.
 
 `ratio` is of the medians over queries, each query's time the median of its rounds. `length_ratio`
-is the worst query's, ours over the peer's, in the plane that both search. `p99_over_median` is of
-map 2 with a warm cache; the first pass, which prepares, is told as `first_*`.
+is the worst query's, ours over the peer's, in the plane that both search.
+
+Map 2 is asked three ways. Cold: nothing is kept from one query to the next, each has a cache of its
+own. New: obstacles are prepared, but no line of sight is known. Warm: all that was asked before is
+known. `p99_over_median` is the worse of cold and new; `large_first_*` is one pass with one cache.
 """
 
 from __future__ import annotations
@@ -214,15 +217,27 @@ def against_peer() -> dict[str, float]:
 def large_map() -> dict[str, float]:
     field = make_map(3_149, 79_400.0, 300, (2_000.0, 10_000.0), seed=2)
     requests, cache = field.requests(), RouteCache()
+
+    def alone(each: RouteRequest, known: RouteCache) -> float:
+        known.forget_lines()
+        return ask([each], field.zones, known)[0][0]
+
     first, answers = ask(requests, field.zones, cache)
-    rounds = np.array([ask(requests, field.zones, cache)[0] for _ in range(ROUNDS)])
-    each = 1e3 * np.median(rounds, axis=0)
+    rounds: dict[str, list[list[float]]] = {"cold": [], "new": [], "warm": []}
+    for _ in range(ROUNDS):
+        rounds["warm"].append(ask(requests, field.zones, cache)[0])
+    for _ in range(ROUNDS):
+        rounds["cold"].append([alone(each, RouteCache()) for each in requests])
+        rounds["new"].append([alone(each, cache) for each in requests])
+    told: dict[str, float] = {}
+    for name, rows in {**rounds, "first": [first]}.items():
+        each = 1e3 * np.median(np.array(rows), axis=0)
+        told[f"{name}_p99_over_median"] = float(np.percentile(each, 99) / np.median(each))
+        told[f"large_{name}_median_ms"] = float(np.median(each))
+        told[f"large_{name}_p99_ms"] = float(np.percentile(each, 99))
     return {
-        "p99_over_median": float(np.percentile(each, 99) / np.median(each)),
-        "large_median_ms": float(np.median(each)),
-        "large_p99_ms": float(np.percentile(each, 99)),
-        "large_first_median_ms": float(1e3 * np.median(first)),
-        "large_first_p99_ms": float(1e3 * np.percentile(first, 99)),
+        "p99_over_median": max(told["cold_p99_over_median"], told["new_p99_over_median"]),
+        **told,
         "large_no_route": sum(isinstance(a, NoRoute) for a in answers),
     }
 

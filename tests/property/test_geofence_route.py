@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from geofence.check import FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon, LocalFrame
-from geofence.prepared import PreparedWorld, RouteCache, search
+from geofence.lazy import search
+from geofence.prepared import PreparedWorld, RouteCache
 from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.visibility import obstacle, shortest_path
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -105,3 +106,24 @@ def test_file_round_trip_keeps_the_streets(graph: StreetGraph) -> None:
         assert (other.start_node_id, other.end_node_id) == (edge.start_node_id, edge.end_node_id)
         assert other.one_way == edge.one_way
         assert other.length_m == pytest.approx(edge.length_m, abs=0.05)
+
+
+@given(graphs(), st.data())
+def test_lateness_is_what_slow_streets_cost_on_the_shortest_way(graph, data) -> None:
+    speeds = st.sampled_from([0.4, 0.9, 1.5, 3.0])
+    streets = StreetGraph(
+        graph.nodes.values(),
+        [replace(e, max_speed_mps=data.draw(speeds)) for e in graph.edges.values()],
+    )
+    speed_mps = data.draw(st.sampled_from([0.3, 1.0, 2.0]))
+    for start in streets.nodes:
+        late = streets.late_s(start, speed_mps)
+        for goal in streets.distances(start):
+            way = streets.path(start, goal, speed_mps=speed_mps)
+            assert way is not None
+            driven = sum(w.edge.length_m / min(speed_mps, w.edge.max_speed_mps) for w in way)
+            even = sum(w.edge.length_m for w in way) / speed_mps
+            assert late.get(goal, 0.0) == pytest.approx(driven - even, abs=0.02)
+            assert sum(w.edge.length_m for w in way) == pytest.approx(
+                streets.distances(start)[goal], abs=0.1
+            )

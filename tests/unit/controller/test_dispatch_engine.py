@@ -7,8 +7,12 @@ import pytest
 
 from controller.dispatch.engine import Engine, dispatch
 from controller.dispatch.explain import vehicle_sentences
+from controller.dispatch.insertion import place
+from controller.dispatch.plans import Plans
+from controller.dispatch.table import fill
 from controller.domain.model import Handling, Priority, Site, SiteKind
-from geofence.zones import Schedule, VehicleClass
+from geofence.zones import Schedule, VehicleClass, ZoneKind
+from geofence.zoneset import ZoneSet
 from missions.model import AirMission, GroundMission
 from tests.unit.controller.dispatch_worlds import (
     NOW,
@@ -242,3 +246,25 @@ def test_new_zones_are_seen_by_an_engine_that_remembers():
     zone = no_fly("Z-1", at(900.0, 0.0), 80.0, classes=frozenset({VehicleClass.MULTIROTOR}))
     barred = replace(asked, zones=world((), (), (zone,)).zones)
     assert set(engine.dispatch(barred, ids=numbered()).unservable) == {"P-001"}
+
+
+def test_a_street_slowed_by_a_zone_is_counted_before_the_round_is_planned():
+    """What insertion expects is what the mission will take."""
+    slow = no_fly(
+        "slow",
+        at(400.0, 0.0),
+        350.0,
+        kind=ZoneKind.ADVISORY,
+        classes=frozenset({VehicleClass.ROBOT}),
+        max_speed_mps=0.5,
+    )
+    asked = world((robot(),), (parcel(1, at(1000.0, 0.0)), parcel(2, at(750.0, 0.0))), (slow,))
+    table, problem = fill(asked, Plans())
+    placed = place(problem, seed=0)
+    (offer,) = dispatch(asked, ids=numbered()).offers
+    last = placed[-1]
+    parcel_id = table.parcels[last.job].parcel.parcel_id
+    expected = NOW + timedelta(seconds=float(last.arrive_s[last.vehicle]))
+    assert abs((offer.arrive_at[parcel_id] - expected).total_seconds()) < 0.1
+    (free,) = dispatch(replace(asked, zones=ZoneSet(())), ids=numbered()).offers
+    assert (offer.arrive_at["P-001"] - free.arrive_at["P-001"]).total_seconds() > 300.0

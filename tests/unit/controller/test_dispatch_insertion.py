@@ -173,3 +173,22 @@ def test_waiting_for_a_drone_wins_only_while_it_is_cheaper():
     base["rounds"] = (Round(ROBOT),)
     drives = place(problem(nothing, **base, cycle_s=6000.0), seed=0)
     assert (drives[0].vehicle, drives[0].later_s) == (1, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_slow_streets_make_rounds_longer_and_cost_what_is_drawn_at_rest(seed):
+    """Against the same round where the robot stands for as long at its stops."""
+    rng = np.random.default_rng(seed)
+    far = line([0.0, *rng.uniform(100.0, 900.0, 3)])
+    late = np.zeros((4, 4))
+    late[0, 2] = late[2, 0] = 120.0
+    made, everyone = jobs([1, 2, 3]), np.ones(3, dtype=bool)
+    even = insertions(Round(ROBOT), made, everyone, far)
+    slow = insertions(Round(ROBOT, late_s=late), made, everyone, far)
+    assert list(slow.arrive_s - even.arrive_s) == pytest.approx([0.0, 120.0, 0.0])
+    assert list(slow.added_wh - even.added_wh) == pytest.approx([0.0, 240.0 * 40.0 / 3600.0, 0.0])
+    assert list(slow.added_m) == list(even.added_m)
+    assert list(slow.cost - even.cost) == pytest.approx([0.0, 2.0 + 0.02 * 240 * 40 / 3600, 0.0])
+    short = replace(ROBOT, max_round_s=float(even.arrive_s[1]) + far[2, 0] / 2.0 + 46.0)
+    assert np.isfinite(insertions(Round(short), made, everyone, far).cost[1])
+    assert np.isinf(insertions(Round(short, late_s=late), made, everyone, far).cost[1])

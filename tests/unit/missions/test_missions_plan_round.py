@@ -159,3 +159,11 @@ def test_an_island_is_not_mistaken_for_the_street():
 def test_impossible_rounds_name_their_field(field, value):
     with pytest.raises(RequestError, match=field):
         request(carried(1, at(250.0, 0.0)), **{field: value})
+
+
+def test_the_content_hash_knows_how_fast_streets_may_be_driven():
+    mission = planned(carried(1, at(500.0, 250.0)))
+    first, *others = mission.edges
+    slower = replace(mission, edges=(replace(first, max_speed_mps=1.0), *others))
+    assert slower.content_hash != mission.content_hash
+    assert replace(mission).content_hash == mission.content_hash
