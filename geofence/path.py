@@ -6,12 +6,15 @@ Owns legs, discs, flight paths, violations and verdicts. Must not compute.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from geofence.errors import FrameError, PathError
 from geofence.frames import MAX_FRAME_SPAN_M, MAX_LATITUDE_DEG, LatLon, geodesic_m
-from geofence.zones import VehicleClass, VehicleTraits, ZoneKind
+from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 
 MAX_CORRIDOR_M = 10_000.0
 """Widest corridor or disc: beyond it one affine frame a piece is no longer exact enough."""
@@ -37,6 +40,11 @@ def _check_latitude(what: str, position: LatLon) -> None:
         )
 
 
+_pack = struct.Struct("9d").pack
+"""Longitude, latitude (degrees) and height (metres AMSL) of start and end, half width (metres),
+enter and leave (seconds since 1970): what the check reads of a leg or disc, packed once."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathLeg:
     """One leg: `corridor_m` either side of the line, moving evenly from enter to leave.
@@ -56,6 +64,8 @@ class PathLeg:
     speed_mps: float | None = None
     """Fastest over ground. None: moved along evenly from enter to leave; give it where these are
     the bounds of a passage that takes less time."""
+    row: bytes = field(init=False, repr=False, compare=False)
+    """The numbers above as one row of doubles, for many legs to be read at once."""
 
     def __post_init__(self) -> None:
         what = f"leg {self.index} ({self.label})"
@@ -72,6 +82,19 @@ class PathLeg:
             raise FrameError(
                 f"{what}: {length_m:.0f} m is longer than {MAX_FRAME_SPAN_M:.0f} m: split it"
             )
+        start, end = self.start, self.end
+        row = _pack(
+            start.lon_deg,
+            start.lat_deg,
+            self.start_amsl_m,
+            end.lon_deg,
+            end.lat_deg,
+            self.end_amsl_m,
+            self.corridor_m,
+            self.enter.timestamp(),
+            self.leave.timestamp(),
+        )
+        object.__setattr__(self, "row", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,8 @@ class Disc:
     high_amsl_m: float
     enter: datetime
     leave: datetime
+    row: bytes = field(init=False, repr=False, compare=False)
+    """As a leg's, from its low to its high."""
 
     def __post_init__(self) -> None:
         what = f"disc {self.index} ({self.label})"
@@ -94,6 +119,19 @@ class Disc:
         _check_number(what, "low_amsl_m", self.low_amsl_m, -1e5, 1e5)
         _check_number(what, "high_amsl_m", self.high_amsl_m, self.low_amsl_m, 1e5)
         _check_latitude(what, self.center)
+        lon, lat = self.center.lon_deg, self.center.lat_deg
+        row = _pack(
+            lon,
+            lat,
+            self.low_amsl_m,
+            lon,
+            lat,
+            self.high_amsl_m,
+            self.radius_m,
+            self.enter.timestamp(),
+            self.leave.timestamp(),
+        )
+        object.__setattr__(self, "row", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +159,24 @@ class FlightPath:
         return self.vehicle_class if self.traits is None else self.traits
 
 
+class _Later:
+    """A base whose fields may be worked out when they are first read."""
+
+    __slots__ = ("_later",)
+    _later: Callable[[Any], None]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Fill in what is not there yet; called where a field has no value."""
+            if name == "_later" or name not in self.__dataclass_fields__:
+                raise AttributeError(name)
+            self._later(self)
+            return object.__getattribute__(self, name)
+
+
 @dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(_Later):
     """One leg or disc against one zone.
 
     `entry` and `exit` are the first and last places on its line where the corridor touches the
@@ -141,10 +195,36 @@ class Violation:
     max_speed_mps: float | None = None
     """Where being too fast is all that is wrong: the zone's limit."""
 
+    @classmethod
+    def told_later(
+        cls, zone: Zone, owner: PathLeg | Disc, later: Callable[[Violation], None]
+    ) -> Violation:
+        """Which zone and which leg or disc; `later` sets the rest when any of it is read."""
+        self = object.__new__(cls)
+        put = object.__setattr__
+        put(self, "zone_id", zone.zone_id)
+        put(self, "zone_name", zone.name)
+        put(self, "kind", zone.kind)
+        put(self, "index", owner.index)
+        put(self, "label", owner.label)
+        put(self, "_later", later)
+        return self
+
+    def tell(self, full: Violation) -> None:
+        """Set what was left for later."""
+        put = object.__setattr__
+        for name in ("entry", "exit", "depth_m", "reason", "max_speed_mps"):
+            put(self, name, getattr(full, name))
+        put(self, "_later", _nothing)
+
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon."""
+class Verdict(_Later):
+    """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon.
+
+    What is only told, not decided by (the clearance; where, how deep and why a violation is), may
+    be worked out when it is first read; until then path and zones are held.
+    """
 
     allowed: bool
     zones_version: str
@@ -152,3 +232,32 @@ class Verdict:
     advisories: tuple[Violation, ...]
     clearance_m: float | None
     nearest_zone_id: str
+
+    @classmethod
+    def told_later(
+        cls,
+        zones_version: str,
+        violations: tuple[Violation, ...],
+        advisories: tuple[Violation, ...],
+        later: Callable[[Verdict], None],
+    ) -> Verdict:
+        """What was decided; `later` sets the clearance when it is read."""
+        self = object.__new__(cls)
+        put = object.__setattr__
+        put(self, "allowed", not violations)
+        put(self, "zones_version", zones_version)
+        put(self, "violations", violations)
+        put(self, "advisories", advisories)
+        put(self, "_later", later)
+        return self
+
+    def tell(self, clearance_m: float | None, nearest_zone_id: str) -> None:
+        """Set what was left for later."""
+        put = object.__setattr__
+        put(self, "clearance_m", clearance_m)
+        put(self, "nearest_zone_id", nearest_zone_id)
+        put(self, "_later", _nothing)
+
+
+def _nothing(_: object) -> None:
+    """All is told."""

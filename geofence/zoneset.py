@@ -22,12 +22,16 @@ import shapely
 
 from geofence.errors import ZoneError
 from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum
-from geofence.kernel import Ints
+from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
+from geofence.hours import Hours
+from geofence.kernel import Bools, Ints
 from geofence.schedule import Schedule, periods_of
 from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
 
 MAX_ZONE_WIDTH_DEG = 180.0
 """A wider polygon has no inside that a plane can tell: it is refused."""
+
+_KEPT_TABLES = 4
 
 
 class ZoneSet:
@@ -41,8 +45,9 @@ class ZoneSet:
     """
 
     __slots__ = (
-        "_by_id", "_extent", "_tree", "bounds", "circle", "corner_x", "corner_y", "edge_count",
-        "edge_start", "edges", "holed", "is_circle", "keep_ins", "speed_limits", "version", "zones",
+        "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
+        "edge_count", "edge_start", "edges", "holed", "hours", "is_circle", "keep_ins",
+        "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -72,8 +77,13 @@ class ZoneSet:
         self.holed = np.array([len(each) > 1 for each in rings], dtype=bool)
         bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
         self.bounds: Array = bounds
-        self._tree = shapely.STRtree(shapely.box(*bounds.T))
-        self._extent = (bounds[:, 0].min(), bounds[:, 2].max()) if len(bounds) else None
+        self.hours = Hours([zone.schedule for zone in self.zones])
+        self.timed: Bools = self.hours.timed
+        self._tree: shapely.STRtree | None = None
+        self._tables: tuple[tuple[Surroundings, Array], ...] = ()
+        self._extent = (
+            (float(bounds[:, 0].min()), float(bounds[:, 2].max())) if len(bounds) else None
+        )
 
     def __len__(self) -> int:
         return len(self.zones)
@@ -90,6 +100,40 @@ class ZoneSet:
         """Where the zone stands in `zones`; KeyError where it does not."""
         return self._by_id[zone_id]
 
+    @property
+    def tree(self) -> shapely.STRtree:
+        """The index of the zones' bounds in degrees, none of them turned; made when asked for."""
+        tree = self._tree
+        if tree is None:
+            tree = self._tree = shapely.STRtree(shapely.box(*self.bounds.T))
+        return tree
+
+    def turns(self, west_deg: float, east_deg: float) -> bool:
+        """Whether a zone may lie between two meridians once it is turned by 360 degrees."""
+        return self._extent is not None and (
+            self._extent[0] + 360.0 <= east_deg or self._extent[1] - 360.0 >= west_deg
+        )
+
+    def table(self, surroundings: Surroundings) -> Array:
+        """(6, n): west, south, low, then -east, -north, -high of every zone; all outward.
+
+        Degrees and metres AMSL, HEIGHT_TOLERANCE_M added. So a zone meets a box where none of
+        its numbers is above east, north, high, -west, -south, -low of the box. Zones whose heights
+        vary are taken at every height, keep-ins at none.
+        """
+        for known, table in self._tables:
+            if known is surroundings or known == surroundings:
+                return table
+        low, high = bands(self.zones, surroundings)
+        keep_in = [zone.kind is ZoneKind.KEEP_IN for zone in self.zones]
+        low[keep_in], high[keep_in] = np.inf, -np.inf
+        low, high = low - HEIGHT_TOLERANCE_M, high + HEIGHT_TOLERANCE_M
+        west, south, east, north = self.bounds.T
+        table = np.stack((west, south, low, -east, -north, -high))
+        # the ground of an operator seldom changes
+        self._tables = ((surroundings, table), *self._tables[: _KEPT_TABLES - 1])
+        return table
+
     def near(self, boxes: Array) -> tuple[Ints, Ints, Array]:
         """Zones whose bounds meet boxes (n, 4) of west, south, east, north degrees.
 
@@ -104,7 +148,7 @@ class ZoneSet:
             if boxes[:, 0].min() > east or boxes[:, 2].max() < west:
                 continue
             shifted = shapely.box(boxes[:, 0] - turn, boxes[:, 1], boxes[:, 2] - turn, boxes[:, 3])
-            box, zone = self._tree.query(shifted)
+            box, zone = self.tree.query(shifted)
             found.append((box, zone, np.full(len(box), turn)))
         if not found:
             return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
