@@ -73,56 +73,72 @@ def _sifted(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Ver
     uneven = surroundings.terrain is not None or surroundings.geoid is not None
     if found is None or (uneven and (found.touched or found.asked or zones.keep_ins)):
         return None
-    every = zones.zones
-    pairs = found.touched + found.asked
-    limited = (every[zone] for _, zone in pairs)
+    touching, asked = found.touched, found.asked
+    every, plain = zones.zones, zones.plain
     if zones.speed_limits and any(
-        zone.max_speed_mps is not None for zone in (*limited, *zones.keep_ins)
+        zone.max_speed_mps is not None
+        for zone in (*(every[zone] for _, zone in touching + asked), *zones.keep_ins)
     ):
         return None
-    touching = [pair for pair in found.touched if applies(every[pair[1]], path)]
-    asked = [pair for pair in found.asked if applies(every[pair[1]], path)]
+    touching = [pair for pair in touching if plain[pair[1]] or applies(every[pair[1]], path)]
+    asked = [pair for pair in asked if plain[pair[1]] or applies(every[pair[1]], path)]
     if asked:
         touching += _Checker(path, zones, surroundings, sorted(asked)).touching()
-    touching.sort()
-    later = _Later(path, zones, surroundings, touching)
-    violations = [v for v in later.told if v.kind is not ZoneKind.ADVISORY]
-    if zones.keep_ins:
-        checker = _Checker(path, zones, surroundings)
-        violations.extend(checker.kept().violations)
-    violations.sort(key=attrgetter("index"))
-    advisories = tuple([v for v in later.told if v.kind is ZoneKind.ADVISORY])
-    return Verdict.told_later(zones.version, tuple(violations), advisories, later.clearance)
+    kept = _Checker(path, zones, surroundings).kept() if zones.keep_ins else KeptIn()
+    forbidden = any(
+        plain[zone] or every[zone].kind is not ZoneKind.ADVISORY for _, zone in touching
+    )
+    later = _Later((path, zones, surroundings), touching, kept)
+    return Verdict.told_later(
+        zones.version, allowed=not (forbidden or kept.violations), later=later.tell
+    )
 
 
 class _Later:
     """What a verdict tells when it is asked for more than was decided."""
 
+    __slots__ = ("_asked", "_kept", "_told", "_touching")
+
     def __init__(
         self,
-        path: FlightPath,
-        zones: ZoneSet,
-        surroundings: Surroundings,
+        asked: tuple[FlightPath, ZoneSet, Surroundings],
         touching: list[tuple[int, int]],
+        kept: KeptIn,
     ) -> None:
-        self._asked = (path, zones, surroundings)
+        self._asked = asked
         self._touching = touching
-        owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
-        every = zones.zones
-        self.told = [
-            Violation.told_later(every[zone], owners[owner], self._detail)
-            for owner, zone in touching
-        ]
+        self._kept = kept
+        self._told: list[Violation] = []
 
-    def _detail(self, _: Violation) -> None:
+    def tell(self, verdict: Verdict, name: str) -> None:
+        """Set the field of this name."""
+        if name in {"clearance_m", "nearest_zone_id"}:
+            clearance_m, nearest = _Checker(*self._asked).clearance()
+            verdict.tell(clearance_m=clearance_m, nearest_zone_id=nearest)
+        else:
+            self._list(verdict)
+
+    def _list(self, verdict: Verdict) -> None:
+        path, zones, _ = self._asked
+        owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
+        self._touching.sort()
+        self._told = [
+            Violation.told_later(zones.zones[zone], owners[owner], self._detail)
+            for owner, zone in self._touching
+        ]
+        violations = [v for v in self._told if v.kind is not ZoneKind.ADVISORY]
+        violations.extend(self._kept.violations)
+        violations.sort(key=attrgetter("index"))
+        verdict.tell(
+            violations=tuple(violations),
+            advisories=tuple([v for v in self._told if v.kind is ZoneKind.ADVISORY]),
+        )
+
+    def _detail(self, _: Violation, __: str) -> None:
         """Where, how deep and why: of all violations at once, they share their work."""
         found = _Checker(*self._asked, self._touching).details()
-        for violation, pair in zip(self.told, self._touching, strict=True):
+        for violation, pair in zip(self._told, self._touching, strict=True):
             violation.tell(found[pair])
-
-    def clearance(self, verdict: Verdict) -> None:
-        """The clearance of the line."""
-        verdict.tell(*_Checker(*self._asked).clearance())
 
 
 class _Checker:

@@ -40,9 +40,38 @@ def _check_latitude(what: str, position: LatLon) -> None:
         )
 
 
-_pack = struct.Struct("9d").pack
-"""Longitude, latitude (degrees) and height (metres AMSL) of start and end, half width (metres),
-enter and leave (seconds since 1970): what the check reads of a leg or disc, packed once."""
+_pack = struct.Struct("17d").pack
+
+
+def _row_of(  # noqa: PLR0917 - the row, column by column
+    start: LatLon,
+    end: LatLon,
+    start_m: float,
+    end_m: float,
+    half_m: float,
+    enter: datetime,
+    leave: datetime,
+) -> bytes:
+    """What the check reads of a leg or disc, as doubles: see the names in ROW."""
+    lon, lat, to_lon, to_lat = start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg
+    dlon, dlat = to_lon - lon, to_lat - lat
+    return _pack(
+        max(lon, to_lon), max(lat, to_lat), max(start_m, end_m),
+        -min(lon, to_lon), -min(lat, to_lat), -min(start_m, end_m),
+        half_m, -enter.timestamp(), leave.timestamp(),
+        lon, lat, to_lon, to_lat, start_m, end_m,
+        dlon, dlat,
+    )  # fmt: skip
+
+
+class ROW:
+    """Where a row holds what: degrees, metres AMSL, seconds since 1970, metres of half width."""
+
+    EAST, NORTH, HIGH, MINUS_WEST, MINUS_SOUTH, MINUS_LOW = range(6)
+    HALF, MINUS_ENTER, LEAVE = 6, 7, 8
+    LON, LAT, TO_LON, TO_LAT, START, END = range(9, 15)
+    DLON, DLAT = 15, 16
+    COUNT = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +111,14 @@ class PathLeg:
             raise FrameError(
                 f"{what}: {length_m:.0f} m is longer than {MAX_FRAME_SPAN_M:.0f} m: split it"
             )
-        start, end = self.start, self.end
-        row = _pack(
-            start.lon_deg,
-            start.lat_deg,
+        row = _row_of(
+            self.start,
+            self.end,
             self.start_amsl_m,
-            end.lon_deg,
-            end.lat_deg,
             self.end_amsl_m,
             self.corridor_m,
-            self.enter.timestamp(),
-            self.leave.timestamp(),
+            self.enter,
+            self.leave,
         )
         object.__setattr__(self, "row", row)
 
@@ -119,17 +145,14 @@ class Disc:
         _check_number(what, "low_amsl_m", self.low_amsl_m, -1e5, 1e5)
         _check_number(what, "high_amsl_m", self.high_amsl_m, self.low_amsl_m, 1e5)
         _check_latitude(what, self.center)
-        lon, lat = self.center.lon_deg, self.center.lat_deg
-        row = _pack(
-            lon,
-            lat,
+        row = _row_of(
+            self.center,
+            self.center,
             self.low_amsl_m,
-            lon,
-            lat,
             self.high_amsl_m,
             self.radius_m,
-            self.enter.timestamp(),
-            self.leave.timestamp(),
+            self.enter,
+            self.leave,
         )
         object.__setattr__(self, "row", row)
 
@@ -159,11 +182,14 @@ class FlightPath:
         return self.vehicle_class if self.traits is None else self.traits
 
 
+_new, _put = object.__new__, object.__setattr__
+
+
 class _Later:
     """A base whose fields may be worked out when they are first read."""
 
     __slots__ = ("_later",)
-    _later: Callable[[Any], None]
+    _later: Callable[[Any, str], None]
 
     if not TYPE_CHECKING:
 
@@ -171,7 +197,7 @@ class _Later:
             """Fill in what is not there yet; called where a field has no value."""
             if name == "_later" or name not in self.__dataclass_fields__:
                 raise AttributeError(name)
-            self._later(self)
+            self._later(self, name)
             return object.__getattribute__(self, name)
 
 
@@ -197,25 +223,23 @@ class Violation(_Later):
 
     @classmethod
     def told_later(
-        cls, zone: Zone, owner: PathLeg | Disc, later: Callable[[Violation], None]
+        cls, zone: Zone, owner: PathLeg | Disc, later: Callable[[Violation, str], None]
     ) -> Violation:
         """Which zone and which leg or disc; `later` sets the rest when any of it is read."""
-        self = object.__new__(cls)
-        put = object.__setattr__
-        put(self, "zone_id", zone.zone_id)
-        put(self, "zone_name", zone.name)
-        put(self, "kind", zone.kind)
-        put(self, "index", owner.index)
-        put(self, "label", owner.label)
-        put(self, "_later", later)
+        self = _new(cls)
+        _put(self, "zone_id", zone.zone_id)
+        _put(self, "zone_name", zone.name)
+        _put(self, "kind", zone.kind)
+        _put(self, "index", owner.index)
+        _put(self, "label", owner.label)
+        _put(self, "_later", later)
         return self
 
     def tell(self, full: Violation) -> None:
         """Set what was left for later."""
-        put = object.__setattr__
         for name in ("entry", "exit", "depth_m", "reason", "max_speed_mps"):
-            put(self, name, getattr(full, name))
-        put(self, "_later", _nothing)
+            _put(self, name, getattr(full, name))
+        _put(self, "_later", _nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,29 +259,20 @@ class Verdict(_Later):
 
     @classmethod
     def told_later(
-        cls,
-        zones_version: str,
-        violations: tuple[Violation, ...],
-        advisories: tuple[Violation, ...],
-        later: Callable[[Verdict], None],
+        cls, zones_version: str, *, allowed: bool, later: Callable[[Verdict, str], None]
     ) -> Verdict:
-        """What was decided; `later` sets the clearance when it is read."""
-        self = object.__new__(cls)
-        put = object.__setattr__
-        put(self, "allowed", not violations)
-        put(self, "zones_version", zones_version)
-        put(self, "violations", violations)
-        put(self, "advisories", advisories)
-        put(self, "_later", later)
+        """What was decided; `later` sets the field named, and others maybe, when it is read."""
+        self = _new(cls)
+        _put(self, "allowed", allowed)
+        _put(self, "zones_version", zones_version)
+        _put(self, "_later", later)
         return self
 
-    def tell(self, clearance_m: float | None, nearest_zone_id: str) -> None:
+    def tell(self, **told: Any) -> None:
         """Set what was left for later."""
-        put = object.__setattr__
-        put(self, "clearance_m", clearance_m)
-        put(self, "nearest_zone_id", nearest_zone_id)
-        put(self, "_later", _nothing)
+        for name, value in told.items():
+            _put(self, name, value)
 
 
-def _nothing(_: object) -> None:
+def _nothing(_: object, __: str) -> None:
     """All is told."""

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geofence.frames import Array, metres_per_degree
-from geofence.path import FlightPath, PathLeg
+from geofence.path import ROW, FlightPath, PathLeg
 from geofence.zones import VehicleClass
 
 Ints = npt.NDArray[np.intp]
@@ -117,19 +117,19 @@ def pieces_of(path: FlightPath, owners: Ints | None = None) -> Pieces:
     every = (*path.legs, *path.discs)
     numbers = np.arange(len(every)) if owners is None else owners
     packed = b"".join([every[number].row for number in numbers])
-    row = np.frombuffer(packed).reshape(-1, 9)
+    row = np.frombuffer(packed).reshape(-1, ROW.COUNT)
     legs = int(np.searchsorted(numbers, len(path.legs)))
     discs = row[legs:].take(_ENDS, axis=1)
     counts, line, part, left_m = _split(row[:legs].take(_ENDS, axis=1), autopilot=autopilot)
     counts = np.concatenate((counts, np.ones(len(discs), dtype=np.intp)))
     left_m = np.concatenate((left_m, np.zeros(len(discs))))
     part = np.vstack((part, np.tile((0.0, 1.0), (len(discs), 1))))
-    rows = np.column_stack((row[:, 2], row[:, 5], row[:, 6], left_m))
+    rows = np.column_stack((row[:, ROW.START], row[:, ROW.END], row[:, ROW.HALF], left_m))
     owner = np.repeat(numbers, counts).astype(np.intp)
     return _assemble(np.vstack((line, discs)), part, owner, np.repeat(rows, counts, axis=0))
 
 
-_ENDS = np.array((0, 1, 3, 4))
+_ENDS = np.array((ROW.LON, ROW.LAT, ROW.TO_LON, ROW.TO_LAT))
 
 
 def _split(ends: Array, *, autopilot: bool) -> tuple[Ints, Array, Array, Array]:

@@ -40,13 +40,16 @@ class ZoneSet:
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
     zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
-    `corner_y` (m) are where each begins. `bounds` (n, 4) are west, south, east, north degrees,
-    never too small; `holed` (n) says which zones have holes.
+    `corner_y` (m) are where each begins, `following` (m) the number of the corner where it ends.
+    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (4, n)
+    their middle and half width; `holed` (n) says which zones have holes, `timed` (n) which keep
+    hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no speed.
     """
 
     __slots__ = (
         "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
-        "edge_count", "edge_start", "edges", "holed", "hours", "is_circle", "keep_ins",
+        "edge_count", "edge_start", "edges", "following", "holed", "hours", "is_circle",
+        "keep_ins", "middle", "plain",
         "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
@@ -75,10 +78,16 @@ class ZoneSet:
         self.corner_x: Array = self.edges[:, 0].copy()
         self.corner_y: Array = self.edges[:, 1].copy()
         self.holed = np.array([len(each) > 1 for each in rings], dtype=bool)
+        self.following: Ints = _following(rings, len(self.edges))
         bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
         self.bounds: Array = bounds
+        west, south, east, north = bounds.T
+        # half the width outward by more than the rounding of the middle
+        half = np.stack((east - west, north - south)) / 2.0 + 1e-12
+        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, half))
         self.hours = Hours([zone.schedule for zone in self.zones])
         self.timed: Bools = self.hours.timed
+        self.plain = bytes(map(_is_plain, self.zones))
         self._tree: shapely.STRtree | None = None
         self._tables: tuple[tuple[Surroundings, Array], ...] = ()
         self._extent = (
@@ -164,6 +173,21 @@ class ZoneSet:
         return self.edges[index], counts
 
 
+def _is_plain(zone: Zone) -> bool:
+    """Whether it forbids to every vehicle, whatever permits it holds, and limits no speed."""
+    if zone.kind is ZoneKind.RESTRICTED and zone.permit is not None:
+        return False
+    return not (
+        zone.kind is ZoneKind.ADVISORY
+        or zone.kind is ZoneKind.KEEP_IN
+        or zone.classes
+        or zone.electric_exempt
+        or zone.surfaces
+        or zone.min_mass_kg is not None
+        or zone.max_speed_mps is not None
+    )
+
+
 def _check_limits(zone: Zone) -> None:
     for name, limit in (("floor", zone.floor), ("ceiling", zone.ceiling)):
         if limit is not None and limit.datum is Datum.HOME:
@@ -244,6 +268,15 @@ def _check_polygons(zones: tuple[Zone, ...], rings: list[list[Array]]) -> None:
     for number in np.array(order, dtype=np.intp)[~valid]:
         reason = shapely.is_valid_reason(polygons[int(number)])
         raise ZoneError(zones[number].zone_id, "geometry", reason)
+
+
+def _following(rings: list[list[Array]], count: int) -> Ints:
+    """Which corner (m) comes after each in its ring."""
+    following = np.arange(1, count + 1, dtype=np.intp)
+    sizes = np.array([len(ring) - 1 for each in rings for ring in each], dtype=np.intp)
+    ends = np.cumsum(sizes)
+    following[ends - 1] = ends - sizes
+    return following
 
 
 def _circle_row(area: Area) -> tuple[float, float, float]:
