@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from geofence.kernel import Ints
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.relief import finer, relief_of
 from geofence.schedule import ALWAYS, Calendar, Schedule
+from geofence.sieve import sieve
 from geofence.track import Pieces, pieces_of
 from geofence.zones import Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -56,31 +58,114 @@ def check(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdi
 
     Raises FrameError for a path in a place that no frame holds (beyond 84 degrees).
     """
-    return _Checker(path, zones, surroundings).verdict()
+    verdict = _sifted(path, zones, surroundings)
+    return _Checker(path, zones, surroundings).verdict() if verdict is None else verdict
+
+
+def _sifted(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict | None:
+    """The verdict by proofs where they do, by contacts for the few pairs where they do not.
+
+    None where one frame does not hold the path, and where what is near depends on the ground of
+    the place or limits speed.
+    """
+    owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
+    found = sieve(owners, zones, surroundings)
+    uneven = surroundings.terrain is not None or surroundings.geoid is not None
+    if found is None or (uneven and (found.touched or found.asked or zones.keep_ins)):
+        return None
+    touching, asked = found.touched, found.asked
+    every, plain = zones.zones, zones.plain
+    if zones.speed_limits and any(
+        zone.max_speed_mps is not None
+        for zone in (*(every[zone] for _, zone in touching + asked), *zones.keep_ins)
+    ):
+        return None
+    touching = [pair for pair in touching if plain[pair[1]] or applies(every[pair[1]], path)]
+    asked = [pair for pair in asked if plain[pair[1]] or applies(every[pair[1]], path)]
+    if asked:
+        touching += _Checker(path, zones, surroundings, sorted(asked)).touching()
+    kept = _Checker(path, zones, surroundings).kept() if zones.keep_ins else KeptIn()
+    forbidden = any(
+        plain[zone] or every[zone].kind is not ZoneKind.ADVISORY for _, zone in touching
+    )
+    later = _Later((path, zones, surroundings), touching, kept)
+    return Verdict.told_later(
+        zones.version, allowed=not (forbidden or kept.violations), later=later.tell
+    )
+
+
+class _Later:
+    """What a verdict tells when it is asked for more than was decided."""
+
+    __slots__ = ("_asked", "_kept", "_told", "_touching")
+
+    def __init__(
+        self,
+        asked: tuple[FlightPath, ZoneSet, Surroundings],
+        touching: list[tuple[int, int]],
+        kept: KeptIn,
+    ) -> None:
+        self._asked = asked
+        self._touching = touching
+        self._kept = kept
+        self._told: list[Violation] = []
+
+    def tell(self, verdict: Verdict, name: str) -> None:
+        """Set the field of this name."""
+        if name in {"clearance_m", "nearest_zone_id"}:
+            clearance_m, nearest = _Checker(*self._asked).clearance()
+            verdict.tell(clearance_m=clearance_m, nearest_zone_id=nearest)
+        else:
+            self._list(verdict)
+
+    def _list(self, verdict: Verdict) -> None:
+        path, zones, _ = self._asked
+        owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
+        self._touching.sort()
+        self._told = [
+            Violation.told_later(zones.zones[zone], owners[owner], self._detail)
+            for owner, zone in self._touching
+        ]
+        violations = [v for v in self._told if v.kind is not ZoneKind.ADVISORY]
+        violations.extend(self._kept.violations)
+        violations.sort(key=attrgetter("index"))
+        verdict.tell(
+            violations=tuple(violations),
+            advisories=tuple([v for v in self._told if v.kind is ZoneKind.ADVISORY]),
+        )
+
+    def _detail(self, _: Violation, __: str) -> None:
+        """Where, how deep and why: of all violations at once, they share their work."""
+        found = _Checker(*self._asked, self._touching).details()
+        for violation, pair in zip(self._told, self._touching, strict=True):
+            violation.tell(found[pair])
 
 
 class _Checker:
-    def __init__(self, path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        path: FlightPath,
+        zones: ZoneSet,
+        surroundings: Surroundings,
+        pairs: list[tuple[int, int]] | None = None,
+    ) -> None:
+        """`pairs`: the only legs (discs behind them) and zones to look at, ascending."""
         self._path = path
         self._zones = zones
         self._surroundings = surroundings
         self._owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
-        self._pieces: Pieces = pieces_of(path)
+        self._pairs = pairs
+        asked = None if pairs is None else np.unique(np.array(pairs, dtype=np.intp)[:, 0])
+        self._pieces: Pieces = pieces_of(path, asked)
         self._relief = relief_of(self._pieces, surroundings)
         self._bands: dict[str, Band] = {}
         self._depths: dict[tuple[float, ...], float] = {}
         self._hours: dict[tuple[Schedule | Calendar, datetime, datetime], bool] = {}
 
     def verdict(self) -> Verdict:
-        contacts, kept = self._look()
-        while (finer_pieces := self._finer(contacts, kept)) is not None:
-            self._pieces = finer_pieces
-            self._relief = relief_of(finer_pieces, self._surroundings)
-            contacts, kept = self._look()
+        contacts, kept = self._settled()
         found = [*self._violations(contacts)]
-        clearance, nearest = self._clearance(contacts)
-        if kept.clearance_m is not None and (clearance is None or kept.clearance_m < clearance):
-            clearance, nearest = kept.clearance_m, kept.nearest_zone_id
+        clearance, nearest = self._least(contacts, kept)
         violations = [v for v in found if v.kind is not ZoneKind.ADVISORY]
         violations.extend(kept.violations)
         violations.extend(self._speeding())
@@ -94,10 +179,56 @@ class _Checker:
             nearest_zone_id=nearest,
         )
 
-    def _look(self) -> tuple[Contacts, KeptIn]:
-        contacts = find_contacts(self._pieces, self._zones, self._applies, self._band, self._relief)
-        kept = check_keep_in(self._path, self._pieces, self._zones, self._band, self._relief)
+    def touching(self) -> list[tuple[int, int]]:
+        """Pairs of owner and zone within reach at an hour when the zone holds."""
+        contacts = self._contacts()
+        return [
+            pair
+            for pair, rows in self._rows(contacts)
+            if self._span(contacts, *pair, rows) is not None
+        ]
+
+    def details(self) -> dict[tuple[int, int], Violation]:
+        """Violations of pairs that are within reach, whatever the hour."""
+        contacts = self._contacts()
+        return {pair: self._told(*pair, rows, contacts) for pair, rows in self._rows(contacts)}
+
+    def kept(self) -> KeptIn:
+        """What the keep-ins say of the pieces as they are."""
+        return check_keep_in(self._path, self._pieces, self._zones, self._band, self._relief)
+
+    def clearance(self) -> tuple[float | None, str]:
+        """Metres from the line to the nearest zone or border of a keep-in, and its id."""
+        return self._least(*self._settled())
+
+    def _least(self, contacts: Contacts, kept: KeptIn) -> tuple[float | None, str]:
+        clearance, nearest = self._clearance(contacts)
+        if kept.clearance_m is not None and (clearance is None or kept.clearance_m < clearance):
+            return kept.clearance_m, kept.nearest_zone_id
+        return clearance, nearest
+
+    def _settled(self) -> tuple[Contacts, KeptIn]:
+        """Contacts and keep-ins of pieces as fine as the ground asks for."""
+        contacts, kept = self._contacts(), self.kept()
+        while (finer_pieces := self._finer(contacts, kept)) is not None:
+            self._pieces = finer_pieces
+            self._relief = relief_of(finer_pieces, self._surroundings)
+            contacts, kept = self._contacts(), self.kept()
         return contacts, kept
+
+    def _contacts(self) -> Contacts:
+        pairs = None if self._pairs is None else self._pieces_by_zone(self._pairs)
+        return find_contacts(
+            self._pieces, self._zones, self._applies, self._band, self._relief, among=pairs
+        )
+
+    def _pieces_by_zone(self, pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
+        """Every piece of each pair's owner, with the pair's zone."""
+        owner, zone = np.array(pairs, dtype=np.intp).T
+        first = np.searchsorted(self._pieces.owner, owner)
+        counts = np.searchsorted(self._pieces.owner, owner, side="right") - first
+        start = np.repeat(first - (np.cumsum(counts) - counts), counts)
+        return np.arange(len(start)) + start, np.repeat(zone, counts)
 
     def _finer(self, contacts: Contacts, kept: KeptIn) -> Pieces | None:
         """Shorter pieces where bounds of the ground may have said more than is so, or None."""
@@ -121,17 +252,17 @@ class _Checker:
         contacts = find_contacts(
             self._pieces, self._zones, self._limits_speed, self._band, self._relief
         )
-        for owner, zone, rows in self._groups(contacts):
+        for pair, rows in self._rows(contacts):
+            owner, zone = self._owners[pair[0]], self._zones.zones[pair[1]]
             limit = zone.max_speed_mps
             if limit is None or not isinstance(owner, PathLeg):
                 continue
             speed = speed_mps(owner)
             if speed <= limit + SPEED_TOLERANCE_MPS:
                 continue
-            violation = self._violation(owner, zone, rows, contacts)
-            if violation is not None:
+            if self._span(contacts, *pair, rows) is not None:
                 yield replace(
-                    violation,
+                    self._told(*pair, rows, contacts),
                     max_speed_mps=limit,
                     reason=f"leg {owner.index} ({owner.label}) moves {_speed_text(speed)} in "
                     f"{_KIND[zone.kind]} {zone_text(zone)}, which allows {limit:g} m/s",
@@ -154,29 +285,33 @@ class _Checker:
         return band
 
     def _violations(self, contacts: Contacts) -> Iterator[Violation]:
-        for owner, zone, rows in self._groups(contacts):
-            violation = self._violation(owner, zone, rows, contacts)
-            if violation is not None:
-                yield violation
+        for pair, rows in self._rows(contacts):
+            if self._span(contacts, *pair, rows) is not None:
+                yield self._told(*pair, rows, contacts)
 
-    def _groups(self, contacts: Contacts) -> Iterator[tuple[PathLeg | Disc, Zone, list[int]]]:
-        """Rows within reach by leg or disc and zone."""
+    def _rows(self, contacts: Contacts) -> Iterator[tuple[tuple[int, int], list[int]]]:
+        """Rows within reach by numbers of owner and zone."""
         hits = np.flatnonzero(contacts.hit)
         groups: dict[tuple[int, int], list[int]] = {}
-        for number in hits:
-            owner = int(self._pieces.owner[contacts.piece[number]])
-            groups.setdefault((owner, int(contacts.zone[number])), []).append(int(number))
-        for (owner, zone), rows in sorted(groups.items()):
-            yield self._owners[owner], self._zones.zones[zone], rows
+        owners, zones = self._pieces.owner[contacts.piece[hits]], contacts.zone[hits]
+        for owner, zone, number in zip(owners.tolist(), zones.tolist(), hits.tolist(), strict=True):
+            groups.setdefault((owner, zone), []).append(number)
+        yield from sorted(groups.items())
 
-    def _violation(
-        self, owner: PathLeg | Disc, zone: Zone, rows: list[int], contacts: Contacts
-    ) -> Violation | None:
+    def _span(
+        self, contacts: Contacts, owner: int, zone: int, rows: list[int]
+    ) -> tuple[float, float] | None:
+        """The owner's parameter at first and last touch, or None where the zone is off then."""
+        begin, end = float(contacts.touch[rows, 0].min()), float(contacts.touch[rows, 1].max())
+        holds = self._active(self._zones.zones[zone], self._owners[owner], begin, end)
+        return (begin, end) if holds else None
+
+    def _told(
+        self, owner_number: int, zone_number: int, rows: list[int], contacts: Contacts
+    ) -> Violation:
+        owner, zone = self._owners[owner_number], self._zones.zones[zone_number]
         first = min(rows, key=lambda row: contacts.touch[row, 0])
         last = max(rows, key=lambda row: contacts.touch[row, 1])
-        begin, end = float(contacts.touch[first, 0]), float(contacts.touch[last, 1])
-        if not self._active(zone, owner, begin, end):
-            return None
         depth = max(self._depth_m(contacts, row) for row in rows)
         unknown = self._unknown(zone, contacts.piece[rows])
         return Violation(
@@ -185,8 +320,8 @@ class _Checker:
             kind=zone.kind,
             index=owner.index,
             label=owner.label,
-            entry=_position(contacts, first, begin),
-            exit=_position(contacts, last, end),
+            entry=_position(contacts, first, float(contacts.touch[first, 0])),
+            exit=_position(contacts, last, float(contacts.touch[last, 1])),
             depth_m=depth,
             reason=self._reason(owner, zone, float(contacts.distance_m[rows].min()), depth)
             + (f"; {unknown}" if unknown else ""),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geofence.frames import Array
-from geofence.heights import Band
+from geofence.heights import HEIGHT_TOLERANCE_M, Band
 from geofence.kernel import (
     Bools,
     Ints,
@@ -31,11 +31,13 @@ from geofence.track import Pieces
 from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
+__all__ = [
+    "CLEARANCE_HORIZON_M", "HEIGHT_TOLERANCE_M", "Contacts", "boxes_about", "clip_heights", "cut",
+    "depth_m", "find_contacts", "polygon_rows", "polygon_touch", "select", "to_metres",
+]  # fmt: skip
+
 CLEARANCE_HORIZON_M = 2_000.0
 """Zones farther off than this are not looked at: the clearance is then None."""
-
-HEIGHT_TOLERANCE_M = 0.01
-"""A forbidding zone is taken this much higher and lower than it is written."""
 
 _MAX_EDGES = 250_000
 """Edges compared at once, to bound memory."""
@@ -70,14 +72,20 @@ def find_contacts(
     applies: Callable[[Zone], bool],
     band: Callable[[Zone], Band],
     relief: Relief | None = None,
+    *,
+    among: tuple[Ints, Ints] | None = None,
 ) -> Contacts:
     """Every zone that `applies` and is within its heights near a piece.
 
     Of those out of reach only the nearest are sure to be told: no other that binds by its kind
     and hour is nearer.
     With `relief`, zones whose heights vary are taken at the pieces' own places, not by `band`.
+    With `among`, pairs of piece and zone, none of them turned, no others are looked at.
     """
-    piece, zone, turn = _candidates(pieces, zones)
+    if among is None:
+        piece, zone, turn = _candidates(pieces, zones)
+    else:
+        piece, zone, turn = *among, np.zeros(len(among[0]))
     wanted, which = np.unique(zone, return_inverse=True)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
     bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]

@@ -80,6 +80,16 @@ def metres_per_degree(lat_deg: Array) -> tuple[Array, Array]:
     return prime_m * np.cos(lat) * per_degree, meridian_m * per_degree
 
 
+def metres_per_degree_at(lat_deg: float) -> tuple[float, float]:
+    """The same at one latitude."""
+    sin = math.sin(math.radians(lat_deg))
+    w2 = 1.0 - _E2 * sin * sin
+    prime_m = _A_M / math.sqrt(w2)
+    meridian_m = _A_M * (1.0 - _E2) / (w2 * math.sqrt(w2))
+    per_degree = math.pi / 180.0
+    return prime_m * math.cos(math.radians(lat_deg)) * per_degree, meridian_m * per_degree
+
+
 def geodesic_m(start: LatLon, end: LatLon) -> float:
     """Length in metres of the WGS84 geodesic between two positions."""
     _, _, length_m = WGS84.inv(start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg)
@@ -119,13 +129,7 @@ class LocalFrame:
     @property
     def scale(self) -> tuple[float, float]:
         """Metres per degree of longitude and of latitude at the origin."""
-        sin = math.sin(math.radians(self.origin.lat_deg))
-        w2 = 1.0 - _E2 * sin * sin
-        prime_m = _A_M / math.sqrt(w2)
-        meridian_m = _A_M * (1.0 - _E2) / (w2 * math.sqrt(w2))
-        per_degree = math.pi / 180.0
-        east = prime_m * math.cos(math.radians(self.origin.lat_deg)) * per_degree
-        return east, meridian_m * per_degree
+        return metres_per_degree_at(self.origin.lat_deg)
 
     def to_xy(self, lonlat: Array) -> Array:
         """Array (n, 2) of longitude, latitude in degrees to (n, 2) of x, y in metres."""

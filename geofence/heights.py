@@ -10,12 +10,18 @@ wider than the truth for a zone that forbids (`outer`), narrower for one that is
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from geofence.errors import FrameError
-from geofence.frames import Altitude, Datum, LatLon
+from geofence.frames import Altitude, Array, Datum, LatLon
 from geofence.terrain import Grid
 from geofence.zones import Zone
+
+HEIGHT_TOLERANCE_M = 0.01
+"""A forbidding zone is taken this much higher and lower than it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,22 @@ def resolve(
         why = f"its floor, {low:g} m AMSL here, lies above its ceiling, {high:g} m"
         return Band(-math.inf, math.inf, why)
     return Band(low, high, "; ".join(why for why in (why_low, why_high) if why))
+
+
+def bands(zones: Sequence[Zone], surroundings: Surroundings) -> tuple[Array, Array]:
+    """Low and high (n) in metres AMSL that `resolve` gives; infinite where heights vary."""
+    low, high = np.empty(len(zones)), np.empty(len(zones))
+    known: dict[tuple[Altitude | None, Altitude | None], tuple[float, float]] = {}
+    for number, zone in enumerate(zones):
+        key = (zone.floor, zone.ceiling)
+        limits = known.get(key)
+        if limits is None:
+            band = resolve(zone, surroundings)
+            varies = surroundings.varies(zone)
+            limits = (-math.inf, math.inf) if varies else (band.low_m, band.high_m)
+            known[key] = limits
+        low[number], high[number] = limits
+    return low, high
 
 
 def _limit(

@@ -6,12 +6,15 @@ Owns legs, discs, flight paths, violations and verdicts. Must not compute.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from geofence.errors import FrameError, PathError
 from geofence.frames import MAX_FRAME_SPAN_M, MAX_LATITUDE_DEG, LatLon, geodesic_m
-from geofence.zones import VehicleClass, VehicleTraits, ZoneKind
+from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 
 MAX_CORRIDOR_M = 10_000.0
 """Widest corridor or disc: beyond it one affine frame a piece is no longer exact enough."""
@@ -37,6 +40,40 @@ def _check_latitude(what: str, position: LatLon) -> None:
         )
 
 
+_pack = struct.Struct("17d").pack
+
+
+def _row_of(  # noqa: PLR0917 - the row, column by column
+    start: LatLon,
+    end: LatLon,
+    start_m: float,
+    end_m: float,
+    half_m: float,
+    enter: datetime,
+    leave: datetime,
+) -> bytes:
+    """What the check reads of a leg or disc, as doubles: see the names in ROW."""
+    lon, lat, to_lon, to_lat = start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg
+    dlon, dlat = to_lon - lon, to_lat - lat
+    return _pack(
+        max(lon, to_lon), max(lat, to_lat), max(start_m, end_m),
+        -min(lon, to_lon), -min(lat, to_lat), -min(start_m, end_m),
+        half_m, -enter.timestamp(), leave.timestamp(),
+        lon, lat, to_lon, to_lat, start_m, end_m,
+        dlon, dlat,
+    )  # fmt: skip
+
+
+class ROW:
+    """Where a row holds what: degrees, metres AMSL, seconds since 1970, metres of half width."""
+
+    EAST, NORTH, HIGH, MINUS_WEST, MINUS_SOUTH, MINUS_LOW = range(6)
+    HALF, MINUS_ENTER, LEAVE = 6, 7, 8
+    LON, LAT, TO_LON, TO_LAT, START, END = range(9, 15)
+    DLON, DLAT = 15, 16
+    COUNT = 17
+
+
 @dataclass(frozen=True, slots=True)
 class PathLeg:
     """One leg: `corridor_m` either side of the line, moving evenly from enter to leave.
@@ -56,6 +93,8 @@ class PathLeg:
     speed_mps: float | None = None
     """Fastest over ground. None: moved along evenly from enter to leave; give it where these are
     the bounds of a passage that takes less time."""
+    row: bytes = field(init=False, repr=False, compare=False)
+    """The numbers above as one row of doubles, for many legs to be read at once."""
 
     def __post_init__(self) -> None:
         what = f"leg {self.index} ({self.label})"
@@ -72,6 +111,16 @@ class PathLeg:
             raise FrameError(
                 f"{what}: {length_m:.0f} m is longer than {MAX_FRAME_SPAN_M:.0f} m: split it"
             )
+        row = _row_of(
+            self.start,
+            self.end,
+            self.start_amsl_m,
+            self.end_amsl_m,
+            self.corridor_m,
+            self.enter,
+            self.leave,
+        )
+        object.__setattr__(self, "row", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +135,8 @@ class Disc:
     high_amsl_m: float
     enter: datetime
     leave: datetime
+    row: bytes = field(init=False, repr=False, compare=False)
+    """As a leg's, from its low to its high."""
 
     def __post_init__(self) -> None:
         what = f"disc {self.index} ({self.label})"
@@ -94,6 +145,16 @@ class Disc:
         _check_number(what, "low_amsl_m", self.low_amsl_m, -1e5, 1e5)
         _check_number(what, "high_amsl_m", self.high_amsl_m, self.low_amsl_m, 1e5)
         _check_latitude(what, self.center)
+        row = _row_of(
+            self.center,
+            self.center,
+            self.low_amsl_m,
+            self.high_amsl_m,
+            self.radius_m,
+            self.enter,
+            self.leave,
+        )
+        object.__setattr__(self, "row", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +182,27 @@ class FlightPath:
         return self.vehicle_class if self.traits is None else self.traits
 
 
+_new, _put = object.__new__, object.__setattr__
+
+
+class _Later:
+    """A base whose fields may be worked out when they are first read."""
+
+    __slots__ = ("_later",)
+    _later: Callable[[Any, str], None]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Fill in what is not there yet; called where a field has no value."""
+            if name == "_later" or name not in self.__dataclass_fields__:
+                raise AttributeError(name)
+            self._later(self, name)
+            return object.__getattribute__(self, name)
+
+
 @dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(_Later):
     """One leg or disc against one zone.
 
     `entry` and `exit` are the first and last places on its line where the corridor touches the
@@ -144,10 +224,34 @@ class Violation:
     """What is missing to tell the zone's heights here; the zone is then taken as higher and lower
     than it is."""
 
+    @classmethod
+    def told_later(
+        cls, zone: Zone, owner: PathLeg | Disc, later: Callable[[Violation, str], None]
+    ) -> Violation:
+        """Which zone and which leg or disc; `later` sets the rest when any of it is read."""
+        self = _new(cls)
+        _put(self, "zone_id", zone.zone_id)
+        _put(self, "zone_name", zone.name)
+        _put(self, "kind", zone.kind)
+        _put(self, "index", owner.index)
+        _put(self, "label", owner.label)
+        _put(self, "_later", later)
+        return self
+
+    def tell(self, full: Violation) -> None:
+        """Set what was left for later."""
+        for name in ("entry", "exit", "depth_m", "reason", "max_speed_mps"):
+            _put(self, name, getattr(full, name))
+        _put(self, "_later", _nothing)
+
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon."""
+class Verdict(_Later):
+    """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon.
+
+    What is only told, not decided by (the clearance; where, how deep and why a violation is), may
+    be worked out when it is first read; until then path and zones are held.
+    """
 
     allowed: bool
     zones_version: str
@@ -155,3 +259,23 @@ class Verdict:
     advisories: tuple[Violation, ...]
     clearance_m: float | None
     nearest_zone_id: str
+
+    @classmethod
+    def told_later(
+        cls, zones_version: str, *, allowed: bool, later: Callable[[Verdict, str], None]
+    ) -> Verdict:
+        """What was decided; `later` sets the field named, and others maybe, when it is read."""
+        self = _new(cls)
+        _put(self, "allowed", allowed)
+        _put(self, "zones_version", zones_version)
+        _put(self, "_later", later)
+        return self
+
+    def tell(self, **told: Any) -> None:
+        """Set what was left for later."""
+        for name, value in told.items():
+            _put(self, name, value)
+
+
+def _nothing(_: object, __: str) -> None:
+    """All is told."""

@@ -21,14 +21,13 @@ hold what a corner adds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from geofence.frames import Array, metres_per_degree
-from geofence.path import FlightPath, PathLeg
+from geofence.path import ROW, FlightPath, PathLeg
 from geofence.zones import VehicleClass
 
 Ints = npt.NDArray[np.intp]
@@ -112,28 +111,29 @@ def reach_m(corridor_m: Array, lat_deg: Array, half_deg: Array, bow_m: Array) ->
     return np.asarray(corridor_m * (1.0 + stretch) + bow_m + TOLERANCE_M, dtype=np.float64)
 
 
-def pieces_of(path: FlightPath) -> Pieces:
-    """Every leg and disc of the path, cut up."""
+def pieces_of(path: FlightPath, owners: Ints | None = None) -> Pieces:
+    """Every leg and disc of the path, cut up; or those of these numbers, ascending."""
     autopilot = path.vehicle_class is VehicleClass.MULTIROTOR
-    discs = np.array(
-        [(d.center.lon_deg, d.center.lat_deg) * 2 for d in path.discs], dtype=np.float64
-    ).reshape(-1, 4)
-    rows = [(g.start_amsl_m, g.end_amsl_m, g.corridor_m) for g in path.legs]
-    rows += [(d.low_amsl_m, d.high_amsl_m, d.radius_m) for d in path.discs]
-    row = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    counts, line, part, left_m = _split(path.legs, autopilot=autopilot)
+    every = (*path.legs, *path.discs)
+    numbers = np.arange(len(every)) if owners is None else owners
+    packed = b"".join([every[number].row for number in numbers])
+    row = np.frombuffer(packed).reshape(-1, ROW.COUNT)
+    legs = int(np.searchsorted(numbers, len(path.legs)))
+    discs = row[legs:].take(_ENDS, axis=1)
+    counts, line, part, left_m = _split(row[:legs].take(_ENDS, axis=1), autopilot=autopilot)
     counts = np.concatenate((counts, np.ones(len(discs), dtype=np.intp)))
     left_m = np.concatenate((left_m, np.zeros(len(discs))))
     part = np.vstack((part, np.tile((0.0, 1.0), (len(discs), 1))))
-    return _assemble(np.vstack((line, discs)), part, counts, np.column_stack((row, left_m)))
+    rows = np.column_stack((row[:, ROW.START], row[:, ROW.END], row[:, ROW.HALF], left_m))
+    owner = np.repeat(numbers, counts).astype(np.intp)
+    return _assemble(np.vstack((line, discs)), part, owner, np.repeat(rows, counts, axis=0))
 
 
-def _split(legs: Sequence[PathLeg], *, autopilot: bool) -> tuple[Ints, Array, Array, Array]:
-    """split_leg for many legs: pieces (n), lines (k, 4), parts (k, 2), bows left over (n)."""
-    ends = np.array(
-        [(g.start.lon_deg, g.start.lat_deg, g.end.lon_deg, g.end.lat_deg) for g in legs],
-        dtype=np.float64,
-    ).reshape(-1, 4)
+_ENDS = np.array((ROW.LON, ROW.LAT, ROW.TO_LON, ROW.TO_LAT))
+
+
+def _split(ends: Array, *, autopilot: bool) -> tuple[Ints, Array, Array, Array]:
+    """split_leg for many legs (n, 4): pieces (n), lines (k, 4), parts (k, 2), bows left (n)."""
     lon, lat, end_lon, end_lat = ends.T
     dlat = end_lat - lat
     dlon = (end_lon - lon + 180.0) % 360.0 - 180.0
@@ -147,7 +147,7 @@ def _split(legs: Sequence[PathLeg], *, autopilot: bool) -> tuple[Ints, Array, Ar
         count = np.maximum(count, np.ceil(np.sqrt(left_m / MAX_BOW_M)))
         left_m = left_m / count**2 + BOW_SLACK * left_m
     counts = count.astype(np.intp)
-    leg = np.repeat(np.arange(len(legs)), counts)
+    leg = np.repeat(np.arange(len(ends)), counts)
     step = np.arange(len(leg)) - np.repeat(np.cumsum(counts) - counts, counts)
     part = np.stack((step, step + 1), axis=-1) / count[leg][:, None]
     lats = lat[leg, None] + part * dlat[leg, None]
@@ -163,9 +163,7 @@ def _split(legs: Sequence[PathLeg], *, autopilot: bool) -> tuple[Ints, Array, Ar
     return counts, line, part, left_m
 
 
-def _assemble(line: Array, part: Array, counts: Ints, rows: Array) -> Pieces:
-    owner = np.repeat(np.arange(len(counts)), counts).astype(np.intp)
-    row = rows[owner]
+def _assemble(line: Array, part: Array, owner: Ints, row: Array) -> Pieces:
     origin = (line[:, :2] + line[:, 2:]) / 2.0
     half = np.abs(line[:, 3] - line[:, 1]) / 2.0
     corridor = row[:, 2]

@@ -22,12 +22,16 @@ import shapely
 
 from geofence.errors import ZoneError
 from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum
-from geofence.kernel import Ints
+from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
+from geofence.hours import Hours
+from geofence.kernel import Bools, Ints
 from geofence.schedule import Schedule, periods_of
 from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
 
 MAX_ZONE_WIDTH_DEG = 180.0
 """A wider polygon has no inside that a plane can tell: it is refused."""
+
+_KEPT_TABLES = 4
 
 
 class ZoneSet:
@@ -36,13 +40,17 @@ class ZoneSet:
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
     zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
-    `corner_y` (m) are where each begins. `bounds` (n, 4) are west, south, east, north degrees,
-    never too small; `holed` (n) says which zones have holes.
+    `corner_y` (m) are where each begins, `following` (m) the number of the corner where it ends.
+    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (4, n)
+    their middle and half width; `holed` (n) says which zones have holes, `timed` (n) which keep
+    hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no speed.
     """
 
     __slots__ = (
-        "_by_id", "_extent", "_tree", "bounds", "circle", "corner_x", "corner_y", "edge_count",
-        "edge_start", "edges", "holed", "is_circle", "keep_ins", "speed_limits", "version", "zones",
+        "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
+        "edge_count", "edge_start", "edges", "following", "holed", "hours", "is_circle",
+        "keep_ins", "middle", "plain",
+        "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -70,10 +78,21 @@ class ZoneSet:
         self.corner_x: Array = self.edges[:, 0].copy()
         self.corner_y: Array = self.edges[:, 1].copy()
         self.holed = np.array([len(each) > 1 for each in rings], dtype=bool)
+        self.following: Ints = _following(rings, len(self.edges))
         bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
         self.bounds: Array = bounds
-        self._tree = shapely.STRtree(shapely.box(*bounds.T))
-        self._extent = (bounds[:, 0].min(), bounds[:, 2].max()) if len(bounds) else None
+        west, south, east, north = bounds.T
+        # half the width outward by more than the rounding of the middle
+        half = np.stack((east - west, north - south)) / 2.0 + 1e-12
+        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, half))
+        self.hours = Hours([zone.schedule for zone in self.zones])
+        self.timed: Bools = self.hours.timed
+        self.plain = bytes(map(_is_plain, self.zones))
+        self._tree: shapely.STRtree | None = None
+        self._tables: tuple[tuple[Surroundings, Array], ...] = ()
+        self._extent = (
+            (float(bounds[:, 0].min()), float(bounds[:, 2].max())) if len(bounds) else None
+        )
 
     def __len__(self) -> int:
         return len(self.zones)
@@ -90,6 +109,40 @@ class ZoneSet:
         """Where the zone stands in `zones`; KeyError where it does not."""
         return self._by_id[zone_id]
 
+    @property
+    def tree(self) -> shapely.STRtree:
+        """The index of the zones' bounds in degrees, none of them turned; made when asked for."""
+        tree = self._tree
+        if tree is None:
+            tree = self._tree = shapely.STRtree(shapely.box(*self.bounds.T))
+        return tree
+
+    def turns(self, west_deg: float, east_deg: float) -> bool:
+        """Whether a zone may lie between two meridians once it is turned by 360 degrees."""
+        return self._extent is not None and (
+            self._extent[0] + 360.0 <= east_deg or self._extent[1] - 360.0 >= west_deg
+        )
+
+    def table(self, surroundings: Surroundings) -> Array:
+        """(6, n): west, south, low, then -east, -north, -high of every zone; all outward.
+
+        Degrees and metres AMSL, HEIGHT_TOLERANCE_M added. So a zone meets a box where none of
+        its numbers is above east, north, high, -west, -south, -low of the box. Zones whose heights
+        vary are taken at every height, keep-ins at none.
+        """
+        for known, table in self._tables:
+            if known is surroundings or known == surroundings:
+                return table
+        low, high = bands(self.zones, surroundings)
+        keep_in = [zone.kind is ZoneKind.KEEP_IN for zone in self.zones]
+        low[keep_in], high[keep_in] = np.inf, -np.inf
+        low, high = low - HEIGHT_TOLERANCE_M, high + HEIGHT_TOLERANCE_M
+        west, south, east, north = self.bounds.T
+        table = np.stack((west, south, low, -east, -north, -high))
+        # the ground of an operator seldom changes
+        self._tables = ((surroundings, table), *self._tables[: _KEPT_TABLES - 1])
+        return table
+
     def near(self, boxes: Array) -> tuple[Ints, Ints, Array]:
         """Zones whose bounds meet boxes (n, 4) of west, south, east, north degrees.
 
@@ -104,7 +157,7 @@ class ZoneSet:
             if boxes[:, 0].min() > east or boxes[:, 2].max() < west:
                 continue
             shifted = shapely.box(boxes[:, 0] - turn, boxes[:, 1], boxes[:, 2] - turn, boxes[:, 3])
-            box, zone = self._tree.query(shifted)
+            box, zone = self.tree.query(shifted)
             found.append((box, zone, np.full(len(box), turn)))
         if not found:
             return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
@@ -118,6 +171,21 @@ class ZoneSet:
         total = int(ends[-1]) if len(ends) else 0
         index = np.arange(total) + np.repeat(self.edge_start[numbers] - (ends - counts), counts)
         return self.edges[index], counts
+
+
+def _is_plain(zone: Zone) -> bool:
+    """Whether it forbids to every vehicle, whatever permits it holds, and limits no speed."""
+    if zone.kind is ZoneKind.RESTRICTED and zone.permit is not None:
+        return False
+    return not (
+        zone.kind is ZoneKind.ADVISORY
+        or zone.kind is ZoneKind.KEEP_IN
+        or zone.classes
+        or zone.electric_exempt
+        or zone.surfaces
+        or zone.min_mass_kg is not None
+        or zone.max_speed_mps is not None
+    )
 
 
 def _check_limits(zone: Zone) -> None:
@@ -200,6 +268,15 @@ def _check_polygons(zones: tuple[Zone, ...], rings: list[list[Array]]) -> None:
     for number in np.array(order, dtype=np.intp)[~valid]:
         reason = shapely.is_valid_reason(polygons[int(number)])
         raise ZoneError(zones[number].zone_id, "geometry", reason)
+
+
+def _following(rings: list[list[Array]], count: int) -> Ints:
+    """Which corner (m) comes after each in its ring."""
+    following = np.arange(1, count + 1, dtype=np.intp)
+    sizes = np.array([len(ring) - 1 for each in rings for ring in each], dtype=np.intp)
+    ends = np.cumsum(sizes)
+    following[ends - 1] = ends - sizes
+    return following
 
 
 def _circle_row(area: Area) -> tuple[float, float, float]:
