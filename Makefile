@@ -10,7 +10,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 endif
 
-.PHONY: help demo test check bench setup setup-dev console clean
+.PHONY: help demo test check bench oracle setup setup-dev console clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -29,6 +29,9 @@ check: setup-dev  ## lint, format, types, import contracts, spelling
 
 bench: setup-dev  ## benchmarks, one JSON line each
 	$(BIN)/python -m tests.benchmarks
+
+oracle: setup-dev  ## 120,000 cases of the checker against exact arithmetic (ORACLE="--cases N --seed S")
+	$(BIN)/python -m tests.oracle $(ORACLE)
 
 setup: $(VENV)/.run  ## what it takes to run
 setup-dev: $(VENV)/.dev  ## what it takes to develop

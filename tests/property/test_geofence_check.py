@@ -16,7 +16,7 @@ from geofence.frames import WGS84, Altitude, Datum, LatLon, geodesic_m, metres_p
 from geofence.track import ARDUPILOT_RADIUS_M, split_leg
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
-from tests.property import geofence_oracle as oracle
+from tests.oracle import plane as oracle
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOWHERE = Surroundings(0.0, 0.0)
