@@ -56,9 +56,13 @@ def campaign(seed: int, cases: int, jobs: int, families: list[str], *, quiet: bo
         ProcessPoolExecutor(jobs) as pool,
     ):
         task = bar.add_task("", total=sum(len(numbers) for _, _, numbers in work))
-        for found in pool.map(run_block, *zip(*work, strict=True)):
-            total.add(found)
-            bar.advance(task, sum(found.cases.values()))
+        try:
+            for found in pool.map(run_block, *zip(*work, strict=True)):
+                total.add(found)
+                bar.advance(task, sum(found.cases.values()))
+        except KeyboardInterrupt:
+            # what was judged so far is told; the count says how much it is
+            pool.shutdown(cancel_futures=True)
     return total
 
 
@@ -80,8 +84,10 @@ def report(total: Sum, seed: int, seconds: float) -> dict[str, Any]:
         "missed": kinds.count("missed"),
         "false_forbidden_over_tolerance": kinds.count("false forbidden"),
         "false_forbidden_within_tolerance": total.tolerated,
-        "rightly_forbidden": total.forbidden,
-        "undecided": total.undecided,
+        "forbidden_and_proved": total.forbidden,
+        "forbidden_undecided": total.undecided,
+        "clear_and_proved": total.clear,
+        "clear_undecided": total.open,
         "largest_false_forbidden": worst,
         "largest_share_of_tolerance": max((s for s, _ in total.share.values()), default=0.0),
     }

@@ -58,6 +58,10 @@ class Sum:
     pairs: int = 0
     forbidden: int = 0
     """Pairs of leg or disc and zone that must be told, and were."""
+    clear: int = 0
+    """Pairs that were not told, and are proved not to touch."""
+    open: int = 0
+    """Pairs that were not told, where the oracle's own bounds leave both open."""
     tolerated: int = 0
     """Pairs that were told though out of reach, within the stated tolerance."""
     undecided: int = 0
@@ -72,6 +76,8 @@ class Sum:
         self.cases.update(other.cases)
         self.pairs += other.pairs
         self.forbidden += other.forbidden
+        self.clear += other.clear
+        self.open += other.open
         self.tolerated += other.tolerated
         self.undecided += other.undecided
         self.faults.extend(other.faults)
@@ -188,7 +194,9 @@ class _Judged:
                 self._pair(
                     (track.owner.index in kept_out),
                     lambda t=track, g=groups: kept.certain(t, g, case.ground),
-                    lambda t=track, g=groups: kept.possible(t, g, case.ground),
+                    lambda stated, t=track, g=groups: kept.possible(
+                        t, g, case.ground, stated=stated
+                    ),
                     f"{track.owner.index} against keep-ins",
                 )
             elif track.owner.index in kept_out:
@@ -215,7 +223,7 @@ class _Judged:
         self._pair(
             key in told,
             lambda: judge.certain(track, zone, ground),
-            lambda: judge.possible(track, zone, ground),
+            lambda stated: judge.possible(track, zone, ground, stated=stated),
             f"{key[0]} against {key[1]}",
             enforced=enforced,
         )
@@ -235,7 +243,7 @@ class _Judged:
         self._pair(
             key in told,
             lambda: fast and judge.certain(track, zone, ground),
-            lambda: None if slow else judge.possible(track, zone, ground),
+            lambda stated: None if slow else judge.possible(track, zone, ground, stated=stated),
             f"{key[0]} too fast for {key[1]}",
         )
 
@@ -243,20 +251,24 @@ class _Judged:
         self,
         told: bool,
         certain: Callable[[], bool],
-        possible: Callable[[], judge.Touch | None],
+        possible: Callable[[bool], judge.Touch | None],
         what: str,
         *,
         enforced: bool = True,
     ) -> None:
         self._found.pairs += 1
-        sure = certain()
-        if sure and told:
+        if not told:
+            if possible(False) is None:
+                self._found.clear += 1
+            elif certain():
+                kind = "false allowed" if self._allowed and enforced else "missed"
+                self._fault(kind, f"{what}: it touches, and was not told")
+            else:
+                self._found.open += 1
+        elif certain():
             self._found.forbidden += 1
-        elif sure:
-            kind = "false allowed" if self._allowed and enforced else "missed"
-            self._fault(kind, f"{what}: it touches, and was not told")
-        elif told:
-            touch = possible()
+        else:
+            touch = possible(True)
             if touch is None:
                 self._fault("false forbidden", f"{what}: told, and out of reach")
             else:
@@ -283,6 +295,9 @@ def _run_bulk(case: Case, subject: Subject, found: Sum, name: str) -> None:
             elif (leg, number) in told:
                 found.forbidden += certain
                 found.undecided += not certain
+            else:
+                found.clear += not possible
+                found.open += possible
 
 
 def _run_fan(case: Case, subject: Subject, found: Sum, name: str) -> None:
@@ -300,6 +315,9 @@ def _run_fan(case: Case, subject: Subject, found: Sum, name: str) -> None:
         elif not allowed:
             found.forbidden += bool(certain)
             found.undecided += not certain
+        else:
+            found.clear += not possible
+            found.open += possible
 
 
 def run_block(

@@ -300,7 +300,7 @@ def possible_circle(
 ) -> tuple[Span | None, float]:
     found: list[Span] = []
     excess = math.inf
-    reach = area.radius_m + width_m + tolerance_m + float(CIRCLE_TOLERANCE_M)
+    reach = area.radius_m + width_m + tolerance_m
     for s in stretches:
         bounds = earth.range_bounds(area.center, s.a, s.b, reach)
         if bounds.least_low_m - float(s.sag_m) <= reach:
@@ -339,20 +339,25 @@ def certain(track: Track, zone: Zone, ground: Ground) -> bool:
     return part is not None and _at_hand(track, zone, part, outer=False)
 
 
-def possible(track: Track, zone: Zone, ground: Ground) -> Touch | None:
-    """Within the stated tolerances, how a leg or disc may be said to touch a zone; None: not."""
+def possible(track: Track, zone: Zone, ground: Ground, *, stated: bool = True) -> Touch | None:
+    """Within the stated tolerances, how a leg or disc may be said to touch a zone; None: not.
+
+    Without them (not `stated`) None is a proof that it does not touch.
+    """
     (low, high), _ = limits(zone, ground)
+    slack = HEIGHT_TOLERANCE_M if stated else Fraction(0)
     stretches = track.within(
-        None if low is None else low - HEIGHT_TOLERANCE_M,
-        None if high is None else high + HEIGHT_TOLERANCE_M,
+        None if low is None else low - slack, None if high is None else high + slack
     )
     if not stretches:
         return None
-    area, width, tolerance = zone.area, track.width_m, track.tolerance_m
+    area, width = zone.area, track.width_m
+    tolerance = track.tolerance_m if stated else 0.0
     if isinstance(area, CircleArea):
         if not _near_circle(track, area, area.radius_m + width + tolerance):
             return None
-        part, excess = possible_circle(stretches, area, width, tolerance)
+        more = float(CIRCLE_TOLERANCE_M) if stated else 0.0
+        part, excess = possible_circle(stretches, area, width, tolerance + more)
     else:
         outline = Outline(zone, track.middle_deg)
         where = zone.schedule != ALWAYS

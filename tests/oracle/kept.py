@@ -50,20 +50,27 @@ def certain(track: Track, groups: list[Group], ground: Ground) -> bool:
     )
 
 
-def possible(track: Track, groups: list[Group], ground: Ground) -> Touch | None:
-    """Within the stated tolerances, how a union may be said to be left; None: it is kept."""
+def possible(
+    track: Track, groups: list[Group], ground: Ground, *, stated: bool = True
+) -> Touch | None:
+    """Within the stated tolerances, how a union may be said to be left; None: it is kept.
+
+    Without them (not `stated`) None is a proof that it is kept; heights apart, whose limits are
+    kept up to LIMIT_M.
+    """
     worst: list[float] = []
+    slack = Fraction(0) if stated else LIMIT_M
     for group in groups:
-        for stretches, holding in _parts(track, group, ground, Fraction(0)):
-            left = _maybe_left(stretches, holding, track) if holding else -math.inf
+        for stretches, holding in _parts(track, group, ground, slack):
+            left = _maybe_left(stretches, holding, track, stated) if holding else -math.inf
             if left is not None:
                 worst.append(left)
     if not worst:
         return None
     excess = min(worst)
     is_round = any(isinstance(zone.area, CircleArea) for group in groups for zone in group)
-    stated = track.tolerance_m + float(CIRCLE_M if is_round else SEAM_M)
-    return Touch(excess if excess > 0.0 else None, stated)
+    most = track.tolerance_m + float(CIRCLE_M if is_round else SEAM_M)
+    return Touch(excess if excess > 0.0 else None, most)
 
 
 def _parts(
@@ -130,9 +137,13 @@ def _surely_left(stretches: list[Stretch], holding: Group, track: Track) -> bool
     return False
 
 
-def _maybe_left(stretches: list[Stretch], holding: Group, track: Track) -> float | None:
+def _maybe_left(
+    stretches: list[Stretch], holding: Group, track: Track, stated: bool
+) -> float | None:
     """None where it surely stays within; else how far its corridor stays within, metres."""
-    width, tolerance = Fraction(track.width_m), Fraction(track.tolerance_m) + SEAM_M
+    width = Fraction(track.width_m)
+    tolerance = Fraction(track.tolerance_m) + SEAM_M if stated else Fraction(0)
+    smaller = track.tolerance_m + float(CIRCLE_M) if stated else 0.0
     circles = [z.area for z in holding if isinstance(z.area, CircleArea)]
     least: float | None = None
     for s in stretches:
@@ -141,7 +152,7 @@ def _maybe_left(stretches: list[Stretch], holding: Group, track: Track) -> float
             area = circles[0]
             bounds = earth.range_bounds(area.center, s.a, s.b, area.radius_m)
             room = area.radius_m - bounds.greatest_high_m - float(width + s.sag_m)
-            if len(holding) > 1 or room <= float(track.tolerance_m) + float(CIRCLE_M):
+            if len(holding) > 1 or room <= smaller:
                 least = min(room, math.inf if least is None else least)
             continue
         patch, areas = _areas(s, holding, track.middle_deg, reach, greatest=False)
