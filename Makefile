@@ -10,7 +10,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 endif
 
-.PHONY: help demo test check bench fuzz setup setup-dev console clean
+.PHONY: help demo test check bench fuzz oracle setup setup-dev console clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -33,6 +33,9 @@ bench: setup-dev  ## benchmarks, one JSON line each
 fuzz: setup-dev  ## fuzz the MAVLink stream parser with atheris, a million inputs; FUZZ="-runs=N DIR" changes it
 	$(INSTALL) 'atheris>=3.0'
 	$(BIN)/python -m tests.fuzz.mavlink_stream $(or $(FUZZ),-runs=1000000 -max_len=2048)
+
+oracle: setup-dev  ## 120,000 cases of the checker against exact arithmetic (ORACLE="--cases N --seed S")
+	$(BIN)/python -m tests.oracle $(ORACLE)
 
 setup: $(VENV)/.run  ## what it takes to run
 setup-dev: $(VENV)/.dev  ## what it takes to develop

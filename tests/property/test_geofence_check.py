@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.frames import WGS84, Altitude, Datum, LatLon, geodesic_m, metres_per_degree
-from geofence.track import ARDUPILOT_RADIUS_M, split_leg
+from geofence.track import split_leg
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
-from tests.property import geofence_oracle as oracle
+from tests.oracle import plane as oracle
+from tests.oracle.earth import bow_m, stated_tolerance_m
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOWHERE = Surroundings(0.0, 0.0)
@@ -101,19 +102,8 @@ class Plane:
         )
 
 
-def bow_m(start: LatLon, end: LatLon) -> float:
-    dlon = (end.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
-    dlat = end.lat_deg - start.lat_deg
-    steepest = math.tan(math.radians(max(abs(start.lat_deg), abs(end.lat_deg))))
-    square = math.radians(abs(dlon)) * math.radians(abs(dlat)) * ARDUPILOT_RADIUS_M
-    return square * steepest / 8.0
-
-
 def stated_tolerance(start: LatLon, end: LatLon, corridor_m: float) -> float:
-    """A millimetre, the bow, and the change of scale along the leg and across the corridor."""
-    high = math.radians(abs(end.lat_deg - start.lat_deg)) / 2.0 + corridor_m / ARDUPILOT_RADIUS_M
-    top = math.tan(math.radians(max(abs(start.lat_deg), abs(end.lat_deg)) + 0.01))
-    return 0.00101 + bow_m(start, end) + corridor_m * (1.06 * top * high + 3e-5)
+    return stated_tolerance_m(start, end, corridor_m, autopilot=False)
 
 
 def is_allowed(leg: PathLeg, zone: Zone) -> bool:

@@ -1,0 +1,187 @@
+"""Two families that are not one path's check: bulk crossings, and the ways back of a contingency.
+
+Owns their cases and what must hold of them, from both sides as judge.py does.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+from geofence.frames import LatLon
+from geofence.path import FlightPath, PathLeg
+from geofence.zones import CircleArea, VehicleClass, Zone
+from missions.contingency import FAN_SPACING_M, ContingencyPolicy
+from missions.model import AirItem, AirMission, ItemKind
+from missions.plan_flown import DEFAULT_FLIGHT_RULES, FlownLeg
+from tests.oracle import draw, earth, plane
+from tests.oracle.cases import Case, Drawer, surroundings
+from tests.oracle.draw import NOON, Lattice
+from tests.oracle.earth import Stretch
+from tests.oracle.judge import (
+    CIRCLE_TOLERANCE_M,
+    Ground,
+    Outline,
+    certain_polygon,
+    limits,
+    possible_polygon,
+)
+
+Line = tuple[float, float, float, float]
+
+WAY_SLACK_M = 0.25
+"""How far the geodesics, chords and lines flown of a kilometre lie from each other, to 75 degrees:
+L^2 tan(lat) / (8 R) is 0.1 m for each of two."""
+
+SPEED_MPS = 12.0
+
+
+def bulk(rng: random.Random) -> Case:
+    """Legs and zones of one grid, in one call."""
+    grid = Lattice(rng, rng.choice((*draw.STEPS_DEG, 0.05, 0.1)))
+    if abs(grid.lat) > 70.0 and grid.step > 0.05:
+        grid.lat /= 2.0
+    zones = [draw.zone(grid.polygon(), f"Z{n}") for n in range(rng.randint(1, 6))]
+    if rng.random() < 0.2:
+        radius = rng.uniform(0.2, 3.0) * grid.step * 100_000.0
+        zones.append(draw.zone(draw.circle(grid.somewhere(), radius), "C"))
+    legs = [grid.leg(n) for n in range(rng.randint(1, 8))]
+    path = FlightPath(VehicleClass.ROBOT, tuple(legs))
+    return Case("bulk", path, tuple(zones))
+
+
+def lines_of(case: Case) -> list[Line]:
+    """Legs as rows of lon, lat, lon, lat, continuous across the antimeridian."""
+    return [
+        (
+            leg.start.lon_deg,
+            leg.start.lat_deg,
+            leg.start.lon_deg + (leg.end.lon_deg - leg.start.lon_deg + 180.0) % 360.0 - 180.0,
+            leg.end.lat_deg,
+        )
+        for leg in case.path.legs
+    ]
+
+
+def shares_a_point(line: Line, zone: Zone) -> tuple[bool, bool]:
+    """Whether a line and an area surely, and whether they may, share a point."""
+    a, b = ((Fraction(line[k]), Fraction(line[k + 1])) for k in (0, 2))
+    stretch = Stretch((Fraction(0), Fraction(1)), a, b)
+    if isinstance(zone.area, CircleArea):
+        bounds = earth.range_bounds(zone.area.center, a, b, zone.area.radius_m)
+        slack = float(CIRCLE_TOLERANCE_M)
+        certain = bounds.least_high_m + slack <= zone.area.radius_m
+        return certain, bounds.least_low_m - slack <= zone.area.radius_m
+    middle = (line[0] + line[2]) / 2.0
+    certain = any(
+        certain_polygon([stretch], Outline(zone, middle + turn), 0.0, where=False)
+        for turn in (-360.0, 0.0, 360.0)
+    )
+    return certain, certain
+
+
+def fan(rng: random.Random) -> Case:
+    """One flown leg, home beside it, and zones somewhere between."""
+    lat, lon = draw.origin(rng)
+    lat, lon = max(-74.0, min(74.0, lat)), (lon + 180.0) % 360.0 - 180.0
+    home = LatLon(lat, lon)
+    start = draw.along(home, rng.uniform(0.0, 360.0), rng.uniform(50.0, 500.0))
+    end = draw.along(start, rng.uniform(0.0, 360.0), rng.uniform(20.0, 150.0))
+    low = rng.choice((20.0, 40.0))
+    high = rng.choice((low, low + 8.0))
+    leg = PathLeg(
+        1, "out", start, end, 10.0 + low, 10.0 + high, NOON, NOON, 0.0, SPEED_MPS
+    )  # fmt: skip
+    zones = []
+    for n in range(3):
+        share, back = rng.random(), rng.uniform(-0.2, 1.2)
+        dlon = float(earth.wrapped(Fraction(end.lon_deg) - Fraction(start.lon_deg)))
+        to = start.lat_deg + share * (end.lat_deg - start.lat_deg), start.lon_deg + share * dlon
+        turn = float(earth.wrapped(Fraction(to[1]) - Fraction(home.lon_deg)))
+        at = LatLon(
+            home.lat_deg + back * (to[0] - home.lat_deg),
+            (home.lon_deg + back * turn + 180.0) % 360.0 - 180.0,
+        )
+        away = draw.along(at, rng.uniform(0.0, 360.0), rng.choice((0.0, 20.0, 60.0, 120.0)))
+        area = draw.beside(rng, away, rng.uniform(0.0, 360.0), 0.0, rng.choice((0.2, 5.0, 60.0)))
+        zones.append(draw.zone(area, f"Z{n}", **(draw.limits(rng) if rng.random() < 0.5 else {})))
+    path = FlightPath(VehicleClass.MULTIROTOR, (leg,))
+    return Case("fan", path, tuple(zones), Ground(10.0, 17.0), home)
+
+
+def fan_of(case: Case, contingency_air) -> FlightPath:
+    """The air that the policy's answers may use, as a path to check."""
+    (leg,) = case.path.legs
+    home_m, home = 10.0, case.origin
+    length = earth.ranges(leg.start, [leg.end.lon_deg], [leg.end.lat_deg])[0]
+    heights = leg.start_amsl_m - home_m, leg.end_amsl_m - home_m
+    items = (
+        AirItem(ItemKind.TAKEOFF, home, heights[0]),
+        AirItem(ItemKind.WAYPOINT, leg.end, heights[1]),
+        AirItem(ItemKind.LAND, home),
+    )
+    mission = AirMission("m", "D-01", home, home_m, max(heights), items, "")
+    seconds = length / SPEED_MPS
+    flown = FlownLeg(
+        index=1, label="out", start=leg.start, end=leg.end, start_alt_home_m=heights[0],
+        end_alt_home_m=heights[1], length_m=length, speed_mps=SPEED_MPS, begin_s=30.0,
+        end_s=30.0 + seconds, energy_wh=1.0, loaded_energy_wh=1.0, returning=False,
+    )  # fmt: skip
+    lines, discs = contingency_air(
+        mission,
+        (flown,),
+        ContingencyPolicy(),
+        depart_at=NOON,
+        rules=DEFAULT_FLIGHT_RULES,
+        surroundings=surroundings(case.ground),
+    )
+    return FlightPath(VehicleClass.MULTIROTOR, lines, discs)
+
+
+SHARES = (Fraction(0), Fraction(137, 1000), Fraction(1, 2), Fraction(77, 100), Fraction(1))
+
+
+def on_a_way_back(case: Case, zone: Zone) -> tuple[str, bool]:
+    """Whether a zone surely is where a failure sends the vehicle (and which), and whether it may.
+
+    From points of the leg: straight home at the higher of its height and RTL's, and down where it
+    is. May: within corridor and spacing of the triangle of leg and home.
+    """
+    (leg,) = case.path.legs
+    (low, high), _ = limits(zone, case.ground)
+    whole = DEFAULT_FLIGHT_RULES.corridor_m(SPEED_MPS)
+    inner = whole - WAY_SLACK_M
+    (a, b), home = _ends(leg), case.origin
+    h = a[0] + earth.wrapped(Fraction(home.lon_deg) - a[0]), Fraction(home.lat_deg)
+    outline = Outline(zone, float(a[0]))
+    rtl_m = Fraction(10) + Fraction(DEFAULT_FLIGHT_RULES.rtl_alt_home_m)
+    climb = Fraction(leg.start_amsl_m), Fraction(leg.end_amsl_m)
+    part = Fraction(0), Fraction(1)
+    certain = ""
+    for t in SHARES:
+        p, up = plane.at(a, b, t), climb[0] + t * (climb[1] - climb[0])
+        over = max(up, rtl_m)
+        home_high = (low is None or low <= over) and (high is None or over <= high)
+        below = (low is None or low <= up) and (high is None or high >= 10)
+        ways = ((home_high, h, "home"), (below, p, "down"))
+        for meets, to, what in ways:
+            way = [Stretch(part, p, to)]
+            if meets and certain_polygon(way, outline, inner, where=False):
+                certain = f"{what} from {float(t)}"
+    top = max(*climb, rtl_m) + Fraction(DEFAULT_FLIGHT_RULES.vertical_error_m) + 1
+    if (low is not None and low > top) or (high is not None and high < 6):
+        return certain, False
+    wide = math.hypot(whole, whole / 2.0) + FAN_SPACING_M + WAY_SLACK_M
+    sides = [Stretch(part, *ends) for ends in ((a, b), (b, h), (h, a))]
+    near = possible_polygon(sides, outline, wide, 0.1, where=False)[0] is not None
+    return certain, near or plane.inside(outline.rings[0][0], [[a, b, h]])
+
+
+def _ends(leg: PathLeg):
+    a = Fraction(leg.start.lon_deg), Fraction(leg.start.lat_deg)
+    return a, (a[0] + earth.wrapped(Fraction(leg.end.lon_deg) - a[0]), Fraction(leg.end.lat_deg))
+
+
+WEIGHTS = {"bulk": 8, "fan": 1}
+DRAWERS: dict[str, Drawer] = {"bulk": bulk, "fan": fan}
