@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("WAYPOST_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -29,8 +34,16 @@ def find_ardupilot() -> Path | None:
     return find(None)
 
 
+def find_postgres() -> Path | None:
+    """The server's programs, with the driver that the store speaks to it by."""
+    from tests.support.postgres import find_postgres as find
+
+    return find() if importlib.util.find_spec("asyncpg") else None
+
+
 NEEDS = {
     "broker": (find_mosquitto, "mosquitto is not installed"),
+    "postgres": (find_postgres, "the PostgreSQL server or asyncpg is not installed"),
     "browser": (find_chromium, "Chromium is not installed"),
 }
 
@@ -40,6 +53,13 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> A
     from tests.support.steady import FACTORIES
 
     return FACTORIES
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a PostgreSQL server waits for its start."""
+    for item in items:
+        if item.get_closest_marker("postgres") and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(120))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -79,3 +99,31 @@ def chromium() -> str:
     if found is None:
         pytest.skip("Chromium is not installed")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, started for the first test that asks for it."""
+    from tests.support.postgres import PostgresServer
+
+    programs = find_postgres()
+    if programs is None:
+        pytest.skip("the PostgreSQL server or asyncpg is not installed")
+    with PostgresServer(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'w.db'}"
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with postgres_server.database() as url:
+        yield url

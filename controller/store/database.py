@@ -16,17 +16,25 @@ from datetime import datetime
 from typing import Any, Self
 
 import structlog
-from sqlalchemy import event as sa_event
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.domain.model import Event
 from controller.domain.records import AssignmentRecord, CommandRecord, HoldRecord, ParcelRecord
 from controller.domain.transitions import OPEN_ASSIGNMENT
 from controller.store import codec, schema
 from controller.store.changes import Changes, Pending, SubmissionKey, apply
-from controller.store.errors import ConflictError, StoreClosedError, StoreError
+from controller.store.dialects import (
+    Writing,
+    is_bad_data,
+    open_engine,
+    reading,
+    was_kept,
+    writer,
+    writing,
+)
+from controller.store.errors import ConflictError, StoreClosedError, StoreError, UnfitError
 from controller.store.migrate import upgrade
 
 log = structlog.get_logger(__name__)
@@ -69,17 +77,12 @@ class Store:
 
     async def __aenter__(self) -> Self:
         """Open the database and bring it to the schema."""
-        engine = create_async_engine(self._url)
-        if engine.dialect.name == "sqlite":
-            sa_event.listen(engine.sync_engine, "connect", _pragmas)
-            sa_event.listen(engine.sync_engine, "begin", _begin)
+        engine = open_engine(self._url)
         self._stack.push_async_callback(engine.dispose)
         try:
-            async with engine.connect() as opened:
-                connection = await opened.execution_options(waypost_write=True)
-                async with connection.begin():
-                    await connection.run_sync(upgrade)
-        except SQLAlchemyError as error:
+            async with writer(engine) as connection, writing(connection):
+                await connection.run_sync(upgrade)
+        except (SQLAlchemyError, OSError) as error:
             await self._stack.aclose()
             raise StoreError(f"the database {self._url} cannot be opened: {error}") from error
         self._engine = engine
@@ -110,8 +113,7 @@ class Store:
 
     async def run(self) -> None:
         """Write what comes, in order, as much as waits in one commit, until cancelled."""
-        async with self._connection().connect() as opened:
-            connection = await opened.execution_options(waypost_write=True)
+        async with writer(self._connection()) as connection:
             while True:
                 batch = [await self._queue.get()]
                 while len(batch) < MAX_BATCH and not self._queue.empty():
@@ -121,21 +123,38 @@ class Store:
     async def _commit(self, connection: AsyncConnection, batch: list[_Waiting]) -> None:
         began = time.perf_counter()
         failed: dict[int, Exception] = {}
+        under_way = Writing()
         try:
-            async with connection.begin():
+            async with writing(connection, under_way):
                 for index, waiting in enumerate(batch):
                     error = await self._try(connection, waiting.pending)
                     if error is not None:
                         failed[index] = error
         except SQLAlchemyError as error:
-            log.exception("commit failed", units=len(batch))
-            reason = StoreError(f"nothing was kept: {error}")
-            failed = dict.fromkeys(range(len(batch)), reason)
+            if not await self._kept_after_all(under_way, error, batch):
+                log.exception("commit failed", units=len(batch))
+                reason = StoreError(f"nothing was kept: {error}")
+                failed = dict.fromkeys(range(len(batch)), reason)
         finally:
             if self._on_commit is not None:
                 self._on_commit(time.perf_counter() - began)
         for index, waiting in enumerate(batch):
             _answer(waiting, failed.get(index))
+
+    async def _kept_after_all(
+        self, under_way: Writing, error: SQLAlchemyError, batch: list[_Waiting]
+    ) -> bool:
+        """Raises StoreError, which ends the writer, where nobody can tell: memory may be wrong."""
+        try:
+            return await was_kept(self._connection(), under_way, error)
+        except TimeoutError:
+            reason = StoreError(
+                "the database went away amid a commit and did not come back, so what it holds is "
+                "not known: start again once it is up"
+            )
+            for waiting in batch:
+                _answer(waiting, reason)
+            raise reason from error
 
     async def _try(self, connection: AsyncConnection, pending: Pending) -> Exception | None:
         try:
@@ -145,6 +164,10 @@ class Store:
             return ConflictError(str(error.orig))
         except StoreError as error:
             return error
+        except DBAPIError as error:
+            if not is_bad_data(error):
+                raise
+            return UnfitError(f"this database cannot hold a value: {error.orig}")
         return None
 
     def _connection(self) -> AsyncEngine:
@@ -158,30 +181,26 @@ class Store:
         """Take every vehicle, raising its epoch: whoever had it is fenced from now on."""
         table = schema.lease
         epochs: dict[str, int] = {}
-        async with self._connection().connect() as opened:
-            connection = await opened.execution_options(waypost_write=True)
-            async with connection.begin():
-                for vehicle_id in vehicle_ids:
-                    found = await connection.scalar(
-                        select(table.c.epoch).where(table.c.vehicle_id == vehicle_id)
+        async with writer(self._connection()) as connection, writing(connection):
+            for vehicle_id in vehicle_ids:
+                found = await connection.scalar(
+                    select(table.c.epoch).where(table.c.vehicle_id == vehicle_id)
+                )
+                epoch = (found or 0) + 1
+                values = {"owner": owner, "epoch": epoch, "taken_at": at}
+                if found is None:
+                    await connection.execute(table.insert().values(vehicle_id=vehicle_id, **values))
+                else:
+                    await connection.execute(
+                        table.update().where(table.c.vehicle_id == vehicle_id).values(**values)
                     )
-                    epoch = (found or 0) + 1
-                    values = {"owner": owner, "epoch": epoch, "taken_at": at}
-                    if found is None:
-                        await connection.execute(
-                            table.insert().values(vehicle_id=vehicle_id, **values)
-                        )
-                    else:
-                        await connection.execute(
-                            table.update().where(table.c.vehicle_id == vehicle_id).values(**values)
-                        )
-                    epochs[vehicle_id] = epoch
+                epochs[vehicle_id] = epoch
         return epochs
 
     async def read(self) -> Kept:
         """Everything that a controller goes on from."""
         open_states = sorted(s.value for s in OPEN_ASSIGNMENT)
-        async with self._connection().connect() as connection:
+        async with reading(self._connection()) as connection:
             parcels = (
                 (await connection.execute(select(schema.parcel).order_by("parcel_id")))
                 .mappings()
@@ -275,23 +294,3 @@ def _answer(waiting: _Waiting, error: Exception | None) -> None:
         waiting.done.set_result(waiting.pending.seqs)
     else:
         waiting.done.set_exception(error)
-
-
-def _pragmas(connection: Any, record: object) -> None:
-    del record
-    # the driver must not open transactions of its own: `_begin` says which kind
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "busy_timeout=5000",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Any) -> None:
-    write = connection.get_execution_options().get("waypost_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -3,6 +3,7 @@
 StoreError
 +-- StaleStepError        the row is no longer in the state that the step starts from
 +-- ConflictError         a constraint says no: a second open assignment, a parcel id twice
++-- UnfitError            a value that this database cannot hold: a text too long, a NUL in it
 +-- FencedError           another controller has the vehicle's lease: send nothing more
 +-- StoreClosedError      the store is shutting down
 """
@@ -20,6 +21,10 @@ class StaleStepError(StoreError):
 
 class ConflictError(StoreError):
     """A constraint says no."""
+
+
+class UnfitError(StoreError):
+    """A value that this database cannot hold."""
 
 
 class FencedError(StoreError):

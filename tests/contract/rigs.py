@@ -77,7 +77,7 @@ class Rig:
 
 
 def clock_at(speedup: float) -> ScaledClock:
-    return steady_clocks(speedup, START)[0]
+    return steady_clocks(speedup, START, pace=8.0)[0]
 
 
 def flight(vehicle_id: str, tag: str) -> AirMission:
@@ -173,7 +173,7 @@ async def mavlink_rig(*, tcp: bool = False) -> AsyncIterator[Rig]:
     from vehicles.mavlink.fleet import MavlinkFleet
     from vehicles.mavlink.settings import MavlinkVehicle
 
-    clock, lab_clock = steady_clocks(20.0, START)
+    clock, lab_clock = steady_clocks(20.0, START, pace=8.0)
     udp = "udpin:127.0.0.1:0"
 
     def lab(controller: tuple[str, int] | None) -> CopterFleet:

@@ -36,6 +36,8 @@ PATIENT = MavlinkSettings(
     adopt_timeout_s=60.0,
 )
 """Simulated seconds: a machine that stands still for a moment must not look like a lost link."""
+PACE = 8.0
+"""Light copters and the fleet share a loop: its waits need not last."""
 UDP = "udpin:127.0.0.1:0"
 
 
@@ -178,7 +180,10 @@ async def lab(
     gcs_timeout_s: float = 60.0,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
-    clock, theirs = (steady_clocks if kind is CopterFleet else wall_clocks)(speedup)
+    if kind is CopterFleet:
+        clock, theirs = steady_clocks(speedup, pace=PACE)
+    else:
+        clock, theirs = wall_clocks(speedup)
     truth: list[TruthSample] = []
     made = list(specs or (spec(n, device) for n in range(count)))
     common: dict[str, Any] = {"clock": theirs, "on_truth": truth.append, "boot_s": BOOT_S}

@@ -11,6 +11,7 @@ from missions.model import DropDevice
 from sitl.copter.fleet import CopterFleet
 from tests.integration.mavlink_rig import (
     HOME,
+    PACE,
     PATIENT,
     UDP,
     delivery,
@@ -139,7 +140,7 @@ async def test_a_link_lost_over_the_drop_is_settled_by_what_the_mission_shows_af
 
 
 async def test_after_a_restart_the_flight_is_adopted_and_released_once() -> None:
-    clock, lab = steady_clocks(20.0)
+    clock, lab = steady_clocks(20.0, pace=PACE)
     first = MavlinkFleet([vehicle()], clock, PATIENT)
     async with first:
         host, port = first.udp_address(UDP)

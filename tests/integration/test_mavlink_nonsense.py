@@ -14,7 +14,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from controller.clock import SystemClock
 from sitl.copter.fleet import CopterFleet
-from tests.integration.mavlink_rig import PATIENT, UDP, delivery, serving, spec, vehicle
+from tests.integration.mavlink_rig import PACE, PATIENT, UDP, delivery, serving, spec, vehicle
 from tests.support.steady import steady_clocks
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink.fleet import MavlinkFleet
@@ -43,7 +43,7 @@ class Liar:
 
 
 async def test_nonsense_is_an_alarm_on_that_vehicle_and_no_effect_on_others() -> None:
-    clock, lab = steady_clocks(25.0)
+    clock, lab = steady_clocks(25.0, pace=PACE)
     async with (
         MavlinkFleet([vehicle(0), vehicle(1)], clock, PATIENT) as fleet,
         CopterFleet(
@@ -77,7 +77,7 @@ async def test_nonsense_is_an_alarm_on_that_vehicle_and_no_effect_on_others() ->
 
 
 async def test_a_stranger_on_a_link_is_counted_and_dropped() -> None:
-    clock, _ = steady_clocks(25.0)
+    clock, _ = steady_clocks(25.0, pace=PACE)
     async with (
         MavlinkFleet([vehicle(0)], clock) as fleet,
         serving(fleet, clock, 5.0) as watched,
@@ -126,7 +126,7 @@ async def lossy(target: tuple[str, int], loss: float, seed: int) -> AsyncIterato
 
 
 async def test_a_delivery_survives_a_fifth_of_all_packets_lost() -> None:
-    clock, lab = steady_clocks(20.0)
+    clock, lab = steady_clocks(20.0, pace=PACE)
     async with (
         MavlinkFleet([vehicle(0)], clock, replace(PATIENT, answer_s=1.5)) as fleet,
         lossy(fleet.udp_address(UDP), 0.2, seed=3) as address,

@@ -20,10 +20,10 @@ from vehicles.port import Verb
 HUB = LatLon(60.2, 24.9)
 
 
-def config(folder: Path) -> Config:
+def config(folder: Path, database: str) -> Config:
     return from_dict(
         {
-            "store": {"url": "sqlite+aiosqlite:///w.db"},
+            "store": {"url": database},
             "terrain": {"ground_amsl_m": 10.0, "geoid_m": 18.0},
             "sites": [{"id": "hub", "kind": "hub", "lat_deg": HUB.lat_deg, "lon_deg": HUB.lon_deg}],
             "drones": [
@@ -64,9 +64,9 @@ async def until(condition: object, deadline_s: float = 15.0) -> None:
 
 @pytest.mark.parametrize("meets_it", ["by itself", "in a command"])
 async def test_the_earlier_controller_stops_and_sends_nothing_more(
-    tmp_path: Path, meets_it: str
+    tmp_path: Path, database: str, meets_it: str
 ) -> None:
-    settings = config(tmp_path)
+    settings = config(tmp_path, database)
     clock = SteadyClock(START, 50.0)
     async with build(settings, clock=clock) as first, build(settings, clock=clock) as second:
         assert second.ledger.epochs == {"D-1": first.ledger.epochs["D-1"] + 1}

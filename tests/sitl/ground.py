@@ -225,7 +225,7 @@ async def ground_to(
     spec = CopterSpec("c1", 1, *home, drop_device=device, param_overrides=params)
     start = datetime(2026, 6, 1, 9, tzinfo=UTC)
     if kind == "light":
-        clock: LabClock = steady_clocks(speedup, start)[1]
+        clock: LabClock = steady_clocks(speedup, start, pace=8.0)[1]
         fleet: Any = CopterFleet([spec], tcp=True, clock=clock, on_truth=truth.append, boot_s=5.0)
     else:
         if find_ardupilot() is None:

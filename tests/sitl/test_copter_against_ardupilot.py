@@ -107,7 +107,7 @@ async def test_duplicate_item_gets_ack_13_and_the_upload_goes_on(kind):
         await ground.expect("MISSION_ACK", since, type=0)
         acks = [m.type for m in ground.seen[since:] if m.get_type() == "MISSION_ACK"]
         assert acks == [13, 0]
-        assert "Flight plan received" in await ground.until(lambda: ground.texts(since), "text")
+        await ground.until(lambda: "Flight plan received" in ground.texts(since), "text")
 
 
 @pytest.mark.timeout(60)
@@ -126,7 +126,7 @@ async def test_abandoned_upload_leaves_a_hybrid(kind):
         await ground.expect("MISSION_ACK", since, type=15, target_system=GCS[0])
         asked = [m for m in ground.seen[since:] if m.get_type() == "MISSION_REQUEST" and m.seq == 5]
         assert len(asked) in range(5, 10)
-        assert "Mission upload timeout" in ground.texts(since)
+        await ground.until(lambda: "Mission upload timeout" in ground.texts(since), "timeout told")
         items = await ground.download()
         assert [m.z for m in items[1:]] == [50, 50, 50, 50, 30, 30, 30, 30]
 
@@ -139,8 +139,9 @@ async def test_mission_start_and_arming_when_disarmed(kind):
         assert await ground.command(300) == 0
         await ground.until(lambda: ground.mode == 3, "AUTO")
         assert not ground.armed
+        since = len(ground.seen)
         assert await ground.command(512, 42) == 0
-        current = await ground.expect("MISSION_CURRENT")
+        current = await ground.expect("MISSION_CURRENT", since)
         assert (current.seq, current.total, current.mission_state) == (1, len(DELIVERY), 3)
         since = len(ground.seen)
         assert await ground.command(400, 1) == 4

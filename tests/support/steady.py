@@ -5,6 +5,10 @@ then goes on for half a minute that neither side has seen. Here a stop is no tim
 loop's time passes in full while the loop waits for its next timer, and by TURN_S at most while
 it works. Timers, timeouts and the clocks below all go by it, so that nothing can come due
 before what is ready has been done.
+
+Where all parties live in the one loop, nothing happens while it waits, and a wait need not last:
+`pace` says how many times shorter it is than the time that it counts as. What a thread or another
+process does in the meantime would come late by as much: such tests keep pace 1.
 """
 
 from __future__ import annotations
@@ -33,11 +37,14 @@ class _Waits:
         return getattr(self._inner, name)
 
     def select(self, timeout: float | None = None) -> Any:
-        self._loop.turn_ends()
+        loop = self._loop
+        loop.turn_ends()
         began_s = time.monotonic()
-        events = self._inner.select(timeout)
+        events = self._inner.select(timeout if timeout is None else timeout / loop.pace)
         waited_s = time.monotonic() - began_s
-        self._loop.turn_begins(waited_s if timeout is None else min(waited_s, max(0.0, timeout)))
+        if timeout is not None:
+            waited_s = min(waited_s * loop.pace, max(0.0, timeout))
+        loop.turn_begins(waited_s)
         return events
 
 
@@ -45,6 +52,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     """An event loop whose time stands still while the machine does something else."""
 
     def __init__(self) -> None:
+        self.pace = 1.0
         self._passed_s = 0.0
         self._turn_began_s = time.monotonic()
         super().__init__()
@@ -91,8 +99,14 @@ class SteadyLab(LabClock):
 
 
 def steady_clocks(
-    speedup: float, start: datetime = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+    speedup: float,
+    start: datetime = datetime(2026, 6, 1, 9, 0, tzinfo=UTC),
+    *,
+    pace: float = 1.0,
 ) -> tuple[SteadyClock, SteadyLab]:
-    """The controller's clock and the lab's, of the same simulated time."""
-    epoch_s = asyncio.get_running_loop().time()
+    """The controller's clock and the lab's, of the same simulated time; `pace` of the loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SteadyLoop)
+    loop.pace = pace
+    epoch_s = loop.time()
     return SteadyClock(start, speedup, epoch_s), SteadyLab(start, speedup, epoch_s)

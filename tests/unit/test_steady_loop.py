@@ -68,3 +68,13 @@ def _pair():
     import socket
 
     return socket.socketpair()
+
+
+async def test_a_wait_is_shorter_by_the_pace_and_counts_in_full() -> None:
+    loop = asyncio.get_running_loop()
+    steady_clocks(1.0, pace=10.0)
+    began_s, wall_s = loop.time(), time.monotonic()
+    for _ in range(10):
+        await asyncio.sleep(0.5)
+    assert loop.time() - began_s >= 5.0 - 10 * TURN_S
+    assert time.monotonic() - wall_s < 4.0

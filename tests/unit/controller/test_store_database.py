@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from controller.domain.model import (
     Assignment,
@@ -59,13 +59,9 @@ HOME = LatLon(60.2, 24.9)
 DROP = LatLon(60.21, 24.91)
 
 
-def url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path / 'w.db'}"
-
-
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(url(tmp_path)) as opened, asyncio.TaskGroup() as group:
+async def store(database: str) -> AsyncIterator[Store]:
+    async with Store(database) as opened, asyncio.TaskGroup() as group:
         task = group.create_task(opened.run(), name="store")
         yield opened
         task.cancel()
@@ -226,9 +222,9 @@ async def test_a_new_lease_fences_the_old_owner(store: Store) -> None:
     assert [e.kind for _, e in await store.events_after(0, 10)] == ["ok"]
 
 
-async def test_a_store_opens_again_with_what_it_held(tmp_path: Path) -> None:
+async def test_a_store_opens_again_with_what_it_held(database: str) -> None:
     for _ in range(2):
-        async with Store(url(tmp_path)) as opened, asyncio.TaskGroup() as group:
+        async with Store(database) as opened, asyncio.TaskGroup() as group:
             writer = group.create_task(opened.run(), name="store")
             await opened.keep(Changes(events=(Event("up", NOW),)))
             seqs = [seq for seq, _ in await opened.events_after(0, 10)]
@@ -238,12 +234,17 @@ async def test_a_store_opens_again_with_what_it_held(tmp_path: Path) -> None:
         await opened.keep(Changes())
 
 
-async def test_the_migrations_lead_to_the_schema(tmp_path: Path) -> None:
-    async with Store(url(tmp_path)):
-        pass
-    engine = create_engine(f"sqlite:///{tmp_path / 'w.db'}")
-    with engine.connect() as connection:
+async def test_the_migrations_lead_to_the_schema(database: str) -> None:
+    def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, metadata) == []
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
+        return list(compare_metadata(context, metadata))
+
+    async with Store(database):
+        pass
+    engine = create_async_engine(database)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        if connection.dialect.name == "sqlite":
+            mode = await connection.exec_driver_sql("PRAGMA journal_mode")
+            assert mode.scalar() == "wal"
+    await engine.dispose()
