@@ -41,6 +41,9 @@ MAX_SPAN_DEG = (60.0, 20.0)
 STILL_M = 1e-5
 """A leg shorter than this is taken as its start; SLACK_M holds the rest."""
 
+LEVEL_M = 1e-6
+"""A slope that rises less is level, see contact.clip_heights."""
+
 LEAST_DEGREE_M = 110_000.0
 """Under the least length of a degree of latitude."""
 
@@ -246,8 +249,13 @@ def _sort_out(  # noqa: PLR0917 - rows of one table, column by column
         leg = legs.take(i, axis=1)
         meets, clear = look(leg, zones, j, frame)
         # a leg that is partly at the zone's height, or a zone that keeps hours, is asked about
-        meets &= outer[2].take(j) <= -leg[MINUS_LOW]
-        meets &= outer[5].take(j) <= -leg[HIGH]
+        at_height = outer[2].take(j) <= -leg[MINUS_LOW]
+        at_height &= outer[5].take(j) <= -leg[HIGH]
+        if np.count_nonzero(at_height) < len(at_height):
+            # what stands still is at each of its heights in the same place
+            tall = leg[HIGH] + leg[MINUS_LOW] >= LEVEL_M
+            at_height |= tall & (leg[LENGTH] <= STILL_M)
+        meets &= at_height
         timed = zones.timed.take(j)
         if np.count_nonzero(timed):
             meets &= ~timed

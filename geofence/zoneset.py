@@ -9,27 +9,22 @@ degrees (circles), and a search tries its box 360 degrees either way where that 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
 
 from geofence.errors import ZoneError
-from geofence.frames import MAX_FRAME_SPAN_M, Altitude, Array, Datum
+from geofence.frames import MAX_FRAME_SPAN_M, Array, Datum
 from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
 from geofence.hours import Hours
 from geofence.kernel import Bools, Ints
-from geofence.schedule import Schedule, periods_of
-from geofence.zones import Area, CircleArea, PolygonArea, Zone, ZoneKind
-
-MAX_ZONE_WIDTH_DEG = 180.0
-"""A wider polygon has no inside that a plane can tell: it is refused."""
+from geofence.rings import Rings
+from geofence.schedule import ALWAYS, Calendar, Schedule, periods_of
+from geofence.version import version_of
+from geofence.zones import CircleArea, Zone, ZoneKind
 
 _KEPT_TABLES = 4
 
@@ -56,30 +51,41 @@ class ZoneSet:
     def __init__(self, zones: Iterable[Zone]) -> None:
         self.zones: tuple[Zone, ...] = tuple(zones)
         self._by_id: dict[str, int] = {}
+        schedules: set[Schedule | Calendar] = set()
         for number, zone in enumerate(self.zones):
             if zone.zone_id in self._by_id:
                 raise ZoneError(zone.zone_id, "id", "another zone has this id: rename one of them")
             self._by_id[zone.zone_id] = number
             _check_limits(zone)
-            _check_schedule(zone)
-        rings = [_rings(zone) for zone in self.zones]
-        _check_polygons(self.zones, rings)
-        edges = [_edges(each) for each in rings]
-        self.version: str = _version(self.zones, edges)
-        self.edge_count: Ints = np.array([len(each) for each in edges], dtype=np.intp)
+            if zone.schedule is not ALWAYS and zone.schedule not in schedules:
+                _check_schedule(zone)
+                schedules.add(zone.schedule)
+        rings = Rings(self.zones)
+        ring_bounds = rings.bounds()
+        rings.check(self.zones, ring_bounds)
+        n = len(self.zones)
+        self.corner_x: Array = rings.x
+        self.corner_y: Array = rings.y
+        self.following: Ints = rings.following
+        after = rings.following
+        self.edges: Array = np.stack((rings.x, rings.y, rings.x[after], rings.y[after]), axis=-1)
+        self.edge_count: Ints = np.bincount(rings.zone, rings.count, n).astype(np.intp)
         self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
-        self.edges: Array = np.concatenate(edges) if edges else np.empty((0, 4))
-        self.is_circle = np.array([isinstance(z.area, CircleArea) for z in self.zones], dtype=bool)
+        self.holed: Bools = np.bincount(rings.zone, minlength=n) > 1
+        self.version: str = version_of(self.zones, self.edges, self.edge_start, self.edge_count)
+        self.is_circle: Bools = self.edge_count == 0
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
         self.speed_limits: tuple[Zone, ...] = tuple(
             z for z in self.zones if z.max_speed_mps is not None
         )
-        self.circle: Array = np.array([_circle_row(z.area) for z in self.zones]).reshape(-1, 3)
-        self.corner_x: Array = self.edges[:, 0].copy()
-        self.corner_y: Array = self.edges[:, 1].copy()
-        self.holed = np.array([len(each) > 1 for each in rings], dtype=bool)
-        self.following: Ints = _following(rings, len(self.edges))
-        bounds = np.array([_bounds(zone) for zone in self.zones]).reshape(-1, 4)
+        self.circle: Array = np.full((n, 3), np.nan)
+        bounds = np.empty((n, 4))
+        bounds[rings.zone[rings.shell]] = ring_bounds[rings.shell]
+        for number in np.flatnonzero(self.is_circle).tolist():
+            zone = self.zones[number]
+            if isinstance(zone.area, CircleArea):
+                self.circle[number] = _circle_row(zone.area)
+                bounds[number] = _circle_bounds(zone.zone_id, zone.area)
         self.bounds: Array = bounds
         west, south, east, north = bounds.T
         # half the width outward by more than the rounding of the middle
@@ -225,76 +231,15 @@ def _check_schedule(zone: Zone) -> None:
             )
 
 
-def _rings(zone: Zone) -> list[Array]:
-    """Closed rings (n + 1, 2) in degrees, shell first; none for a circle."""
-    area = zone.area
-    if isinstance(area, CircleArea):
-        return []
-    rings = [(*ring, ring[0]) for ring in (area.shell, *area.holes) if ring]
-    if len(rings) <= len(area.holes) or min(len(ring) for ring in rings) < 4:
-        raise ZoneError(zone.zone_id, "geometry", "a ring needs at least three corners")
-    return [np.array([(p.lon_deg, p.lat_deg) for p in ring]) for ring in rings]
+def _circle_row(area: CircleArea) -> tuple[float, float, float]:
+    return area.center.lon_deg, area.center.lat_deg, area.radius_m
 
 
-def _edges(rings: list[Array]) -> Array:
-    if not rings:
-        return np.empty((0, 4))
-    return np.concatenate([np.hstack((ring[:-1], ring[1:])) for ring in rings])
-
-
-def _check_polygons(zones: tuple[Zone, ...], rings: list[list[Array]]) -> None:
-    """Raises ZoneError for rings that make no polygon; all at once, for speed."""
-    for zone, (shell, *_) in ((z, r) for z, r in zip(zones, rings, strict=True) if r):
-        if np.ptp(shell[:, 0]) >= MAX_ZONE_WIDTH_DEG:
-            raise ZoneError(
-                zone.zone_id,
-                "geometry",
-                "it is wider than 180 degrees of longitude: where it crosses the antimeridian, "
-                "cut it there into two zones (RFC 7946, section 3.1.9)",
-            )
-    plain = [number for number, each in enumerate(rings) if len(each) == 1]
-    polygons = {
-        number: shapely.Polygon(each[0], each[1:])
-        for number, each in enumerate(rings)
-        if len(each) > 1
-    }
-    if plain:
-        shells = [rings[number][0] for number in plain]
-        index = np.repeat(np.arange(len(shells)), [len(shell) for shell in shells])
-        found = shapely.polygons(shapely.linearrings(np.concatenate(shells), indices=index))
-        polygons.update(zip(plain, found, strict=True))
-    order = sorted(polygons)
-    valid = shapely.is_valid([polygons[number] for number in order])
-    for number in np.array(order, dtype=np.intp)[~valid]:
-        reason = shapely.is_valid_reason(polygons[int(number)])
-        raise ZoneError(zones[number].zone_id, "geometry", reason)
-
-
-def _following(rings: list[list[Array]], count: int) -> Ints:
-    """Which corner (m) comes after each in its ring."""
-    following = np.arange(1, count + 1, dtype=np.intp)
-    sizes = np.array([len(ring) - 1 for each in rings for ring in each], dtype=np.intp)
-    ends = np.cumsum(sizes)
-    following[ends - 1] = ends - sizes
-    return following
-
-
-def _circle_row(area: Area) -> tuple[float, float, float]:
-    if isinstance(area, CircleArea):
-        return area.center.lon_deg, area.center.lat_deg, area.radius_m
-    return math.nan, math.nan, math.nan
-
-
-def _bounds(zone: Zone) -> tuple[float, float, float, float]:
+def _circle_bounds(zone_id: str, area: CircleArea) -> tuple[float, float, float, float]:
     """West, south, east, north in degrees, never too small."""
-    area = zone.area
-    if isinstance(area, PolygonArea):
-        lons = [p.lon_deg for p in area.shell]
-        lats = [p.lat_deg for p in area.shell]
-        return min(lons), min(lats), max(lons), max(lats)
     if not 0.0 < area.radius_m <= MAX_FRAME_SPAN_M:
         raise ZoneError(
-            zone.zone_id,
+            zone_id,
             "radius_m",
             f"{area.radius_m} is not a radius above 0 and up to {MAX_FRAME_SPAN_M:.0f} m",
         )
@@ -302,65 +247,7 @@ def _bounds(zone: Zone) -> tuple[float, float, float, float]:
     # 6,335 km is the least radius of curvature of the ellipsoid
     angle = area.radius_m / 6_335_000.0
     if abs(lat) + math.degrees(angle) > 89.0:
-        raise ZoneError(zone.zone_id, "geometry", "the circle comes within a degree of a pole")
+        raise ZoneError(zone_id, "geometry", "the circle comes within a degree of a pole")
     wide = math.degrees(math.asin(math.sin(angle) / math.cos(math.radians(lat))))
     high = math.degrees(angle)
     return lon - wide, lat - high, lon + wide, lat + high
-
-
-def _version(zones: tuple[Zone, ...], edges: list[Array]) -> str:
-    digest = hashlib.sha256()
-    for number in sorted(range(len(zones)), key=lambda i: zones[i].zone_id):
-        digest.update(json.dumps(_content(zones[number]), sort_keys=True).encode())
-        digest.update(edges[number].astype("<f8").tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _content(zone: Zone) -> dict[str, Any]:
-    return {
-        "id": zone.zone_id,
-        "name": zone.name,
-        "kind": str(zone.kind),
-        "circle": _circle_content(zone.area),
-        "floor": _limit_content(zone.floor),
-        "ceiling": _limit_content(zone.ceiling),
-        "schedule": [_period_content(period) for period in periods_of(zone.schedule)],
-        "classes": sorted(zone.classes),
-        "permit": zone.permit,
-        "note": zone.note,
-        "source": None if zone.source is None else asdict(zone.source),
-        **_rules_content(zone),
-    }
-
-
-def _period_content(period: Schedule) -> dict[str, Any]:
-    return {
-        "windows": sorted((sorted(w.days), str(w.start), str(w.end)) for w in period.windows),
-        "timezone": period.timezone,
-        "valid": [
-            None if at is None else at.timestamp() for at in (period.valid_from, period.valid_to)
-        ],
-        "places": [[p.lat_deg, p.lon_deg] for p in period.places],
-    }
-
-
-def _rules_content(zone: Zone) -> dict[str, Any]:
-    """Finer rules, where there are any: a zone without them keeps the version that it had."""
-    rules = {
-        "surfaces": sorted(zone.surfaces),
-        "min_mass_kg": zone.min_mass_kg,
-        "electric_exempt": zone.electric_exempt,
-        "max_speed_mps": zone.max_speed_mps,
-    }
-    return {name: value for name, value in rules.items() if value not in ([], None, False)}
-
-
-def _limit_content(limit: Altitude | None) -> tuple[float, str] | None:
-    return None if limit is None else (limit.value_m, str(limit.datum))
-
-
-def _circle_content(area: Area) -> list[float] | None:
-    """A circle; a polygon is told by its edges."""
-    if isinstance(area, CircleArea):
-        return [area.center.lat_deg, area.center.lon_deg, area.radius_m]
-    return None

@@ -31,7 +31,7 @@ from tests.benchmarks.country import polygon_zone, star_corners, to_lonlat
 from tests.benchmarks.measure import rounds, told
 
 ZONES, LEGS = 1_000, 12
-ROUNDS, BATCH = 15, 10
+ROUNDS, BATCH = 11, 25
 SIDE_M, RADIUS_M, CORRIDOR_M = 200_000.0, 1_000.0, 30.0
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GROUND = Surroundings(ground_amsl_m=400.0, geoid_m=48.0)

