@@ -63,7 +63,7 @@ def samples() -> list[Sample]:
     for path in sorted((DATA / "helsinki").glob("*.geojson")):
         document = json.loads(path.read_bytes())
         some = sorted(document["features"], key=lambda f: len(json.dumps(f)))
-        for number, pair in enumerate((some[:2], some[2:5], some[8:10])):
+        for number, pair in enumerate((some[:2], some[2:4], some[5:6])):
             small = json.dumps({**document, "features": pair}).encode()
             found.append(Sample(f"{path.stem}-{number}", "geojson", small, "finland-2019"))
             zones = geojson.read_zones(small, profile="finland-2019")
@@ -313,12 +313,18 @@ def main() -> int:
         data = rng.choice(BREAKERS[sample.form])(sample.data, rng)
         done += 1
         tally = counts.setdefault(sample.form, Counter())
-        for form, unknown in ((sample.form, "refuse"), (sample.form, "forbid"), ("auto", "refuse")):
+        ways = [(sample.form, "refuse"), (sample.form, "forbid")]
+        if done % 4 == 0:
+            ways.append(("auto", "refuse"))
+        for form, unknown in ways:
             answer = judge(sample, data, form=form, unknown=unknown)
             if answer not in {"refused", "read"}:
                 wrong.append(f"{sample.name} {form} {unknown}: {answer}: {data[:3000]!r}")
                 answer = "wrong"
             tally[f"{unknown}-{answer}" if form != "auto" else f"auto-{answer}"] += 1
+            if answer == "read" and unknown == "refuse" and form != "auto":
+                # there is nothing to forbid in a file that is understood
+                break
     report = {
         "inputs": done,
         "samples": len(every),
