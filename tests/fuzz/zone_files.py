@@ -12,6 +12,7 @@ Prints one line of JSON with the counts; ends with status 1 where a reader was w
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -155,16 +156,16 @@ def break_json(data: bytes, rng: random.Random) -> bytes:
             case 0:
                 del holder[key]
             case 1 if isinstance(holder, list):
-                holder.insert(key, holder[key])
+                holder.insert(key, copy.deepcopy(holder[key]))
             case 2:
                 there, other = rng.choice(holders)
-                holder[key] = json.loads(json.dumps(there[other]))
+                holder[key] = copy.deepcopy(there[other])
             case 3 if isinstance(holder, dict):
                 holder[rng.choice(("x", "type", "radius", "layer", "identifier"))] = holder.pop(key)
             case 4 if isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
                 holder[key] = holder[key] * rng.choice((-1, 0, 2, 10, 1e6, 0.3048))
             case _:
-                holder[key] = rng.choice(NONSENSE)
+                holder[key] = copy.deepcopy(rng.choice(NONSENSE))
     return json.dumps(document).encode()
 
 
