@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from geofence.formats.fields import check_timezone
 from geofence.zones import Surface
 from missions.model import DropDevice
 
@@ -78,6 +79,14 @@ class ZonesConfig(_Section):
 
     files: tuple[Path, ...] = ()
     profile: str = "waypost"
+    timezone: str = ""
+    """IANA; of times in the files that have no offset from UTC. Empty: these are refused."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        check_timezone(value or None)
+        return value
 
 
 class StreetsConfig(_Section):

@@ -95,7 +95,9 @@ def read_zone_files(config: Config) -> ZoneSet:
     """Every configured zone. Raises ZoneFileError, ZoneError, OSError."""
     zones: list[Zone] = []
     for file in config.zones.files:
-        zones.extend(read_any(file.read_bytes(), file.name, profile=config.zones.profile))
+        how = config.zones
+        data = file.read_bytes()
+        zones.extend(read_any(data, file.name, profile=how.profile, timezone=how.timezone or None))
     return ZoneSet(zones)
 
 

@@ -38,6 +38,7 @@ _CONTAINERS = frozenset({"kml", "Document", "Folder"})
 _NO_AREA = frozenset(
     {"GroundOverlay", "PhotoOverlay", "ScreenOverlay", "NetworkLink", "Tour", "NetworkLinkControl"}
 )
+_WANTED = frozenset({"Placemark", "Polygon"})
 _GEOMETRIES = frozenset({"Point", "LineString", "LinearRing", "Model", "Track", "MultiTrack"})
 _DATA = ("kind", "id", "floor", "ceiling", "permit", "classes", "note")
 _MODES = ("clampToGround", "relativeToGround", "absolute", "clampToSeaFloor", "relativeToSeaFloor")
@@ -132,7 +133,7 @@ def _placemarks(root: _Node, gathering: Gathering) -> list[_Node]:
             found.append(node)
         elif node.name in _CONTAINERS:
             found.extend(_placemarks(node, gathering))
-        elif node.name in _NO_AREA or any(n.name == "Placemark" for n in node.walk()):
+        elif node.name in _NO_AREA or any(n.name in _WANTED for n in node.walk()):
             name = node.say("name") or node.name
             gathering.fault(
                 name, node.name[:80], "not understood: Placemarks in Documents and Folders are read"

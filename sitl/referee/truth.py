@@ -107,11 +107,17 @@ def read_truth(path: Path) -> Truth:
     for count, line in enumerate(lines[1:], 2):
         _take(f"{path.name} line {count}", _object(path, count, line), rows, happenings)
     happenings.sort(key=lambda h: h.t_s)
+    tracks = {name: _track(name, classes[name], own, traits[name]) for name, own in rows.items()}
+    for name, track in tracks.items():
+        if (np.abs(np.diff(track.lonlat[:, 0])) > 180.0).any():
+            raise RefereeError(
+                path.name, "lon_deg", f"{name} crosses the antimeridian, which is not judged"
+            )
     return Truth(
         ground_amsl_m=_optional(path, header, "ground_amsl_m"),
         geoid_m=_optional(path, header, "geoid_m"),
         hubs=_hubs(path, header),
-        tracks={name: _track(name, classes[name], own, traits[name]) for name, own in rows.items()},
+        tracks=tracks,
         happenings=tuple(happenings),
         samples=len(lines) - 1,
         no_way=_no_way(path, header),

@@ -181,7 +181,13 @@ def _areas(
     match geometry.get("type"):
         case "Point":
             lon, lat = (number(where, "coordinates", v) for v in coordinates[:2])
-            return (Disc(lon, lat, number(where, "radius_m", properties.get("radius_m"))),)
+            disc = Disc(lon, lat, number(where, "radius_m", properties.get("radius_m")))
+            west, _, east, _ = disc.box()
+            if west < -180.0 or east > 180.0:
+                raise RefereeError(
+                    where, "radius_m", "the circle crosses the antimeridian, which is not judged"
+                )
+            return (disc,)
         case "Polygon":
             return (_rings(where, coordinates),)
         case "MultiPolygon":

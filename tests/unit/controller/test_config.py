@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from controller.config import Config, ConfigError, DroneConfig, RobotConfig, load
+from controller.enrol import read_zone_files
+from geofence.errors import ZoneFileError
+from geofence.schedule import Schedule
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "controller" / "example.toml"
 
@@ -126,3 +130,25 @@ def test_every_section_of_the_example_is_explained() -> None:
     for number, heading in headings.items():
         first = next(n for n, line in headings.items() if line == heading)
         assert number != first or lines[number - 1].startswith("#"), heading
+
+
+LOCAL = """{"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": {"type":
+"Point", "coordinates": [24.9, 60.2], "extent": {"subType": "Circle", "radius": 90}}, "properties":
+{"identifier": "GATE1", "country": "FIN", "type": "PROHIBITED", "variant": "COMMON",
+"zoneAuthority": [{"purpose": "INFORMATION"}],
+"limitedApplicability": [{"startDateTime": "2026-06-01T08:00:00"}]}}]}"""
+
+
+def test_zone_files_of_local_times_need_a_time_zone(tmp_path: Path) -> None:
+    (tmp_path / "zones.json").write_text(LOCAL)
+    path = tmp_path / "waypost.toml"
+    path.write_text('[zones]\nfiles = ["zones.json"]\n' + BASE)
+    with pytest.raises(ZoneFileError, match="no offset from UTC"):
+        read_zone_files(load(path))
+    named = '[zones]\nfiles = ["zones.json"]\ntimezone = "Europe/Helsinki"\n' + BASE
+    path.write_text(named)
+    (zone,) = read_zone_files(load(path))
+    assert zone.schedule == Schedule(valid_from=datetime(2026, 6, 1, 5, tzinfo=UTC))
+    (problem,) = read(tmp_path, named.replace("Helsinki", "Atlantis"))
+    assert problem.startswith("zones.timezone")
+    assert "not an IANA time zone" in problem

@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from geofence.check import FlightPath, PathLeg, Surroundings, check
+from geofence.errors import ZoneFileError
+from geofence.formats import ed269, ed318, read_any
 from geofence.formats.geojson import read_zones, write_zones
 from geofence.frames import LatLon, geodesic_m, offset
 from geofence.route import NoRoute, Route, RouteRequest, find_route
-from geofence.zones import VehicleClass
+from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 
 NOON = datetime(2026, 6, 1, 9, tzinfo=UTC)
@@ -150,3 +153,35 @@ def test_the_index_finds_what_each_zone_alone_would(finland) -> None:
         assert ids(verdict) == expected
         hits += len(expected)
     assert hits >= 8
+
+
+def shortened(zones) -> list[Zone]:
+    """With identifiers that the authorities' formats can hold: seven characters at most."""
+    return [replace(zone, zone_id=f"FI{number:03}") for number, zone in enumerate(zones)]
+
+
+@pytest.mark.parametrize("form", ["ed318", "ed269"])
+def test_all_come_back_through_the_authorities_formats(finland, form) -> None:
+    writer = {"ed318": ed318, "ed269": ed269}[form]
+    zones = shortened(finland)
+    text = json.dumps(writer.write_zones(zones, country="FIN"))
+    read = read_any(text)
+    assert len(read) == 127
+    for before, after in zip(zones, read, strict=True):
+        # the source is what such a file says besides; all that rules read is as it was
+        assert replace(after, source=None) == before
+    assert ZoneSet(replace(z, source=None) for z in read).version == ZoneSet(zones).version
+    # and from there through each of the others, and home
+    again = read_any(json.dumps(ed318.write_zones(read)))
+    again = read_any(json.dumps(write_zones(again)))
+    again = read_any(json.dumps(ed269.write_zones(again)))
+    assert [replace(zone, source=None) for zone in again] == zones
+
+
+@pytest.mark.parametrize("writer", [ed318.write_zones, ed269.write_zones])
+def test_names_that_are_too_long_are_refused_each_by_name(finland, writer) -> None:
+    with pytest.raises(ZoneFileError) as caught:
+        writer(finland, country="FIN")
+    long = {zone.zone_id for zone in finland if len(zone.zone_id) > 7}
+    assert {error.feature for error in caught.value.errors} == long
+    assert {error.field for error in caught.value.errors} == {"identifier"}

@@ -204,6 +204,10 @@ def test_nothing_of_a_placemark_is_passed_over(inside, field) -> None:
 def test_a_placemark_in_a_strange_place_is_not_passed_over() -> None:
     text = kml(data(kind="no_fly") + polygon()).replace("Folder>", "Update>")
     assert faults(text) == [("Update", "Update")]
+    # nor a polygon that is in no Placemark at all
+    assert faults(kml().replace("<Folder>", f"<Folder><Region>{polygon()}</Region>")) == [
+        ("Region", "Region")
+    ]
 
 
 def test_a_span_of_local_time() -> None:

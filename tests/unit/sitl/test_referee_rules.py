@@ -188,3 +188,19 @@ def test_traits_that_are_none_are_refused(lab: Lab, traits: dict[str, dict[str, 
     lab.traits = traits
     with pytest.raises(RefereeError, match=r"header\.traits"):
         lab.judge()
+
+
+def test_what_crosses_the_antimeridian_is_not_judged(lab: Lab) -> None:
+    lab.sample("drone-1", 0.0, 0.0, 0.0, 70.0)
+    lab.sample("drone-1", 1.0, 0.0, 0.0, 70.0)
+    first, second = lab.lines
+    first["lon_deg"], second["lon_deg"] = 179.999, -179.999
+    with pytest.raises(RefereeError, match="drone-1 crosses the antimeridian"):
+        lab.judge()
+    second["lon_deg"] = 179.998
+    assert lab.judge().zones == len(lab.zones)
+    zone = square("atoll", 0, 0, 1, 1, radius_m=500.0)
+    zone["geometry"] = {"type": "Point", "coordinates": [179.999, 60.0]}
+    lab.zones = [zone]
+    with pytest.raises(RefereeError, match="atoll"):
+        lab.judge()
