@@ -240,7 +240,7 @@ class Violation(_Later):
 
     def tell(self, full: Violation) -> None:
         """Set what was left for later."""
-        for name in ("entry", "exit", "depth_m", "reason", "max_speed_mps"):
+        for name in ("entry", "exit", "depth_m", "reason", "max_speed_mps", "unknown"):
             _put(self, name, getattr(full, name))
         _put(self, "_later", _nothing)
 
