@@ -6,6 +6,7 @@ so that a broken one can be put there to see that the campaign finds it.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -97,7 +98,7 @@ class Sum:
         self.share[family] = max(most, self.share.get(family, (0.0, "")))
 
 
-FAMILIES: dict[str, int] = {
+FAMILIES: dict[str, float] = {
     **{name: weight for name, (weight, _) in DRAWERS.items()}, **sweeps.WEIGHTS
 }  # fmt: skip
 
@@ -335,7 +336,7 @@ def run_block(
 def shares(cases: int) -> dict[str, int]:
     """How many cases of each family, `cases` at least in all."""
     whole = sum(FAMILIES.values())
-    return {family: -(-cases * weight // whole) for family, weight in FAMILIES.items()}
+    return {family: math.ceil(cases * weight / whole) for family, weight in FAMILIES.items()}
 
 
 def smaller(case: Case, kind: str, subject: Subject) -> Case:

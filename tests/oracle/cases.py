@@ -69,8 +69,8 @@ def corridor(rng: random.Random) -> Case:
     return one("corridor", vehicle, legs, zones, origin=legs[0].start)
 
 
-def _ride(rng: random.Random, lengths: tuple[float, ...]):
-    lat, lon = draw.origin(rng)
+def _ride(rng: random.Random, lengths: tuple[float, ...], about: tuple[float, float] | None = None):
+    lat, lon = about or draw.origin(rng)
     start = LatLon(lat, (lon + 180.0) % 360.0 - 180.0)
     heading = rng.choice((rng.uniform(0.0, 360.0), 0.0, 90.0, 45.0, 315.0, 180.0))
     length = rng.choice(lengths) * rng.uniform(0.2, 1.0)
@@ -124,6 +124,48 @@ def flown(rng: random.Random) -> Case:
     width = rng.choice((0.0, 0.0, 0.5, 30.0))
     leg = draw.leg(start, end, 0, width)
     return one("flown", VehicleClass.MULTIROTOR, [leg], zones, origin=origin)
+
+
+def spread(rng: random.Random) -> Case:
+    """One path in places far from each other, zones millimetres beside each of its legs."""
+    lat, lon = draw.origin(rng)
+    vehicle, width = draw.vehicle(rng), rng.choice((0.0, 0.5, 7.0, 30.0, 300.0))
+    far = rng.choice((0.01, 0.3, 3.0, 9.0))
+    legs, discs, zones = [], [], []
+    for n in range(rng.randint(2, 4)):
+        about = (
+            max(-74.0, min(74.0, lat + rng.uniform(-far, far))),
+            lon + rng.uniform(-far, far),
+        )
+        start, end, _ = _ride(rng, (0.5, 300.0, 3_000.0, 12_000.0), about)
+        drone = vehicle is VehicleClass.MULTIROTOR
+        line = earth.flown(start, end, start) if drone else earth.straight(start, end, 1.0)
+        spot, heading = _spot(line, rng.uniform(0.02, 0.98))
+        if rng.random() < 0.2:
+            discs.append(draw.disc(spot, n, width))
+        else:
+            legs.append(draw.leg(start, end, n, width))
+        slip = rng.choice((-0.1, -0.02, -0.01, -0.001, 0.0, 0.001, 0.01, 0.02, 0.1))
+        size = rng.choice((0.01, 1.0, 50.0, 3_000.0))
+        area = draw.beside(rng, spot, heading, width + slip, size)
+        if rng.random() < 0.3:
+            radius = rng.choice((0.5, 40.0, 2_000.0, 20_000.0))
+            area = draw.circle(draw.along(spot, heading + 90.0, radius + width + slip), radius)
+        zones.append(draw.zone(area, f"Z{n}", **_some_limits(rng)))
+    return one("spread", vehicle, legs, zones, discs=discs)
+
+
+def crowd(rng: random.Random) -> Case:
+    """Thousands of zones."""
+    grid = Lattice(rng, 1e-3)
+    grid.jitter = False
+    path, _ = _mission(rng, grid, 6)
+    zones = []
+    for n in range(rng.choice((4_100, 6_000))):
+        x, y = n % 80 - 40, n // 80 - 30
+        box = draw.box(x / 4.0, y / 4.0, rng.choice((0.05, 0.22, 0.25)), 0.25)
+        zones.append(draw.zone(grid.area([box]), f"Z{n}", **_some_limits(rng)))
+    return Case("crowd", path, tuple(zones), Ground(0.0, 17.3), path.legs[0].start)
 
 
 def heights(rng: random.Random) -> Case:
@@ -387,10 +429,11 @@ def rechecked(rng: random.Random) -> Case:
     )
 
 
-DRAWERS: dict[str, tuple[int, Drawer]] = {
+DRAWERS: dict[str, tuple[float, Drawer]] = {
     "touching": (16, touching), "corridor": (12, corridor), "edge": (14, edge),
     "flown": (6, flown), "heights": (10, heights), "hours": (8, hours), "circles": (7, circles),
     "discs": (6, discs), "holes": (6, holes), "sizes": (5, sizes), "kept": (6, kept),
     "kept_round": (3, kept_round), "many": (1, many), "rechecked": (3, rechecked),
+    "spread": (6, spread), "crowd": (0.004, crowd),
 }  # fmt: skip
 """Families judged by the check of a path, with their shares of a campaign."""

@@ -116,8 +116,27 @@ class Track:
                 else earth.flown(start, end, origin or start, owner.corridor_m)
             )
         self.tolerance_m = earth.stated_tolerance_m(start, end, self.width_m, autopilot=autopilot)
-        lons = [float(s.a[0]) for s in self.stretches] + [float(self.stretches[-1].b[0])]
+        ends = (*(s.a for s in self.stretches), self.stretches[-1].b)
+        lons, lats = ([float(p[k]) for p in ends] for k in (0, 1))
         self.middle_deg = (min(lons) + max(lons)) / 2.0
+        self._box = (min(lons), min(lats), max(lons), max(lats))
+        high = (self.width_m + self.tolerance_m + 1.0) / 110_000.0
+        top = min(max(abs(lats[0]), abs(lats[-1]), *map(abs, lats)) + high, 89.0)
+        self._pad = high / math.cos(math.radians(top)) * 1.001, high
+
+    def beside(self, zone: Zone) -> bool:
+        """A coarse no for most polygons: boxes farther apart than any reach."""
+        if isinstance(zone.area, CircleArea):
+            return True
+        shell = zone.area.shell
+        lats = [p.lat_deg for p in shell]
+        wide, high = self._pad
+        west, south, east, north = self._box
+        if min(lats) > north + high or max(lats) < south - high:
+            return False
+        lons = [p.lon_deg for p in shell]
+        turn = 360.0 * round((self.middle_deg - (min(lons) + max(lons)) / 2.0) / 360.0)
+        return min(lons) + turn <= east + wide and max(lons) + turn >= west - wide
 
     def interval(self) -> times.Interval:
         return Fraction(times.us(self.owner.enter)), Fraction(times.us(self.owner.leave))
@@ -323,6 +342,8 @@ def _near_circle(track: Track, area: CircleArea, far_m: float) -> bool:
 
 def certain(track: Track, zone: Zone, ground: Ground) -> bool:
     """Whether a leg or disc surely touches a zone, its hours included: it must be told."""
+    if not track.beside(zone):
+        return False
     (low, high), _ = limits(zone, ground)
     stretches = track.within(low, high)
     if not stretches:
@@ -344,6 +365,8 @@ def possible(track: Track, zone: Zone, ground: Ground, *, stated: bool = True) -
 
     Without them (not `stated`) None is a proof that it does not touch.
     """
+    if not track.beside(zone):
+        return None
     (low, high), _ = limits(zone, ground)
     slack = HEIGHT_TOLERANCE_M if stated else Fraction(0)
     stretches = track.within(
