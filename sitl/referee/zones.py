@@ -67,8 +67,9 @@ class RefZone:
         """Whether it is not always in force."""
         return not any(period.is_always for period in self.periods)
 
-    def binds(self, vehicle_class: str, traits: Traits) -> bool:
+    def binds(self, vehicle_class: str, traits: Traits | None = None) -> bool:
         """Whether it says anything to a vehicle; what is not known of that binds it."""
+        traits = traits or Traits()
         if self.classes and vehicle_class not in self.classes:
             return False
         if self.electric_exempt and traits.electric is True:

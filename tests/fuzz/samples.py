@@ -103,7 +103,7 @@ def community() -> bytes:
 
 
 _SQUARE = [[24.90, 60.10], [24.95, 60.10], [24.95, 60.15], [24.90, 60.15], [24.90, 60.10]]
-_PERIODS = [
+_PERIODS: list[dict[str, Any]] = [
     {
         "startDateTime": "2026-01-01T00:00:00Z",
         "endDateTime": "2026-12-31T23:59:59+02:00",

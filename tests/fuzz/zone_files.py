@@ -163,7 +163,7 @@ def break_json(data: bytes, rng: random.Random) -> bytes:
             case 3 if isinstance(holder, dict):
                 holder[rng.choice(("x", "type", "radius", "layer", "identifier"))] = holder.pop(key)
             case 4 if isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
-                holder[key] = holder[key] * rng.choice((-1, 0, 2, 10, 1e6, 0.3048))
+                holder[key] = holder[key] * rng.choice((-1, 0, 2, 10, 1_000_000))
             case _:
                 holder[key] = copy.deepcopy(rng.choice(NONSENSE))
     return json.dumps(document).encode()
