@@ -90,12 +90,16 @@ def told(url: str, *arguments: str) -> Any:
 def until_done(url: str, deadline_s: float = 150.0) -> dict[str, Any]:
     """The parcel, once it is delivered and its vehicle is back."""
     end_s = time.monotonic() + deadline_s
-    while True:
-        parcel = told(url, "parcel", "show", "P-1")
-        vehicle = told(url, "vehicles")[0]
-        if parcel["state"] == "delivered" and not vehicle["assignment_id"]:
-            return dict(parcel)
-        assert time.monotonic() < end_s, (parcel, vehicle)
+    with httpx.Client(base_url=url, trust_env=False, timeout=30.0) as client:
+        while True:
+            parcel = client.get("/v1/parcels/P-1").json()
+            vehicle = client.get("/v1/vehicles").json()[0]
+            if parcel["state"] == "delivered" and not vehicle["assignment_id"]:
+                break
+            assert time.monotonic() < end_s, (parcel, vehicle)
+            time.sleep(0.1)
+    assert told(url, "vehicles")[0]["id"] == "D-1"
+    return dict(told(url, "parcel", "show", "P-1"))
 
 
 @pytest.fixture
@@ -105,7 +109,9 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def test_it_delivers_stops_when_told_and_remembers(config: Path) -> None:
+def test_it_delivers_stops_when_told_and_remembers(config: Path, database: str) -> None:
+    with config.open("a") as more:
+        more.write(f'[store]\nurl = "{database}"\n')
     with serving(config) as (url, process):
         done = waypost("parcel", "submit", "-", url=url, stdin=json.dumps(PARCEL))
         assert done.returncode == 0, done.stderr

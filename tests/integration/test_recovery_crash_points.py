@@ -32,6 +32,7 @@ from tests.support.steady import SteadyClock
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackSession, LoopbackVehicle
 from vehicles.port import EventKind, VehicleEvent, VehicleSession
 
+pytestmark = pytest.mark.timeout(180)
 HUB = LatLon(60.2, 24.9)
 START = datetime(2026, 6, 10, 7, tzinfo=UTC)
 SPEEDUP = 400.0
@@ -180,7 +181,7 @@ def parcels(now: datetime) -> list[Parcel]:
     ]
 
 
-async def until(condition: Callable[[], bool], deadline_s: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], deadline_s: float = 40.0) -> None:
     async with asyncio.timeout(deadline_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -17,6 +17,7 @@ from tests.support.clock import START
 from tests.support.steady import SteadyClock
 from vehicles.port import Verb
 
+pytestmark = pytest.mark.timeout(120)
 HUB = LatLon(60.2, 24.9)
 
 
@@ -55,7 +56,7 @@ async def fate(app: App) -> BaseException | None:
     return None
 
 
-async def until(condition: object, deadline_s: float = 15.0) -> None:
+async def until(condition: object, deadline_s: float = 40.0) -> None:
     assert callable(condition)
     async with asyncio.timeout(deadline_s):
         while not condition():

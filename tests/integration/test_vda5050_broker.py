@@ -14,6 +14,7 @@ from sitl.robot import RobotFleet, RobotMap, RobotSpec
 from tests.support.steady import steady_clocks
 from vehicles.vda5050.codec import Codec2
 
+pytestmark = pytest.mark.timeout(120)
 KINDS = ["iotcore", pytest.param("mosquitto", marks=pytest.mark.broker)]
 MAP = RobotMap("site", 60.17, 24.94)
 
@@ -38,7 +39,7 @@ async def test_a_broker_listens_here_only_and_ends(kind: Literal["iotcore", "mos
         async with aiomqtt.Client(broker.host, broker.port) as client:
             await client.subscribe("a/b", qos=1)
             await client.publish("a/b", payload, qos=1)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 message = await anext(client.messages)
         assert message.payload == payload
     assert not await reachable(broker)
@@ -63,7 +64,7 @@ def test_mosquitto_is_found_where_debian_puts_it() -> None:
 
 
 async def next_word(client: aiomqtt.Client) -> tuple[str, str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         message = await anext(client.messages)
     assert isinstance(message.payload, bytes)
     serial = message.topic.value.split("/")[3]
@@ -84,7 +85,7 @@ async def test_goodbye_is_offline_and_its_absence_is_broken(
             clock=steady_clocks(10.0)[1],
         )
         async with fleet:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await fleet.online()
             async with aiomqtt.Client(broker.host, broker.port) as client:
                 await client.subscribe("uagv/v2/ACME/+/connection", qos=1)

@@ -29,6 +29,7 @@ from vehicles.vda5050.fleet import (
     Vda5050Vehicle,
 )
 
+pytestmark = pytest.mark.timeout(180)
 SPEEDUP = 30.0
 PATIENT = Vda5050Settings(
     engine=EngineSettings(stale_after_s=300.0, accept_timeout_s=300.0, action_timeout_s=200.0)
@@ -125,7 +126,7 @@ class World:
         return [s.detail for s in self.truth if s.event == "dropped"]
 
 
-async def until(condition: Callable[[], bool], wall_s: float = 12.0) -> None:
+async def until(condition: Callable[[], bool], wall_s: float = 40.0) -> None:
     async with asyncio.timeout(wall_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -66,7 +66,7 @@ async def settled(ground: Ground) -> None:
     await ground.until(lambda: ground.find("HOME_POSITION"), "home")
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_mission_comes_back_in_canonical_form(kind):
     async with ground_to(kind) as ground:
         await settled(ground)
@@ -81,7 +81,7 @@ async def test_mission_comes_back_in_canonical_form(kind):
             assert m.autocontinue == 1
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_bad_items_are_refused_with_the_same_result(kind):
     async with ground_to(kind) as ground:
         await settled(ground)
@@ -90,7 +90,7 @@ async def test_bad_items_are_refused_with_the_same_result(kind):
         assert await ground.upload([waypoint(60, 24, 10)] * 700) == 4
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_duplicate_item_gets_ack_13_and_the_upload_goes_on(kind):
     async with ground_to(kind) as ground:
         await settled(ground)
@@ -110,7 +110,7 @@ async def test_duplicate_item_gets_ack_13_and_the_upload_goes_on(kind):
         await ground.until(lambda: "Flight plan received" in ground.texts(since), "text")
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_abandoned_upload_leaves_a_hybrid(kind):
     old = [waypoint(60.1, 24.9, 30)] * 10
     new = [waypoint(60.2, 24.8, 50)] * 8
@@ -131,7 +131,7 @@ async def test_abandoned_upload_leaves_a_hybrid(kind):
         assert [m.z for m in items[1:]] == [50, 50, 50, 50, 30, 30, 30, 30]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_mission_start_and_arming_when_disarmed(kind):
     async with ground_to(kind) as ground:
         await ground.ready()
@@ -162,7 +162,7 @@ async def test_mission_start_and_arming_when_disarmed(kind):
 
 
 @pytest.mark.ardupilot
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_a_process_that_ends_by_itself_is_named():
     clock = LabClock.starting_now(speedup=4.0)
     specs = [CopterSpec(f"c{n}", n, *HOME) for n in (1, 2)]

@@ -6,7 +6,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 from tests.sitl.ground import DELIVERY, HOME, Ground, Item, ground_to, item, waypoint
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_whole_delivery(kind):
     async with ground_to(kind, AUTO_OPTIONS=3) as ground:
         await ground.ready()
@@ -72,7 +72,7 @@ async def airborne(ground: Ground, items: list[Item]) -> int:
     return since
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_pause_divert_hold_and_return(kind):
     async with ground_to(kind, AUTO_OPTIONS=3) as ground:
         since = await airborne(ground, FAR)
@@ -102,7 +102,7 @@ async def test_pause_divert_hold_and_return(kind):
         assert (end.lat / 1e7, end.lon / 1e7) == pytest.approx(HOME[:2], abs=2e-5)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_lost_ground_station_and_the_checked_way_home(kind):
     home = [*FAR[:2], item(188), waypoint(60.171, 24.94, 25), item(21, at=HOME[:2])]
     async with ground_to(kind, AUTO_OPTIONS=3, FS_GCS_ENABLE=6) as ground:
@@ -119,7 +119,7 @@ async def test_lost_ground_station_and_the_checked_way_home(kind):
         assert "Mission: 5 Land" in ground.texts(since)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("wanted", "flown"), [(5.0, 5.0), (12.0, 12.0)])
 async def test_speed_change_before_the_first_leg(kind, wanted, flown):
     items = [item(22, alt=10), item(178, 1, wanted, -1), waypoint(60.174, 24.94, 10)]
@@ -154,7 +154,7 @@ WINCH_DROP = [
 PLACE_DROP = [item(22, alt=8), item(94, 12, at=(60.1703, 24.94), alt=0), item(20)]
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_winch_lowers_and_raises(kind):
     async with ground_to(kind, device="winch", AUTO_OPTIONS=3) as ground:
         since = await airborne_slowly(ground, WINCH_DROP)
@@ -172,7 +172,7 @@ async def test_winch_lowers_and_raises(kind):
         assert released[0].lat_deg == pytest.approx(60.1703, abs=2e-5)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_payload_is_placed_on_the_ground(kind):
     async with ground_to(kind, device="payload_place", AUTO_OPTIONS=3) as ground:
         since = await airborne_slowly(ground, PLACE_DROP)
@@ -190,7 +190,7 @@ async def test_payload_is_placed_on_the_ground(kind):
         assert ground.armed
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_mission_cut_in_flight_is_flown_on_and_then_hovers(kind):
     async with ground_to(kind, AUTO_OPTIONS=3) as ground:
         since = await airborne(ground, FAR)

@@ -25,7 +25,7 @@ from tests.integration.mavlink_rig import (
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.port import EventKind, Outcome, Phase, Verb
 
-pytestmark = pytest.mark.timeout(170)
+pytestmark = pytest.mark.timeout(300)
 LABS = [
     pytest.param(light, id="light"),
     pytest.param(real, id="ardupilot", marks=pytest.mark.ardupilot),

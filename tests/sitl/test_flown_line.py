@@ -57,7 +57,7 @@ def on_the_way(leg: PathLeg, samples: np.ndarray) -> np.ndarray:
     return samples[(share > 0.1) & (share < 0.9)]
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(300)
 async def test_diagonals_are_flown_within_the_reach_of_the_check(kind):
     """Out to the north-east, which bows west, then to the north-west, which bows east."""
     corners = [LatLon(*PAD[:2])]

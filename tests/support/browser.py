@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
 SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+EXPECT_MS = 30_000.0
+"""How long a page may take to show what is expected of it; five seconds fail a busy machine."""
 NO_GL = ("--disable-3d-apis",)
 
 
 @contextmanager
 def chromium_browser(playwright: Playwright, program: str, *arguments: str) -> Iterator[Browser]:
     """A headless browser."""
+    expect.set_options(timeout=EXPECT_MS)
     browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
     try:
         yield browser

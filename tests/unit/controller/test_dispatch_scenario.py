@@ -27,7 +27,7 @@ from tests.unit.controller.dispatch_worlds import numbered
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
 # two seconds of computing on a quiet machine; a busy one must not fail it
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 FOLDER = resources.files("sitl") / "scenarios" / "helsinki"
 
 
@@ -146,7 +146,7 @@ TURNAROUND_S = 60.0
 
 
 # some forty decisions over the whole scenario, on a machine that others use too
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_every_deliverable_parcel_is_delivered_with_drones_kept_apart(world):
     """The whole scenario, decided again and again as missions end; flights as planned."""
     engine, ids = Engine(), numbered()
