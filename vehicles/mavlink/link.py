@@ -330,7 +330,10 @@ class TcpLink:
             self._writer.close()
 
 
-def make_link(name: str, post: Post | Receiver, clock: Clock) -> UdpLink | TcpLink:
+AnyLink = UdpLink | TcpLink
+
+
+def make_link(name: str, post: Post | Receiver, clock: Clock) -> AnyLink:
     """The link that a specification names. Raises ConfigurationError."""
     spec = LinkSpec.parse(name)
     if not isinstance(post, Post):

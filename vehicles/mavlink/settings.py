@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from geofence.frames import LatLon
 from vehicles.errors import ConfigurationError
+from vehicles.mavlink.signing import SigningKey
 from vehicles.port import Capability
 
 
@@ -30,6 +31,8 @@ class MavlinkVehicle:
     gcs_timeout_s: float = 5.0
     cruise_alt_home_m: float = 60.0
     component: int = 1
+    signing_key: SigningKey | None = None
+    """Where it is set, this vehicle is spoken to and believed by signed frames only."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.sysid <= 254:
