@@ -16,7 +16,8 @@ from typing import Protocol, Self
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.errors import ConfigurationError
-from vehicles.mavlink.link import AnyLink, Post, UdpLink, make_link
+from vehicles.mavlink.link import AnyLink, UdpLink, make_link
+from vehicles.mavlink.post import Post
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.signing import Guard, Signer, SigningClock, Verdict
