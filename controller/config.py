@@ -293,6 +293,16 @@ class DroneConfig(_VehicleConfig):
     drop_device: DropDevice = DropDevice.WINCH
     gcs_timeout_s: Annotated[float, Field(ge=2.0, le=120.0)] = 5.0
     """Silence of this controller after which the drone's own failsafe brings it home."""
+    signing_key_file: Path | None = None
+    """32 bytes, or 64 hexadecimal digits, or base64; with a key only signed frames count."""
+    signing_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The same from this environment variable, as hexadecimal digits or base64."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> DroneConfig:
+        if self.signing_key_file is not None and self.signing_key_env is not None:
+            raise ValueError(f"drone {self.id}: give signing_key_file or signing_key_env, not both")
+        return self
 
 
 class RobotConfig(_VehicleConfig):
@@ -325,6 +335,13 @@ class MqttConfig(_Section):
     map_heading_deg: Finite = 0.0
 
 
+class MavlinkConfig(_Section):
+    """What all MAVLink links share."""
+
+    signing_state: Path = Path("waypost-signing")
+    """Where signing timestamps outlive a restart; written only where a drone has a key."""
+
+
 class Config(BaseSettings):
     """The whole configuration. Paths in it are absolute after `load`."""
 
@@ -343,6 +360,7 @@ class Config(BaseSettings):
     safety: SafetyConfig = SafetyConfig()
     log: LogConfig = LogConfig()
     mqtt: MqttConfig = MqttConfig()
+    mavlink: MavlinkConfig = MavlinkConfig()
     sites: tuple[SiteConfig, ...] = ()
     drones: tuple[DroneConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
@@ -420,6 +438,15 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
                         ("geoid_grid", config.terrain.geoid_grid),
                     )
                 }
+            ),
+            "mavlink": config.mavlink.model_copy(
+                update={"signing_state": base / config.mavlink.signing_state}
+            ),
+            "drones": tuple(
+                drone.model_copy(update={"signing_key_file": base / drone.signing_key_file})
+                if drone.signing_key_file
+                else drone
+                for drone in config.drones
             ),
             "store": config.store.model_copy(update={"url": _store_url(config.store.url, base)}),
         }

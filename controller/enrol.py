@@ -39,6 +39,7 @@ from missions.roads import StreetGraph, read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
+from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.settings import Vda5050Settings
@@ -195,7 +196,8 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     adapters: list[VehicleAdapter] = []
     drones = [_mavlink(d, enrolment, config) for d in config.drones if d.link != LOOPBACK]
     if drones:
-        adapters.append(MavlinkFleet(drones, clock, _mavlink_settings(config)))
+        floors = FloorFile(config.mavlink.signing_state)
+        adapters.append(MavlinkFleet(drones, clock, _mavlink_settings(config), floors))
     robots = [
         Vda5050Vehicle(
             r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
@@ -281,7 +283,16 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> Mavlin
         home_amsl_m=_pad_amsl_m(drone, enrolment),
         gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
+        signing_key=_signing_key(drone),
     )
+
+
+def _signing_key(drone: DroneConfig) -> SigningKey | None:
+    if drone.signing_key_file is not None:
+        return SigningKey.from_file(drone.signing_key_file)
+    if drone.signing_key_env is not None:
+        return SigningKey.from_environment(drone.signing_key_env)
+    return None
 
 
 def _loopback(config: Config, enrolment: Enrolment) -> list[LoopbackVehicle]:

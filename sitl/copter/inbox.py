@@ -48,6 +48,7 @@ class Inbox:
             mav.MAVLINK_MSG_ID_PARAM_REQUEST_LIST: self._on_param_list,
             mav.MAVLINK_MSG_ID_PARAM_SET: self._on_param_set,
             mav.MAVLINK_MSG_ID_TIMESYNC: self._on_timesync,
+            mav.MAVLINK_MSG_ID_SETUP_SIGNING: self._on_setup_signing,
             mav.MAVLINK_MSG_ID_MISSION_COUNT: self._on_mission,
             mav.MAVLINK_MSG_ID_MISSION_ITEM: self._on_mission,
             mav.MAVLINK_MSG_ID_MISSION_ITEM_INT: self._on_mission,
@@ -133,6 +134,12 @@ class Inbox:
     def _on_timesync(self, message: Any, _peer: Peer) -> None:
         if message.tc1 == 0:
             self._c.send(mav.MAVLink_timesync_message(self._c.boot_ms * 1_000_000, message.ts1))
+
+    def _on_setup_signing(self, message: Any, _peer: Peer) -> None:
+        if self._c.armed:
+            self._c.say(4, "ERROR: Won't setup signing when armed")
+        else:
+            self._c.signing.set_up(bytes(message.secret_key), message.initial_timestamp)
 
     def _on_mission(self, message: Any, peer: Peer) -> None:
         kind = getattr(message, "mission_type", 0)

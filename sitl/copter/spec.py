@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sitl.copter.signing import KEY_BYTES
+
 DROP_DEVICES = ("gripper", "winch", "payload_place")
 
 FITTED: Mapping[str, Mapping[str, float]] = {
@@ -38,10 +40,10 @@ class CopterSpec:
     what the drop device needs. ``battery_mah`` is the pack's true capacity, which is also
     what ``BATT_CAPACITY`` says unless overridden. The pad technician swaps the pack when the
     copter has stood disarmed on its pad for ``swap_after_s`` with less than
-    ``swap_below_pct`` left.
+    ``swap_below_pct`` left. With a ``signing_key`` it signs and ignores what is not signed.
 
     Raises:
-        ValueError: an unknown drop device, or a sysid outside 1..255.
+        ValueError: an unknown drop device, a sysid outside 1..255, or a key not of 32 bytes.
     """
 
     vehicle_id: str
@@ -58,6 +60,7 @@ class CopterSpec:
     swap_below_pct: float = 70.0
     swap_after_s: float = 20.0
     param_overrides: Mapping[str, float] = field(default_factory=dict)
+    signing_key: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if self.drop_device not in DROP_DEVICES:
@@ -66,6 +69,8 @@ class CopterSpec:
             )
         if not 1 <= self.sysid <= 255:
             raise ValueError(f"CopterSpec.sysid {self.sysid}: MAVLink has 1..255")
+        if len(self.signing_key) not in (0, KEY_BYTES):
+            raise ValueError(f"CopterSpec.signing_key: {len(self.signing_key)} bytes, not 32")
 
     def params(self) -> dict[str, float]:
         """Every parameter that differs from the autopilot's defaults."""

@@ -26,6 +26,7 @@ from sitl.copter.kinematics import Body
 from sitl.copter.mission import Mission
 from sitl.copter.modes import Modes
 from sitl.copter.params import Params
+from sitl.copter.signing import LinkSigning
 from sitl.copter.spec import CopterSpec
 from sitl.copter.stores import FenceStore, RallyStore
 from sitl.copter.telemetry import Streams
@@ -80,6 +81,7 @@ class Copter:
         self.fence = FenceStore(self.say, lambda n: self.params.count("FENCE_TOTAL", n))
         self.rally = RallyStore(lambda n: self.params.count("RALLY_TOTAL", n))
         self._kept: list[Item] = []
+        self.signing = LinkSigning(spec.signing_key)
         self.alive = True
         self._pad_since_s = now_s
         self._power_up(body)
@@ -89,6 +91,7 @@ class Copter:
         self.booted_s = self.now_s
         self._mav = mav.MAVLink(None, srcSystem=spec.sysid, srcComponent=1)
         self._mav.robust_parsing = True
+        self.signing.power_up(self._mav)
         self.armed = self.auto_armed = False
         self.armed_at_s = -math.inf
         self.landed = True
@@ -385,6 +388,8 @@ class Copter:
 
     def _boot(self) -> None:
         up_s = self.now_s - self.booted_s
+        if self.gps_fixed:
+            self.signing.gps_time(self.unix_s)
         if not self.mission.ready:
             self.mission.ready = up_s >= min(1.0, self.boot_s)
             if self.mission.ready:

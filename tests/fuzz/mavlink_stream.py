@@ -106,7 +106,9 @@ def as_pymavlink(frame: Frame, raw: bytes) -> None:
     header = (theirs.get_srcSystem(), theirs.get_srcComponent(), theirs.get_seq())
     assert header == (frame.system, frame.component, frame.sequence), raw.hex()
     for name, value in frame.message._asdict().items():
-        assert bits(value) == bits(getattr(theirs, name)), (theirs.msgname, name, raw.hex())
+        other = getattr(theirs, name)
+        same = value == (tuple(other) if isinstance(other, list) else other)
+        assert same or bits(value) == bits(other), (theirs.msgname, name, raw.hex())
 
 
 def one_input(program: bytes) -> None:
@@ -126,14 +128,14 @@ def one_input(program: bytes) -> None:
     places = found_at(data, seen)
     for at, raw in stream.intact:
         # a frame that lost its last bytes may be proven by the first of the next: then it is whole
-        covered = any(start < at < start + len(found) for start, found in places.items())
-        assert places.get(at) == raw or covered, raw.hex()
+        assert places.get(at) == raw or any(
+            start < at < start + len(found) for start, found in places.items()
+        ), raw.hex()
     slow = Scanner(layouts=LAYOUTS, read=lambda _: None)
     pieces = Scanner(layouts=LAYOUTS, read=READ)
     in_pieces = [f for piece in cut(data, stream.cuts) for f in pieces.feed(piece)]
-    expected = [told(f) for f in frames]
-    assert [told(f) for f in slow.feed(data)] == expected
-    assert [told(f) for f in in_pieces] == expected
+    assert_equal(slow.feed(data), frames)
+    assert_equal(in_pieces, frames)
     assert (whole.broken, whole.dropped, whole.skipped) == (
         pieces.broken, pieces.dropped, pieces.skipped,
     )  # fmt: skip
@@ -141,6 +143,12 @@ def one_input(program: bytes) -> None:
         fast = read_frame(raw)
         if fast is not None:
             as_pymavlink(fast, raw)
+
+
+def assert_equal(ours: list[Frame], expected: list[Frame]) -> None:
+    """The same frames; told apart by their bits only where a NaN may be among them."""
+    if ours != expected:
+        assert [told(frame) for frame in ours] == [told(frame) for frame in expected]
 
 
 def found_at(data: bytes, found: list[bytes]) -> dict[int, bytes]:

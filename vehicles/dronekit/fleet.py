@@ -38,5 +38,5 @@ def dronekit_fleet(
         [replace(d.enrolment, link=f"dronekit:{d.enrolment.vehicle_id}") for d in drones],
         clock,
         settings,
-        open_link=lambda name, receive, _clock: DroneKitLink(name, connected[name], receive),
+        open_link=lambda name, post, _clock: DroneKitLink(name, connected[name], post),
     )

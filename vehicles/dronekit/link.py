@@ -14,7 +14,7 @@ from queue import Queue
 from typing import Any, Protocol
 
 from vehicles.errors import LinkError
-from vehicles.mavlink.link import Receiver
+from vehicles.mavlink.link import Post
 from vehicles.mavlink.wire import Scanner
 
 MAX_WAITING = 4096
@@ -44,10 +44,11 @@ class Vehicle(Protocol):
 class DroneKitLink:
     """A Link over a connected `dronekit.Vehicle`, which stays the integrator's to close."""
 
-    def __init__(self, name: str, vehicle: Vehicle, receive: Receiver) -> None:
+    def __init__(self, name: str, vehicle: Vehicle, post: Post) -> None:
         self._name = name
         self._vehicle = vehicle
-        self._receive = receive
+        self._receive = post.receive
+        self._post = post
         self._scanner = Scanner()
         self._waiting: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,6 +60,7 @@ class DroneKitLink:
         if not hasattr(getattr(self._vehicle, "_handler", None), "out_queue"):
             raise LinkError(self._name, "not a connected dronekit.Vehicle: use dronekit.connect()")
         self._loop = asyncio.get_running_loop()
+        self._scanner = Scanner(self._post.admitting(self._hand_over))
         self._vehicle.add_message_listener("*", self._heard)
 
     async def run(self) -> None:
@@ -75,8 +77,7 @@ class DroneKitLink:
         if self._loop is None:
             self.unsent += 1
             return False
-        self._vehicle._handler.out_queue.put(data)  # noqa: SLF001 - the only way for whole frames
-        return True
+        return self._hand_over(data)
 
     def close(self) -> None:
         """Stop listening."""
@@ -86,6 +87,10 @@ class DroneKitLink:
         with contextlib.suppress(ValueError):
             self._vehicle.remove_message_listener("*", self._heard)
         self._waiting.clear()
+
+    def _hand_over(self, data: bytes) -> bool:
+        self._vehicle._handler.out_queue.put(data)  # noqa: SLF001 - the only way for whole frames
+        return True
 
     def _heard(self, _vehicle: Any, name: str, message: Any) -> None:
         """In DroneKit's thread."""

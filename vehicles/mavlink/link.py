@@ -1,11 +1,11 @@
 """Links: sockets that many vehicles share.
 
-Owns the transports, one scanner per peer, and the route to every vehicle. A frame for a vehicle
+Owns the UDP server, one scanner per peer, and the route to every vehicle. A frame for a vehicle
 goes only to the address that this vehicle last spoke from; nothing is ever sent to all. Must not
 know what a message means. Waits are in seconds of the injected clock.
 
 Link specifications: "udpin:HOST:PORT" (a server; vehicles speak first; port 0 takes a free one),
-"tcp:HOST:PORT" (a client; connects again with backoff).
+"tcp:HOST:PORT" (a client; connects again with backoff), "serial:DEVICE:BAUD" (the same; `streams`).
 """
 
 from __future__ import annotations
@@ -15,20 +15,16 @@ import contextlib
 import functools
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from vehicles.errors import ConfigurationError, LinkError
+from vehicles.errors import LinkError
+from vehicles.mavlink.post import LinkSpec, Post, Receiver
 from vehicles.mavlink.routes import Routes
-from vehicles.mavlink.signing import Guard, Verdict
-from vehicles.mavlink.wire import Admit, Frame, Scanner, is_unread, read_frame
+from vehicles.mavlink.streams import SerialLink, TcpLink
+from vehicles.mavlink.wire import Scanner, is_unread, read_frame
 from vehicles.port import Clock
 
-Receiver = Callable[[str, Frame], None]
-"""Called with the link's specification and a frame. Must not block and must not raise."""
-Answer = Callable[[bytes], bool]
-"""Sends bytes to where a frame came from."""
+__all__ = ["AnyLink", "Link", "LinkSpec", "Post", "SerialLink", "TcpLink", "UdpLink", "make_link"]
 
 Address = tuple[str, int]
 
@@ -45,64 +41,6 @@ MAX_PEERS = 4096
 """Addresses remembered; the one longest silent is forgotten first."""
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 MAX_DATAGRAM_BYTES = 2048
-TCP_WRITE_LIMIT_BYTES = 256 * 1024
-BACKOFF_FIRST_S = 0.5
-BACKOFF_MOST_S = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSpec:
-    """A parsed link specification."""
-
-    kind: str
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> LinkSpec:
-        """Raises ConfigurationError naming the link where it is none."""
-        parts = text.split(":")
-        usable = len(parts) == 3 and parts[0] in {"udpin", "tcp"} and parts[1]
-        if not usable or not parts[2].isdigit() or int(parts[2]) > 65535:
-            raise ConfigurationError(
-                f"link {text!r}",
-                'not a link: use "udpin:HOST:PORT" or "tcp:HOST:PORT", for example '
-                '"udpin:127.0.0.1:14550"',
-            )
-        return cls(parts[0], parts[1], int(parts[2]))
-
-
-@dataclass(slots=True)
-class Post:
-    """What a link has to do with whoever is behind it.
-
-    `guards` holds the judge of every sysid that has a signing key on this link. `waken` makes a
-    signed frame that brings the clock of a vehicle up which has the key but stood without power.
-    `contested` hears of a sysid that two addresses claim.
-    """
-
-    receive: Receiver
-    guards: dict[int, Guard] = field(default_factory=dict)
-    contested: Callable[[int], None] = lambda _system: None
-    waken: Callable[[int], bytes | None] = lambda _system: None
-
-    def admit(self, frame: Frame, data: bytes, answer: Answer | None) -> bool:
-        """Whether a frame may be believed, by the key of its sysid; without a key: yes."""
-        guard = self.guards.get(frame.system)
-        if guard is None:
-            return True
-        verdict = guard.judge(data)
-        if verdict is Verdict.STALE and answer is not None:
-            wake = self.waken(frame.system)
-            if wake is not None:
-                answer(wake)
-        return verdict is Verdict.GOOD
-
-    def admitting(self, answer: Answer) -> Admit | None:
-        """The same for a scanner; None where no key is set on this link."""
-        if not self.guards:
-            return None
-        return lambda frame, data: self.admit(frame, data, answer)
 
 
 class Link(Protocol):
@@ -265,76 +203,16 @@ class UdpLink:
         return scanner
 
 
-class TcpLink:
-    """A TCP client; connects again when the other side goes away."""
-
-    def __init__(self, name: str, spec: LinkSpec, post: Post, clock: Clock) -> None:
-        self._name = name
-        self._spec = spec
-        self._post = post
-        self._clock = clock
-        self._writer: asyncio.StreamWriter | None = None
-        self.unsent = 0
-
-    async def open(self) -> None:
-        """Nothing: the vehicle may come up later; `run` connects."""
-
-    async def run(self) -> None:
-        """Connect, read to the end, wait, connect again."""
-        backoff_s = BACKOFF_FIRST_S
-        while True:
-            if await self._session():
-                backoff_s = BACKOFF_FIRST_S
-            await self._clock.sleep(backoff_s)
-            backoff_s = min(backoff_s * 2.0, BACKOFF_MOST_S)
-
-    async def _session(self) -> bool:
-        """One connection from connect to its end; whether anything was read."""
-        try:
-            reader, writer = await asyncio.open_connection(self._spec.host, self._spec.port)
-        except OSError:
-            return False
-        scanner = Scanner(self._post.admitting(self._write))
-        heard = False
-        self._writer = writer
-        try:
-            while data := await reader.read(65536):
-                for frame in scanner.feed(data):
-                    heard = True
-                    self._post.receive(self._name, frame)
-        except OSError:
-            pass
-        finally:
-            self._writer = None
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        return heard
-
-    def send(self, system: int, data: bytes) -> bool:
-        """To the other end, which routes by target system; False while not connected."""
-        del system
-        return self._write(data)
-
-    def _write(self, data: bytes) -> bool:
-        writer = self._writer
-        if writer is None or writer.transport.get_write_buffer_size() > TCP_WRITE_LIMIT_BYTES:
-            self.unsent += 1
-            return False
-        writer.write(data)
-        return True
-
-    def close(self) -> None:
-        """Drop the connection."""
-        if self._writer is not None:
-            self._writer.close()
+AnyLink = UdpLink | TcpLink | SerialLink
 
 
-def make_link(name: str, post: Post | Receiver, clock: Clock) -> UdpLink | TcpLink:
+def make_link(name: str, post: Post | Receiver, clock: Clock) -> AnyLink:
     """The link that a specification names. Raises ConfigurationError."""
     spec = LinkSpec.parse(name)
     if not isinstance(post, Post):
         post = Post(post)
     if spec.kind == "udpin":
         return UdpLink(name, spec, post, clock)
+    if spec.kind == "serial":
+        return SerialLink(name, spec, post, clock)
     return TcpLink(name, spec, post, clock)

@@ -48,7 +48,10 @@ _OWN_TEXT_LATE_S = 3.0
 
 
 class MavlinkSession:
-    """A VehicleSession over MAVLink. `transmit` sends bytes to this vehicle and no other."""
+    """A VehicleSession over MAVLink. `transmit` sends bytes to this vehicle and no other.
+
+    `sign` signs a frame for it; without it frames go out unsigned.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class MavlinkSession:
         clock: Clock,
         settings: MavlinkSettings,
         transmit: Callable[[bytes], bool],
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.vehicle = vehicle
         self.settings = settings
@@ -71,7 +75,7 @@ class MavlinkSession:
         self.foreign_writes = 0
         self.work = asyncio.Lock()
         self._own_upload_until_s = -1.0
-        self._encoder = Encoder()
+        self._encoder = Encoder(sign=sign)
         self._transmit = transmit
         self._events: asyncio.Queue[VehicleEvent] | None = None
         self._link = LinkState.UNKNOWN

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from geofence.frames import LatLon
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink.remote_id import RemoteId
+from vehicles.mavlink.signing import SigningKey
 from vehicles.port import Capability
 
 
@@ -35,6 +36,8 @@ class MavlinkVehicle:
     """What autopilot it is: a name of `profiles.PROFILES`."""
     remote_id: RemoteId | None = None
     """Where the drone wants its operator told; None: nothing is sent."""
+    signing_key: SigningKey | None = None
+    """Where it is set, this vehicle is spoken to and believed by signed frames only."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.sysid <= 254:

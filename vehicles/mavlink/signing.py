@@ -114,6 +114,10 @@ class SigningClock:
         """What the first timestamp of a stream is held against: the clock, or the latest heard."""
         return max(self._units(), self._heard)
 
+    def start_from(self, floor: int) -> None:
+        """A floor that an earlier run has kept; call it before anything is issued."""
+        self._issued = max(self._issued, floor)
+
     def issue(self) -> int:
         """The next timestamp to sign with."""
         self._issued = min(max(self._issued + 1, self.reference), _LARGEST)
@@ -129,6 +133,34 @@ class SigningClock:
 
     def _units(self) -> int:
         return int((self._now() - EPOCH).total_seconds() * UNITS_PER_S)
+
+
+class FloorFile:
+    """Keeps the floor for the next start in a file, replaced whole. Both calls may block."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> int:
+        """0 where there is none yet. Raises ConfigurationError where it is no number."""
+        try:
+            return int(self._path.read_text("ascii"))
+        except FileNotFoundError:
+            return 0
+        except (ValueError, OSError) as error:
+            raise ConfigurationError(
+                f"signing timestamps {self._path}",
+                "cannot be read: restore it, or delete it where this machine's clock is right",
+            ) from error
+
+    def keep(self, floor: int) -> None:
+        """Raises OSError."""
+        beside = self._path.with_name(self._path.name + ".new")
+        with beside.open("w", encoding="ascii") as file:
+            file.write(f"{floor}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
 
 
 class Signer:

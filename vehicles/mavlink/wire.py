@@ -286,15 +286,24 @@ def _frame_size(buffer: bytes, at: int) -> int:
 
 
 class Encoder:
-    """Messages of pymavlink's dialect to MAVLink 2 frames, with one sequence per receiver."""
+    """Messages of pymavlink's dialect to MAVLink 2 frames, with one sequence per receiver.
 
-    __slots__ = ("_mav",)
+    `sign` turns a frame into a signed one; without it frames go out unsigned.
+    """
 
-    def __init__(self, system: int = GCS_SYSTEM, component: int = GCS_COMPONENT) -> None:
+    __slots__ = ("_mav", "_sign")
+
+    def __init__(
+        self,
+        system: int = GCS_SYSTEM,
+        component: int = GCS_COMPONENT,
+        sign: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self._sign = sign
         self._mav = dialect.MAVLink(None, srcSystem=system, srcComponent=component)
 
     def encode(self, message: Any) -> bytes:
-        """One frame, MAVLink 2, unsigned."""
-        frame: bytes = message.pack(self._mav)
+        """One frame, MAVLink 2."""
+        frame = bytes(message.pack(self._mav))
         self._mav.seq = (self._mav.seq + 1) % 256
-        return bytes(frame)
+        return frame if self._sign is None else self._sign(frame)

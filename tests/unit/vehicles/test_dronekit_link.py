@@ -12,6 +12,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.dronekit.link import MAX_WAITING, DroneKitLink, Listener
 from vehicles.errors import LinkError
+from vehicles.mavlink.post import Post
 from vehicles.mavlink.wire import Frame
 
 
@@ -42,7 +43,7 @@ def heartbeat(sysid: int = 7) -> Any:
 
 async def test_frames_come_from_dronekits_thread_into_the_loop() -> None:
     vehicle, heard = Connected(), list[Frame]()
-    link = DroneKitLink("dronekit:D-1", vehicle, lambda _name, frame: heard.append(frame))
+    link = DroneKitLink("dronekit:D-1", vehicle, Post(lambda _name, frame: heard.append(frame)))
     await link.open()
     await asyncio.to_thread(vehicle.hear, heartbeat())
     async with asyncio.timeout(5):
@@ -59,7 +60,7 @@ async def test_frames_come_from_dronekits_thread_into_the_loop() -> None:
 
 async def test_a_stalled_loop_costs_frames_that_are_counted_never_memory() -> None:
     vehicle, heard = Connected(), list[Frame]()
-    link = DroneKitLink("dronekit:D-1", vehicle, lambda _name, frame: heard.append(frame))
+    link = DroneKitLink("dronekit:D-1", vehicle, Post(lambda _name, frame: heard.append(frame)))
     await link.open()
     message = heartbeat()
     for _ in range(MAX_WAITING + 10):
@@ -72,6 +73,6 @@ async def test_a_stalled_loop_costs_frames_that_are_counted_never_memory() -> No
 
 
 async def test_what_is_no_dronekit_vehicle_is_refused() -> None:
-    link = DroneKitLink("dronekit:D-1", SimpleNamespace(), lambda _name, _frame: None)  # type: ignore[arg-type]
+    link = DroneKitLink("dronekit:D-1", SimpleNamespace(), Post(lambda _name, _frame: None))  # type: ignore[arg-type]
     with pytest.raises(LinkError, match=r"dronekit\.connect"):
         await link.open()

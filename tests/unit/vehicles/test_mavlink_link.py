@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,7 +15,7 @@ from controller.clock import ScaledClock
 from tests.support.clock import START
 from tests.support.steady import SteadyClock
 from vehicles.errors import ConfigurationError, LinkError
-from vehicles.mavlink.link import LinkSpec, TcpLink, UdpLink, make_link
+from vehicles.mavlink.link import LinkSpec, Post, TcpLink, UdpLink, make_link
 from vehicles.mavlink.wire import Frame
 
 
@@ -133,8 +134,117 @@ async def test_tcp_connects_again_after_the_vehicle_went_away() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "udpin:14550", "serial:/dev/ttyS0:57600", "tcp:host:port", "tcp::5760", "tcp:h:99999"],
+    [
+        "",
+        "udpin:14550",
+        "serial:57600",
+        "serial:/dev/ttyS0:fast",
+        "serial:/dev/ttyS0:50",
+        "serial:/dev/ttyS0",
+        "serial::57600",
+        "tcp:host:port",
+        "tcp::5760",
+        "tcp:h:99999",
+        "tcp:a:b:5760",
+        "udp:127.0.0.1:14550",
+    ],
 )
 def test_what_is_no_link_is_named(text: str) -> None:
     with pytest.raises(ConfigurationError, match="not a link"):
         LinkSpec.parse(text)
+
+
+def test_a_serial_device_may_have_colons_in_its_name() -> None:
+    spec = LinkSpec.parse("serial:/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0:57600")
+    assert (spec.kind, spec.port) == ("serial", 57600)
+    assert spec.host.endswith("usb-0:2:1.0-port0")
+
+
+async def test_two_addresses_with_one_sysid_are_a_contest_that_the_first_wins() -> None:
+    heard: list[Frame] = []
+    contests: list[int] = []
+    now = [0.0]
+
+    class Stands(ScaledClock):
+        def monotonic_s(self) -> float:
+            return now[0]
+
+    post = Post(lambda _, frame: heard.append(frame), contested=contests.append)
+    link = make_link("udpin:127.0.0.1:0", post, Stands(START, time.time(), 1.0))
+    assert isinstance(link, UdpLink)
+    await link.open()
+    try:
+        with udp_client(link.address) as first, udp_client(link.address) as second:
+            for number, (client, counted) in enumerate(
+                [(first, 1), (second, 2), (first, 3), (second, 3), (first, 4), (second, 4)]
+            ):
+                client.send(heartbeat(5))
+                await until(lambda n=number: len(heard) + link.routes.refused[5] == n + 1)
+                assert len(heard) == counted
+            assert contests == [5, 5, 5]
+            assert link.send(5, b"to the first")
+            assert first.recv(100) == b"to the first"
+            # the first has gone: the other is the vehicle now
+            now[0] = 11.0
+            second.send(heartbeat(5))
+            await until(lambda: len(heard) == 5)
+            assert link.send(5, b"to the second")
+            assert second.recv(100) == b"to the second"
+    finally:
+        link.close()
+
+
+async def test_the_same_sysid_on_two_links_is_two_vehicles() -> None:
+    heard: list[tuple[str, int]] = []
+    links = [
+        make_link("udpin:127.0.0.1:0", Post(lambda _, f, n=n: heard.append((n, f.system))), clock())
+        for n in ("one", "two")
+    ]
+    for link in links:
+        await link.open()
+    try:
+        with udp_client(links[0].address) as one, udp_client(links[1].address) as two:
+            one.send(heartbeat(9))
+            two.send(heartbeat(9))
+            await until(lambda: len(heard) == 2)
+            assert sorted(heard) == [("one", 9), ("two", 9)]
+            assert links[0].send(9, b"for one")
+            assert links[1].send(9, b"for two")
+            assert (one.recv(100), two.recv(100)) == (b"for one", b"for two")
+    finally:
+        for link in links:
+            link.close()
+
+
+async def test_a_busy_socket_is_read_by_turns_and_loses_nothing() -> None:
+    async with udp_link() as (link, heard):
+        with udp_client(link.address) as client:
+            for count in (400, 1, 300):
+                before = len(heard)
+                for _ in range(count):
+                    client.send(heartbeat(3))
+                await until(lambda n=before + count: len(heard) == n)
+            await until(lambda: link._turn is None)
+            client.send(heartbeat(3))
+            await until(lambda: len(heard) == 702)
+
+
+async def test_frames_split_and_joined_over_datagrams_are_read() -> None:
+    async with udp_link() as (link, heard):
+        with udp_client(link.address) as client:
+            two = heartbeat(1) + heartbeat(2)
+            client.send(two)
+            client.send(two[:7])
+            client.send(two[7:])
+            await until(lambda: [f.system for f in heard] == [1, 2, 1, 2])
+
+
+async def test_what_nobody_reads_is_skipped_by_its_header() -> None:
+    sender = mav.MAVLink(None, srcSystem=4, srcComponent=1)
+    attitude = mav.MAVLink_attitude_message(1, 0.1, 0.2, 0.3, 0.0, 0.0, 0.0).pack(sender)
+    async with udp_link() as (link, heard):
+        with udp_client(link.address) as client:
+            client.send(attitude)
+            client.send(heartbeat(4))
+            await until(lambda: len(heard) == 1)
+            assert link.skipped == 1
