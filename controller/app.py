@@ -118,7 +118,10 @@ class App:
         self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
         self._startable: set[str] = set()
         self._hub = Hub()
-        self._dispatch_settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
+        self._dispatch_settings = DispatchSettings(
+            max_telemetry_age_s=MAX_TELEMETRY_AGE_S,
+            corridors=tuple(each.corridor() for each in setting.config.corridors),
+        )
         self.board = AlarmBoard(setting.clock, setting.ids, self._on_alarm)
         self.zones = ZoneBook(setting.zones, setting.ledger, setting.clock)
         self._gate = Gate(
