@@ -122,7 +122,7 @@ class App:
         self._startable: set[str] = set()
         self._hub = Hub()
         self._dispatch_settings = dispatch_settings(
-            setting.config.dispatch, max_telemetry_age_s=MAX_TELEMETRY_AGE_S
+            setting.config, max_telemetry_age_s=MAX_TELEMETRY_AGE_S
         )
         self.board = AlarmBoard(setting.clock, setting.ids, self._on_alarm)
         self.zones = ZoneBook(setting.zones, setting.ledger, setting.clock)

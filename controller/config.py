@@ -9,6 +9,7 @@ variables override the file: WAYPOST_SERVER__PORT=9090 sets [server] port.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from geofence.corridors import Corridor
 from geofence.formats.fields import check_timezone
+from geofence.frames import LatLon
 from geofence.zones import Surface
 from missions.model import DropDevice
 
@@ -204,6 +207,38 @@ class DispatchConfig(_Section):
     permits: tuple[PermitConfig, ...] = ()
 
 
+class CorridorConfig(_Section):
+    """A narrow way that drones share by turns; its line is [latitude, longitude] positions."""
+
+    name: Ident
+    line: Annotated[tuple[tuple[Latitude, Longitude], ...], Field(min_length=2)]
+    half_width_m: Positive = 50.0
+    low_amsl_m: Finite | None = None
+    high_amsl_m: Finite | None = None
+    capacity: Annotated[int, Field(ge=1, le=1000)] = 1
+    headway_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 10.0
+    one_way: bool = False
+    """Only from the line's first position to its last."""
+
+    def corridor(self) -> Corridor:
+        """The same for dispatch."""
+        return Corridor(
+            name=self.name,
+            line=tuple(LatLon(lat, lon) for lat, lon in self.line),
+            half_width_m=self.half_width_m,
+            low_amsl_m=-math.inf if self.low_amsl_m is None else self.low_amsl_m,
+            high_amsl_m=math.inf if self.high_amsl_m is None else self.high_amsl_m,
+            capacity=self.capacity,
+            headway_s=self.headway_s,
+            one_way=self.one_way,
+        )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> CorridorConfig:
+        self.corridor()
+        return self
+
+
 class DeliveryConfig(_Section):
     """Attempts, waits and tolerances of the delivery process. Seconds of the controller's clock."""
 
@@ -362,6 +397,7 @@ class Config(BaseSettings):
     mqtt: MqttConfig = MqttConfig()
     mavlink: MavlinkConfig = MavlinkConfig()
     sites: tuple[SiteConfig, ...] = ()
+    corridors: tuple[CorridorConfig, ...] = ()
     drones: tuple[DroneConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
 
@@ -381,6 +417,7 @@ class Config(BaseSettings):
     @model_validator(mode="after")
     def _refer(self) -> Config:
         _unique("sites", [s.id for s in self.sites])
+        _unique("corridors", [c.name for c in self.corridors])
         vehicles = [*self.drones, *self.robots]
         _unique("vehicles", [v.id for v in vehicles])
         _unique("drones: link and sysid", [f"{d.link} {d.sysid}" for d in self.drones])

@@ -133,8 +133,9 @@ def read_surroundings(config: Config) -> Surroundings:
     )
 
 
-def dispatch_settings(config: DispatchConfig, *, max_telemetry_age_s: float) -> DispatchSettings:
+def dispatch_settings(whole: Config, *, max_telemetry_age_s: float) -> DispatchSettings:
     """Dispatch's rules and weights as configured; the rest as they are by default."""
+    config = whole.dispatch
     margins, street = config.margins.model_dump(), config.street.model_dump()
     return DispatchSettings(
         flight=FlightRules(**margins),
@@ -156,6 +157,7 @@ def dispatch_settings(config: DispatchConfig, *, max_telemetry_age_s: float) -> 
         flying=Uncertainty(**config.flying.model_dump()),
         max_wait_s=config.max_wait_s,
         level_cost_s=config.level_cost_s,
+        corridors=tuple(each.corridor() for each in whole.corridors),
     )
 
 

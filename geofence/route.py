@@ -7,9 +7,9 @@ The shortest way amid some of the obstacles is a lower bound; where it meets no 
 shortest amid all. So the straight line is tried first, then zones are added as they are met.
 Shortest is meant among the zones inflated by the margin with mitred corners, in one affine frame.
 
-Turns: the vehicle is taken to stop at corners, as missions are planned (rest to rest). One that
-rounds a turn by the angle a on a radius r cuts the corner by r (1 / cos(a / 2) - 1) on the inside,
-where the zone is: whoever plans for it adds that to `margin_m`.
+Turns: with none told the vehicle is taken to stop at corners. With `turns` (see turns.py) the parts
+of the legs that a turn widens are confirmed at their width too; where one fails, all obstacles are
+inflated by what it needs, and the way is the shortest amid those.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from geofence.path import Disc, FlightPath, PathLeg
 from geofence.prepared import PreparedWorld, RouteCache, cell_origin
 from geofence.relief import expected_place
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
+from geofence.turns import Turns, widened, widest_m
 from geofence.visibility import Obstacle, shortest_path
 from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -42,6 +43,7 @@ ROUTE_SLACK_M = 0.1
 """Kept beyond the margin, so that rounding and the bow of a leg never fail the confirmation."""
 
 _ATTEMPTS = 3
+_TURN_ATTEMPTS = 6
 _WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
 _SPAN_STEP_DEG = 0.1
 """Frames are valid this many degrees, or twice, thrice as many, about their origin."""
@@ -63,6 +65,8 @@ class RouteRequest:
     permits: frozenset[str] = frozenset()
     traits: VehicleTraits | None = None
     """What more is known of the vehicle, as in FlightPath."""
+    turns: Turns | None = None
+    """How it flies through corners; None: it stops there."""
 
     def __post_init__(self) -> None:
         if not self.low_amsl_m <= self.high_amsl_m:
@@ -138,15 +142,51 @@ class _Router:
             return refused
         if not self._failing_of(pieces, contacts, 1):
             return _route(straight)
+        return self._around(0.0) if request.turns is None else self._turning(request.turns)
+
+    def _turning(self, turns: Turns) -> Route | NoRoute:
+        """The way whose turns are clear too."""
+        # a vehicle that slows needs the same at nearly every corner: one search does
+        extra_m = turns.waypoint_radius_m if turns.slows else 0.0
+        for attempt in range(_TURN_ATTEMPTS):
+            found = self._around(extra_m)
+            if isinstance(found, NoRoute):
+                if attempt or not extra_m:
+                    return found
+                # a gap that it flies straight through, or turns in wide enough, may be left
+                extra_m = 0.0
+                continue
+            if not self._turns_fail(found.points, turns):
+                return found
+            extra_m = max(2.0 * extra_m, widest_m(found.points, turns))
+        return NoRoute(
+            f"no way is clear of zones in its turns at {turns.speed_mps:g} m/s: fly slower", (), 0.0
+        )
+
+    def _turns_fail(self, points: tuple[LatLon, ...], turns: Turns) -> bool:
+        request = self._request
+        low, high = request.low_amsl_m, request.high_amsl_m
+        when = (request.enter, request.leave)
+        legs = tuple(
+            PathLeg(
+                number, "turn", part.start, part.end, low, high, *when,
+                request.margin_m + part.width_m,
+            )
+            for number, part in enumerate(widened(points, turns))
+        )  # fmt: skip
+        return bool(legs) and bool(self._failing_legs(legs))
+
+    def _around(self, extra_m: float) -> Route | NoRoute:
+        """The shortest way with this much more than the margin where it turns."""
         slack = ROUTE_SLACK_M
         for _ in range(_ATTEMPTS):
-            found = self._search(slack)
+            found = self._search(slack + extra_m)
             if isinstance(found, NoRoute):
                 return found
             confirmed = self._confirm(found)
             if confirmed is not None:
                 return _route(confirmed)
-            slack = 10.0 * slack + 0.01 * request.margin_m
+            slack = 10.0 * slack + 0.01 * self._request.margin_m
         return NoRoute(
             "the check does not confirm the ways found: move start or goal by a metre or two",
             (),
@@ -260,7 +300,9 @@ class _Router:
 
     def _failing(self, points: tuple[LatLon, ...]) -> set[int]:
         """Numbers of the legs that the predicates of the check do not let pass."""
-        legs = self._legs(points)
+        return self._failing_legs(self._legs(points))
+
+    def _failing_legs(self, legs: tuple[PathLeg, ...]) -> set[int]:
         pieces = pieces_of(FlightPath(self._request.vehicle_class, legs))
         contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
         return self._failing_of(pieces, contacts, len(legs))

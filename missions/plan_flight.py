@@ -270,6 +270,7 @@ def _way_at(
             margin_m=rules.corridor_m(speed_mps) * _MARGIN_SLACK + _MARGIN_SLACK_M,
             permits=request.permits,
             traits=request.traits,
+            turns=rules.turns(speed_mps),
         ),
         zones,
         surroundings,

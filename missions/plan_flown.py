@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from geofence.check import Surroundings
 from geofence.frames import LatLon, bearing_deg, geodesic_m
+from geofence.turns import Turns
 from missions.energy import CALM, G_MPS2, Effort, MultirotorModel, Wind
 from missions.errors import RequestError
 from missions.model import AirItem, AirMission, DropDevice, ItemKind
@@ -71,6 +72,10 @@ class FlightRules:
     settle_s: float = 3.0
     """Hover before and after letting go."""
     rope_margin_m: float = 1.0
+    waypoint_radius_m: float = 2.0
+    """ArduCopter WPNAV_RADIUS: a corner is passed within it."""
+    corner_accel_mps2: float = 2.5
+    """ArduCopter WPNAV_ACCEL."""
     fixed_corridor_m: float | None = None
     """Half width of every corridor, in the place of what speed asks for."""
 
@@ -84,6 +89,12 @@ class FlightRules:
             return self.fixed_corridor_m
         stop_m = speed_mps**2 / (2.0 * G_MPS2 * math.tan(math.radians(self.bank_deg)))
         return self.nav_error_m + speed_mps * self.reaction_s + stop_m
+
+    def turns(self, speed_mps: float) -> Turns | None:
+        """How corners are flown at this speed; None: within the corridor, where that is fixed."""
+        if self.fixed_corridor_m is not None:
+            return None
+        return Turns(speed_mps, self.corner_accel_mps2, self.waypoint_radius_m)
 
     def release_height_m(self, device: DropDevice) -> float:
         """Height above the ground at which a device lets go."""

@@ -6,13 +6,14 @@ Owns the translation from flown legs and driven edges to corridors and discs. Mu
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
 from geofence.check import Disc, FlightPath, PathLeg
-from geofence.frames import LatLon
+from geofence.frames import LatLon, geodesic_m
+from geofence.turns import widened
 from geofence.zones import VehicleClass, VehicleTraits
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
@@ -46,9 +47,11 @@ def flight_path(
     Legs back may be flown early, by an aborted mission, so they count from take-off on. A leg out
     and the same leg back are asked as one, for both times; so is all that happens over one point,
     from its lowest to its highest. The vertical error of level legs is covered by laying each at
-    its lowest, nominal and highest height.
+    its lowest, nominal and highest height. Corners that are flown through are laid once more, as
+    wide as their turns are.
     """
     tracks: dict[_Track, _Use] = {}
+    turns: dict[tuple[_Track, float], _Use] = {}
     columns: dict[tuple[tuple[int, int], bool], _Use] = {}
     for leg in legs:
         begin_s = 0.0 if leg.returning else leg.begin_s
@@ -57,9 +60,17 @@ def flight_path(
             _join(columns, (_point(leg.start), leg.at_drop), use)
         else:
             _join(tracks, _track(leg), use)
+    for part, width_m in _turns(legs, rules):
+        begin_s = 0.0 if part.returning else part.begin_s
+        use = _Use(part, *time_window(depart_at, begin_s, part.end_s, rules), width_m)
+        _join(turns, (_track(part), round(width_m, 2)), use)
     return FlightPath(
         VehicleClass.MULTIROTOR,
-        tuple(line for use in tracks.values() for line in _level(mission, use, rules)),
+        tuple(
+            line
+            for use in (*tracks.values(), *turns.values())
+            for line in _level(mission, use, rules)
+        ),
         tuple(_disc(mission, use, rules) for use in columns.values()),
         permits,
         traits,
@@ -73,6 +84,8 @@ class _Use:
     leg: FlownLeg
     enter: datetime
     leave: datetime
+    width_m: float = 0.0
+    """Beyond the corridor, for a turn."""
     low_m: float = 0.0
     high_m: float = 0.0
     speed_mps: float = 0.0
@@ -88,6 +101,29 @@ def _join(uses: dict[K, _Use], key: K, use: _Use) -> None:
     known.enter, known.leave = min(known.enter, use.enter), max(known.leave, use.leave)
     known.low_m, known.high_m = min(known.low_m, use.low_m), max(known.high_m, use.high_m)
     known.speed_mps = max(known.speed_mps, use.speed_mps)
+
+
+def _turns(legs: tuple[FlownLeg, ...], rules: FlightRules) -> Iterator[tuple[FlownLeg, float]]:
+    """The parts of level legs beside corners that are flown through, and how much wider they are.
+
+    Where it hovers, climbs or descends between two legs it comes to rest first.
+    """
+    for leg, following in pairwise(legs):
+        if leg.vertical or following.vertical:
+            continue
+        turns = rules.turns(max(leg.speed_mps, following.speed_mps))
+        if turns is None:
+            return
+        for part in widened((leg.start, leg.end, following.end), turns):
+            whole = following if part.leg else leg
+            share = geodesic_m(part.start, part.end) / whole.length_m
+            rise_m = share * (whole.end_alt_home_m - whole.start_alt_home_m)
+            if part.leg:
+                part_leg = replace(whole, end_alt_home_m=whole.start_alt_home_m + rise_m)
+            else:
+                part_leg = replace(whole, start_alt_home_m=whole.end_alt_home_m - rise_m)
+            label = f"turn of {whole.label}"
+            yield replace(part_leg, start=part.start, end=part.end, label=label), part.width_m
 
 
 def _track(leg: FlownLeg) -> _Track:
@@ -108,7 +144,7 @@ def _level(mission: AirMission, use: _Use, rules: FlightRules) -> Iterator[PathL
             end_amsl_m=mission.home_amsl_m + leg.end_alt_home_m + error_m,
             enter=use.enter,
             leave=use.leave,
-            corridor_m=rules.corridor_m(use.speed_mps),
+            corridor_m=rules.corridor_m(use.speed_mps) + use.width_m,
             speed_mps=use.speed_mps,
         )
 

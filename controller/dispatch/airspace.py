@@ -18,7 +18,8 @@ import numpy as np
 from controller.dispatch.feasibility import No
 from controller.dispatch.model import ActiveFlight, VehicleFacts, World
 from geofence.conflict import Admitted, Hub, Track, TrackIndex, Uncertainty, admit, conflicts_with
-from geofence.slots import Need, SlotBook, Taken
+from geofence.corridors import Corridor, passages
+from geofence.slots import Need, Slot, SlotBook, Taken
 from missions.flown_track import track_of
 from missions.model import AirMission
 from missions.plan_flown import FlownLeg, flown_legs
@@ -56,18 +57,21 @@ class Airspace:
         bases = {drone.base.site_id: drone.base.position for drone in drones.values()}
         hubs = [Hub(position, settings.hub_radius_m) for position in bases.values()]
         tracks: list[Track] = []
-        self._pads = SlotBook()
+        self._slots = SlotBook(
+            capacity={_place(c): c.capacity for c in settings.corridors},
+            headway_s={_place(c): c.headway_s for c in settings.corridors},
+        )
         for flight in world.active:
             drone = drones.get(flight.vehicle_id)
             legs = self._legs(flight.mission)
             tracks.append(self._under_way(flight, drone, legs))
-            self._hold_pad(flight.vehicle_id, flight.mission, legs, float(tracks[-1].t_s[0]))
+            self._hold(self._needs(flight.mission, legs, tracks[-1]), tracks[-1])
         flying = {flight.vehicle_id for flight in world.active}
-        tracks.extend(
-            still
-            for vehicle_id, drone in drones.items()
-            if vehicle_id not in flying and (still := self._still(drone)) is not None
-        )
+        for vehicle_id, drone in drones.items():
+            still = None if vehicle_id in flying else self._still(drone)
+            if still is not None:
+                tracks.append(still)
+                self._hold(self._passing(still), still)
         self._index = TrackIndex(tracks, settings.separation, hubs)
 
     def _legs(self, mission: AirMission) -> tuple[FlownLeg, ...]:
@@ -122,12 +126,14 @@ class Airspace:
         settings = self._world.settings
         asked = self._track(drone, mission)
         start_s = float(asked.t_s[0])
-        pad = self._pads.earliest(_needs(mission, self._legs(mission)), start_s, drone.vehicle_id)
-        if isinstance(pad, Taken) or pad > start_s:
-            return No("airspace", "its pad is taken by another flight", permanent=False)
+        legs = self._legs(mission)
+        barred = self._wrong_way(asked) or self._barred(drone, self._needs(mission, legs, asked),
+                                                        start_s)  # fmt: skip
+        if barred is not None:
+            return barred
         near = conflicts_with(asked, self._index)
         if not near:
-            self._take(drone, mission, asked)
+            self._take(mission, asked)
             return Cleared(mission)
         delays = [WAIT_STEP_S * n for n in range(int(settings.max_wait_s / WAIT_STEP_S) + 1)]
         answer = admit(asked, self._index, {}, delays)
@@ -146,7 +152,13 @@ class Airspace:
         if answer.delay_s > 0.0:
             return No("airspace", f"{what}; it waits {answer.delay_s:.0f} s", permanent=False)
         chosen = mission if answer.level is None else missions[answer.level]
-        self._take(drone, chosen, self._track(drone, chosen))
+        if chosen is not mission:
+            other = self._track(drone, chosen)
+            needs = self._needs(chosen, self._legs(chosen), other)
+            barred = self._wrong_way(other) or self._barred(drone, needs, start_s)
+            if barred is not None:
+                return barred
+        self._take(chosen, self._track(drone, chosen))
         return Cleared(chosen, f"flown at {chosen.cruise_alt_home_m:g} m: at "
                        f"{mission.cruise_alt_home_m:g} m {what}")  # fmt: skip
 
@@ -169,26 +181,77 @@ class Airspace:
             uncertainty=settings.unstarted,
         )
 
-    def _take(self, drone: VehicleFacts, mission: AirMission, track: Track) -> None:
+    def _take(self, mission: AirMission, track: Track) -> None:
         self._index = self._index.with_track(track)
-        self._hold_pad(drone.vehicle_id, mission, self._legs(mission), float(track.t_s[0]))
+        self._hold(self._needs(mission, self._legs(mission), track), track)
 
-    def _hold_pad(
-        self, vehicle_id: str, mission: AirMission, legs: tuple[FlownLeg, ...], start_s: float
-    ) -> None:
-        found = self._pads.take(_needs(mission, legs), start_s, vehicle_id)
-        if isinstance(found, SlotBook):
-            self._pads = found
+    def _hold(self, needs: list[Need], track: Track) -> None:
+        """Whoever is admitted or in the air is there, room or no room."""
+        start_s = float(track.t_s[0])
+        for need in needs:
+            begin = start_s + need.after_s
+            slot = Slot(begin, begin + need.lasts_s, track.track_id, need.way)
+            self._slots = self._slots.hold(need.place, slot)
+
+    def _barred(self, drone: VehicleFacts, needs: list[Need], start_s: float) -> No | None:
+        """What pad or corridor it has to wait for, and how long; None: nothing."""
+        taken = self._slots.bar(needs, start_s, drone.vehicle_id)
+        if taken is None:
+            return None
+        who = ", ".join(taken.holders)
+        if not taken.place.startswith(_CORRIDOR):
+            return No("airspace", f"its pad is taken by another flight: {who}", permanent=False)
+        latest_s = start_s + self._world.settings.max_wait_s
+        free = self._slots.earliest(needs, start_s, drone.vehicle_id, latest_s)
+        name = taken.place.removeprefix(_CORRIDOR)
+        why = {
+            "full": f"{who} is in it",
+            "opposite": f"{who} comes the other way",
+            "headway": f"{who} is too near before or behind",
+        }[taken.cause]
+        if isinstance(free, Taken):
+            minutes = self._world.settings.max_wait_s / 60.0
+            text = f"it waits for corridor {name}: {why}, for more than {minutes:g} min"
+        else:
+            text = f"it waits for corridor {name} until {_clock(free)}: {why}"
+        return No("corridor", text, permanent=False)
+
+    def _wrong_way(self, track: Track) -> No | None:
+        for corridor in self._world.settings.corridors:
+            if corridor.one_way and any(p.way < 0 for p in passages(track, corridor)):
+                text = f"corridor {corridor.name} is one-way and it would fly through it backwards"
+                return No("corridor", text, permanent=False)
+        return None
+
+    def _needs(self, mission: AirMission, legs: tuple[FlownLeg, ...], track: Track) -> list[Need]:
+        """The pad during take-off and landing, and corridors while it is in them."""
+        pad = f"{mission.home.lat_deg:.6f}, {mission.home.lon_deg:.6f}"
+        pads = [
+            Need(pad, leg.begin_s, leg.end_s - leg.begin_s)
+            for leg in (legs[0], legs[-1])
+            if leg.end_s > leg.begin_s
+        ]
+        return pads + self._passing(track)
+
+    def _passing(self, track: Track) -> list[Need]:
+        start_s = float(track.t_s[0])
+        return [
+            Need(
+                _place(corridor),
+                passage.enter_s - start_s,
+                passage.leave_s - passage.enter_s,
+                passage.way,
+            )
+            for corridor in self._world.settings.corridors
+            for passage in passages(track, corridor)
+        ]
 
 
-def _needs(mission: AirMission, legs: tuple[FlownLeg, ...]) -> list[Need]:
-    """The pad during take-off and landing."""
-    pad = f"{mission.home.lat_deg:.6f}, {mission.home.lon_deg:.6f}"
-    return [
-        Need(pad, leg.begin_s, leg.end_s - leg.begin_s)
-        for leg in (legs[0], legs[-1])
-        if leg.end_s > leg.begin_s
-    ]
+_CORRIDOR = "corridor "
+
+
+def _place(corridor: Corridor) -> str:
+    return f"{_CORRIDOR}{corridor.name}"
 
 
 def _clock(at_s: float) -> str:

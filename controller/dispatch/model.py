@@ -13,6 +13,7 @@ from controller.domain.model import Parcel, Priority, Site
 from controller.domain.permits import Permit, names_held
 from geofence.check import Surroundings
 from geofence.conflict import Separation, Uncertainty
+from geofence.corridors import Corridor
 from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel, RobotModel
 from missions.model import AirMission, Mission
@@ -68,6 +69,8 @@ class DispatchSettings:
     """How far ahead a free start is looked for."""
     level_cost_s: float = 30.0
     """Another level is flown where waiting would take longer."""
+    corridors: tuple[Corridor, ...] = ()
+    """Narrow ways that flights share by turns."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -75,6 +78,8 @@ class DispatchSettings:
         ):  # fmt: skip
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"dispatch.{name} must be a positive number")
+        if len({corridor.name for corridor in self.corridors}) < len(self.corridors):
+            raise ValueError("dispatch.corridors: two corridors have the same name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from geofence.route import NoRoute, Route, RouteRequest, find_route
 from geofence.visibility import obstacle, shortest_path
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
+from tests.property.route_oracle import channel_length, full_graph_length, polygon_corners
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NOWHERE = Surroundings(0.0, 0.0)
@@ -28,40 +28,6 @@ EXAMPLES = settings(max_examples=120, deadline=None)
 HALF = settings(max_examples=60, deadline=None)
 FEWER = settings(max_examples=40, deadline=None)
 SIZE_M = 4_000.0
-
-
-def full_graph_length(start, goal, hard, corners) -> float | None:
-    """Shortest length over every pair of corners that see each other, by Dijkstra."""
-    tree = shapely.STRtree(hard)
-    nodes = np.array([start, goal, *corners])
-    free = np.ones(len(nodes), dtype=bool)
-    free[tree.query(shapely.points(nodes), predicate="intersects")[0]] = False
-    free[:2] = True
-    nodes = nodes[free]
-    pairs = np.array(list(itertools.combinations(range(len(nodes)), 2)))
-    lines = shapely.linestrings(nodes[pairs])
-    seen = np.ones(len(pairs), dtype=bool)
-    seen[tree.query(lines, predicate="intersects")[0]] = False
-    ways: dict[int, list[tuple[int, float]]] = {}
-    for (a, b), metres in zip(pairs[seen], shapely.length(lines[seen]), strict=True):
-        ways.setdefault(int(a), []).append((int(b), metres))
-        ways.setdefault(int(b), []).append((int(a), metres))
-    best, queue = {0: 0.0}, [(0.0, 0)]
-    while queue:
-        cost, node = heapq.heappop(queue)
-        if node == 1:
-            return cost
-        if cost > best[node]:
-            continue
-        for other, metres in ways.get(node, []):
-            if cost + metres < best.get(other, math.inf):
-                best[other] = cost + metres
-                heapq.heappush(queue, (cost + metres, other))
-    return None
-
-
-def polygon_corners(areas):
-    return [xy for area in areas for xy in shapely.get_coordinates(area)]
 
 
 @st.composite
@@ -81,94 +47,6 @@ def stars(draw) -> shapely.Polygon:
 
 
 MAPS = st.lists(stars(), min_size=1, max_size=6)
-
-
-def channel_length(start, goal, hard) -> float | None:
-    """Shortest length over every channel of triangles that parts the free space: no visibility.
-
-    A shortest way crosses each triangle once at most, so the best of all simple channels, each
-    pulled taut by the funnel algorithm, is the shortest way.
-    """
-    free = shapely.difference(shapely.box(-9e3, -9e3, 9e3, 9e3), shapely.union_all(hard))
-    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(free))
-    corners = [[tuple(xy) for xy in shapely.get_coordinates(t)[:3]] for t in triangles]
-    sharing: dict[frozenset, list[int]] = {}
-    for number, three in enumerate(corners):
-        for pair in itertools.combinations(three, 2):
-            sharing.setdefault(frozenset(pair), []).append(number)
-    beside: dict[int, list[tuple[int, frozenset]]] = {}
-    for edge, pair in sharing.items():
-        if len(pair) == 2:
-            beside.setdefault(pair[0], []).append((pair[1], edge))
-            beside.setdefault(pair[1], []).append((pair[0], edge))
-    first, last = (
-        int(shapely.STRtree(triangles).query_nearest(shapely.Point(end))[0])
-        for end in (start, goal)
-    )
-    best = math.inf
-    stack = [(first, (first,), ())]
-    while stack:
-        here, passed, gates = stack.pop()
-        if here == last:
-            best = min(best, taut(start, goal, [oriented(e, corners[n]) for n, e in gates]))
-            continue
-        if taut(start, None, [oriented(e, corners[n]) for n, e in gates]) >= best:
-            continue
-        stack.extend(
-            (other, (*passed, other), (*gates, (here, edge)))
-            for other, edge in beside.get(here, [])
-            if other not in passed
-        )
-    return None if math.isinf(best) else best
-
-
-def cross(o, a, b) -> float:
-    return (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0])
-
-
-def oriented(edge, triangle):
-    """Left and right end of an edge, for whoever leaves the triangle through it."""
-    a, b = edge
-    (third,) = [xy for xy in triangle if xy not in edge]
-    return (a, b) if cross(third, a, b) < 0.0 else (b, a)
-
-
-def taut(start, goal, gates) -> float:
-    """Length of the shortest line through gates in turn; without goal, to the last gate at least.
-
-    Each way to the goal through these gates is at least as long as the distance to the last gate.
-    """
-    if goal is None:
-        if not gates:
-            return 0.0
-        gate = shapely.LineString(gates[-1])
-        return float(shapely.distance(shapely.Point(start), gate))
-    apex, total = tuple(start), 0.0
-    portals = [*gates, (tuple(goal), tuple(goal))]
-    index, left, right = 0, portals[0][0], portals[0][1]
-    left_at = right_at = 0
-    while index < len(portals):
-        new_left, new_right = portals[index]
-        if cross(apex, right, new_right) >= 0.0:
-            if apex == right or cross(apex, left, new_right) <= 0.0:
-                right, right_at = new_right, index
-            else:
-                total += math.dist(apex, left)
-                apex, index = left, left_at + 1
-                left, right = portals[min(index, len(portals) - 1)]
-                left_at = right_at = index
-                continue
-        if cross(apex, left, new_left) <= 0.0:
-            if apex == left or cross(apex, right, new_left) >= 0.0:
-                left, left_at = new_left, index
-            else:
-                total += math.dist(apex, right)
-                apex, index = right, right_at + 1
-                left, right = portals[min(index, len(portals) - 1)]
-                left_at = right_at = index
-                continue
-        index += 1
-    return total + math.dist(apex, tuple(goal))
 
 
 @EXAMPLES

@@ -125,3 +125,29 @@ def test_dispatch_slows_and_closes_streets_by_what_its_robots_are() -> None:
     assert driving is not None
     assert driving.closed == {"n5-4:n6-4": ("road",)}
     assert "n5-4:n6-4" not in driving.graph.edges
+
+
+BRIDGE = {"name": "bridge", "line": [[60.2, 24.9], [60.21, 24.9]], "headway_s": 20.0}
+
+
+def test_corridors_are_read_for_dispatch(tmp_path: Path) -> None:
+    (read,) = config(tmp_path, corridors=[{**BRIDGE, "high_amsl_m": 90.0}]).corridors
+    made = read.corridor()
+    assert made.line == (LatLon(60.2, 24.9), LatLon(60.21, 24.9))
+    assert (made.low_amsl_m, made.high_amsl_m) == (float("-inf"), 90.0)
+    assert (made.capacity, made.headway_s, made.one_way) == (1, 20.0, False)
+
+
+@pytest.mark.parametrize(
+    ("corridors", "word"),
+    [
+        ([BRIDGE, BRIDGE], "bridge"),
+        ([{**BRIDGE, "line": [[60.2, 24.9], [60.2, 24.9]]}], "line"),
+        ([{**BRIDGE, "low_amsl_m": 50.0, "high_amsl_m": 40.0}], "low_amsl_m"),
+        ([{**BRIDGE, "capacity": 0}], "capacity"),
+        ([{**BRIDGE, "halfwidth_m": 3.0}], "half_width_m"),
+    ],
+)
+def test_a_wrong_corridor_is_named(tmp_path: Path, corridors: object, word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        config(tmp_path, corridors=corridors)

@@ -9,6 +9,7 @@ import pytest
 
 from controller.dispatch.engine import dispatch
 from controller.dispatch.model import ActiveFlight, DispatchSettings
+from geofence.corridors import Corridor
 from tests.unit.controller.dispatch_worlds import NOW, at, drone, numbered, parcel, world
 from vehicles.port import Phase
 
@@ -90,3 +91,52 @@ def test_one_pad_is_used_by_one_at_a_time(other):
     assert not decision.offers
     (refusal,) = (r for r in decision.explanations["P-002"].refusals if r.vehicle_id == "D-02")
     assert "pad is taken" in refusal.text
+
+
+def narrow(**changes) -> DispatchSettings:
+    """A corridor on the way to THERE, outside of the hub."""
+    line = (at(150.0, 0.0), at(450.0, 0.0))
+    corridor = Corridor("Bridge", line, 40.0, **{"headway_s": 5.0, **changes})
+    return DispatchSettings(corridors=(corridor,), level_cost_s=1_000.0, max_wait_s=900.0)
+
+
+def corridor_words(decision) -> str:
+    (refusal,) = (r for r in decision.explanations["P-002"].refusals if r.vehicle_id == "D-02")
+    assert refusal.code == "corridor"
+    assert not refusal.permanent
+    assert not decision.unservable
+    return refusal.text
+
+
+def test_a_flight_waits_for_a_corridor_and_says_until_when(other):
+    """On another level, so that only the corridor parts them."""
+    settings = narrow()
+    decision = decide([other], settings, cruise_alt_home_m=100.0)
+    words = corridor_words(decision)
+    assert "waits for corridor Bridge until" in words
+    assert "D-01" in words
+    assert words in decision.explanations["P-002"].sentence
+    above = decide([other], narrow(low_amsl_m=200.0), cruise_alt_home_m=100.0)
+    assert "corridor" not in above.explanations["P-002"].sentence
+    assert decide([], settings, cruise_alt_home_m=100.0).offers
+
+
+def test_one_comes_back_through_the_corridor_while_the_other_would_enter(other):
+    # on its way back when the new flight would go in
+    ahead = replace(other, started_at=other.started_at - timedelta(seconds=85))
+    words = corridor_words(decide([ahead], narrow(capacity=5), cruise_alt_home_m=100.0))
+    assert "D-01 comes the other way" in words
+
+
+def test_a_one_way_corridor_is_not_flown_backwards():
+    words = corridor_words(decide([], narrow(one_way=True)))
+    assert "corridor Bridge is one-way" in words
+
+
+def test_two_flights_of_one_decision_take_turns():
+    fleet = (drone(1), drone(2, cruise_alt_home_m=100.0))
+    asked = world(fleet, (parcel(1, THERE), parcel(2, THERE)), streets=None, settings=narrow())
+    decision = dispatch(asked, ids=numbered())
+    assert len(decision.offers) == 1
+    texts = [r.text for e in decision.explanations.values() for r in e.refusals]
+    assert any("waits for corridor Bridge until" in text for text in texts)

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from geofence.frames import Altitude, Datum, geodesic_m
+from geofence.check import check
+from geofence.frames import Altitude, Datum, geodesic_m, offset
 from geofence.zones import Schedule
 from geofence.zoneset import ZoneSet
 from missions.errors import RequestError
 from missions.model import AirMission, DropDevice, ItemKind
 from missions.plan import NoGo, plan_flight
 from missions.plan_flown import DEFAULT_FLIGHT_RULES
-from missions.validate import validate_flight
+from missions.plan_paths import flight_path
+from missions.validate import validate_flight, walk_flight
 from tests.unit.missions.flights import FLAT, HOME, NOW, at, box, checks, circle, request
 
 EMPTY = ZoneSet(())
@@ -176,3 +179,37 @@ def test_impossible_requests_name_their_field(field, value):
     with pytest.raises(RequestError) as caught:
         request(at(500.0, 0.0), **{field: value})
     assert caught.value.field == field
+
+
+def test_corners_flown_through_are_checked_as_wide_as_their_turns():
+    mission = planned(at(2_000.0, 0.0), ZoneSet([box("Z", (800.0, -200.0), (1_200.0, 250.0))]))
+    legs = walk_flight(mission, checks(), FLAT).legs
+    path = flight_path(
+        mission, legs, depart_at=NOW, rules=DEFAULT_FLIGHT_RULES, permits=frozenset()
+    )
+    corridor_m = DEFAULT_FLIGHT_RULES.corridor_m(12.0)
+    turns = [leg for leg in path.legs if leg.label.startswith("turn of")]
+    corners = sum(item.label.startswith("out ") for item in mission.items)
+    assert corners >= 2
+    # both sides of each corner at three heights; the way back has the same
+    assert len(turns) == 6 * corners
+    assert all(corridor_m < leg.corridor_m <= corridor_m + 2.0 for leg in turns)
+    fixed = replace(DEFAULT_FLIGHT_RULES, fixed_corridor_m=20.0)
+    path = flight_path(mission, legs, depart_at=NOW, rules=fixed, permits=frozenset())
+    assert {leg.corridor_m for leg in path.legs} == {20.0}
+
+
+def test_a_zone_that_only_a_turn_reaches_is_found():
+    """On the outside of a corner, a metre beyond the corridor of the straight legs."""
+    mission = planned(at(2_000.0, 0.0), ZoneSet([box("Z", (800.0, -200.0), (1_200.0, 250.0))]))
+    corner = next(item.position for item in mission.items if item.label == "out 1")
+    legs = walk_flight(mission, checks(), FLAT).legs
+    path = flight_path(
+        mission, legs, depart_at=NOW, rules=DEFAULT_FLIGHT_RULES, permits=frozenset()
+    )
+    wide = next(leg for leg in path.legs if leg.label.startswith("turn") and leg.end == corner)
+    room_m = (DEFAULT_FLIGHT_RULES.corridor_m(12.0) + wide.corridor_m) / 2.0
+    east = corner.lon_deg > HOME.lon_deg
+    beside = ZoneSet([circle("T", offset(corner, 90.0 if east else 270.0, room_m + 5.0), 5.0)])
+    verdict = check(path, beside, FLAT)
+    assert {v.label.split(" of ")[0] for v in verdict.violations} == {"turn"}
