@@ -283,7 +283,7 @@ class App:
         self.board.tell("delivery", stranded_conditions(self.ledger))
 
     def _on_alarm(self, alarm: Alarm) -> None:
-        self.figures.alarms.set(len(self.board.alarms()))
+        self.figures.alarms.set(len(self.board))
         kind = "raised"
         if alarm.cleared_at is not None:
             kind = "cleared"

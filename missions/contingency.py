@@ -27,8 +27,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import numpy as np
+
 from geofence.check import Disc, PathLeg, Surroundings
-from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
+from geofence.frames import LatLon, LocalFrame, bearing_deg, geodesic_m, offset
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
 from missions.plan_paths import time_window, uncovered_ways_out
@@ -85,6 +87,8 @@ class ContingencyPolicy:
     """RALLY_INCL_HOME: home where it is nearer."""
     avoidance_verified: bool = False
     """OA_TYPE 2 was read back from the vehicle, its fence with it."""
+    rtl_alt_home_m: float | None = None
+    """RTL_ALT as read from the vehicle; None: what the flight rules say."""
     landing_must_be_clear: bool = False
     """Refuse a landing in place even where the mission has its own checked return path."""
 
@@ -101,6 +105,10 @@ class ContingencyPolicy:
 
 
 DEFAULT_POLICY = ContingencyPolicy()
+"""Of a vehicle that was not read: no avoidance and no rally points may be built on."""
+
+LOWEST_GROUND_M = -450.0
+"""Below every shore on earth, metres AMSL: where the ground is not known, it is this low."""
 
 
 def contingency_air(
@@ -115,7 +123,7 @@ def contingency_air(
     """All the air that the policy's answers may use beside the mission's own."""
     has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
     uncovered = uncovered_ways_out(mission, legs) if has_return else legs
-    made = _Air(mission, policy, depart_at, rules, legs[-1].end_s if legs else 0.0)
+    made = _Air(mission, policy, depart_at, rules, surroundings, legs[-1].end_s if legs else 0.0)
     lines: list[PathLeg] = []
     discs: list[Disc] = []
     for leg in _returning(policy, legs, uncovered):
@@ -144,7 +152,14 @@ class _Air:
     policy: ContingencyPolicy
     depart_at: datetime
     rules: FlightRules
+    over: Surroundings
     last_s: float
+
+    @property
+    def least_m(self) -> float:
+        """Height above home that every straight return climbs to at least."""
+        told = self.policy.rtl_alt_home_m
+        return self.rules.rtl_alt_home_m if told is None else told
 
     def fan(self, leg: FlownLeg) -> Iterator[PathLeg]:
         """Straight returns from a leg, no two neighbours farther apart than FAN_SPACING_M.
@@ -161,7 +176,7 @@ class _Air:
             for label, goal, least_m in self._goals(start, spacing_m):
                 if geodesic_m(start, goal) < _AT_POINT_M:
                     continue
-                high_m = max(alt_m, self.rules.rtl_alt_home_m, least_m)
+                high_m = max(alt_m, self.least_m, least_m)
                 for error_m in (-self.rules.vertical_error_m, 0.0, self.rules.vertical_error_m):
                     amsl_m = self.mission.home_amsl_m + high_m + error_m
                     yield PathLeg(
@@ -181,7 +196,7 @@ class _Air:
         """Where a return begins with a climb from the leg's height, and where it comes down."""
         low_m = min(leg.start_alt_home_m, leg.end_alt_home_m)
         points = self._possible_rally(leg)
-        high_m = max((self.rules.rtl_alt_home_m, *(p.alt_home_m for p in points)))
+        high_m = max((self.least_m, *(p.alt_home_m for p in points)))
         if low_m < high_m and not leg.vertical:
             label = f"{RETURN_LABEL} {leg.label}"
             yield from self._columns(leg, label, self.mission.home_amsl_m + low_m, high_m)
@@ -194,7 +209,8 @@ class _Air:
                 label=f"{RALLY_LABEL} {number} from {leg.label}",
                 center=point.position,
                 radius_m=self.rules.pad_radius_m,
-                low_amsl_m=self.mission.home_amsl_m - self.rules.vertical_error_m,
+                low_amsl_m=lowest_ground_m(self.over, point.position, self.rules.pad_radius_m)
+                - self.rules.vertical_error_m,
                 high_amsl_m=self.mission.home_amsl_m + top_m + self.rules.vertical_error_m,
                 enter=enter,
                 leave=leave,
@@ -261,13 +277,10 @@ def landings(
 ) -> Iterator[Disc]:
     """The air under the mission, down to the ground: where it would land from any of its points.
 
-    Discs so near to each other that together they cover the corridor. Where the ground is not
-    known, it is taken to be as low as home.
+    Discs so near to each other that together they cover the corridor, each down to the lowest
+    ground below it: by the terrain grid where there is one.
     """
     last_s = legs[-1].end_s if legs else 0.0
-    ground_m = mission.home_amsl_m
-    if over.ground_amsl_m is not None:
-        ground_m = min(ground_m, over.ground_amsl_m)
     for leg in legs:
         enter, leave = time_window(depart_at, leg.begin_s, 2.0 * last_s, rules)
         for center, radius_m, alt_m in _swept(leg, rules.corridor_m(leg.speed_mps)):
@@ -276,11 +289,57 @@ def landings(
                 label=f"{LANDING_LABEL} {leg.label}",
                 center=center,
                 radius_m=radius_m,
-                low_amsl_m=ground_m - rules.vertical_error_m,
+                low_amsl_m=min(lowest_ground_m(over, center, radius_m), mission.home_amsl_m + alt_m)
+                - rules.vertical_error_m,
                 high_amsl_m=mission.home_amsl_m + alt_m + rules.vertical_error_m,
                 enter=enter,
                 leave=leave,
             )
+
+
+def lowest_ground_m(over: Surroundings, center: LatLon, radius_m: float) -> float:
+    """The lowest ground within a circle, metres AMSL; LOWEST_GROUND_M where it is not known.
+
+    Nobody lands below the lowest ground, so a zone whose limits need terrain that is not there
+    is met by the landing, and the check says what is missing.
+    """
+    if over.terrain is None:
+        return LOWEST_GROUND_M if over.ground_amsl_m is None else over.ground_amsl_m
+    east, north = LocalFrame(center).scale
+    # a little wider: the scale of the frame is that of its middle
+    wide, high = 1.01 * radius_m / east, 1.01 * radius_m / north
+    lon, lat = center.lon_deg, center.lat_deg
+    box = np.array([[lon - wide, lat - high, lon + wide, lat + high]])
+    low_m = float(over.terrain.box_bounds(box)[0, 0])
+    return low_m if math.isfinite(low_m) else LOWEST_GROUND_M
+
+
+def returns_over_terrain(
+    lines: tuple[PathLeg, ...], rules: FlightRules, over: Surroundings
+) -> Iterator[tuple[str, str]]:
+    """Straight returns and ways to rally points that come too near the ground: label and why.
+
+    Only where a terrain grid tells the ground; one for each label.
+    """
+    told: set[str] = set()
+    for line in lines if over.terrain is not None else ():
+        if line.label in told or over.terrain is None:
+            continue
+        profile = over.terrain.profile(line.start, line.end)
+        if profile is None:
+            told.add(line.label)
+            yield line.label, "leaves the terrain grid: provide a larger grid"
+            continue
+        # each line is laid at its lowest, too: the vertical error is in it
+        low_m, _ = profile.above(line.start_amsl_m, line.end_amsl_m)
+        if low_m < rules.min_ground_clearance_m - rules.vertical_error_m:
+            told.add(line.label)
+            near_m = max(0.0, low_m + rules.vertical_error_m)
+            why = (
+                f"comes within {near_m:.0f} m of the ground and needs "
+                f"{rules.min_ground_clearance_m:g} m: raise RTL_ALT or the cruise height"
+            )
+            yield line.label, why
 
 
 def _along(leg: FlownLeg, count: int) -> Iterator[tuple[LatLon, float]]:

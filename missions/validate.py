@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from geofence.check import FlightPath, Surroundings, check
+from geofence.check import FlightPath, PathLeg, Surroundings, check
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleTraits
 from geofence.zoneset import ZoneSet
@@ -31,6 +31,7 @@ from missions.contingency import (
     Answer,
     ContingencyPolicy,
     contingency_air,
+    returns_over_terrain,
 )
 from missions.energy import MultirotorModel
 from missions.errors import RequestError
@@ -134,6 +135,7 @@ def walk_flight(
     path = replace(own, legs=own.legs + spare.legs, discs=own.discs + spare.discs)
     reasons = (
         *_heights(mission, legs, checks.rules, surroundings),
+        *_returns(spare.legs, checks, surroundings),
         *_envelope(mission, legs, checks),
         *_energy(legs, checks),
     )
@@ -223,6 +225,14 @@ def _over_terrain(
                 f"{leg.label} comes within {low_m:.0f} m of the ground and needs {least_m:g} m: "
                 "raise the cruise height",
             )
+
+
+def _returns(
+    lines: tuple[PathLeg, ...], checks: FlightChecks, surroundings: Surroundings
+) -> Iterator[Reason]:
+    """Straight returns against the ground below them."""
+    for label, why in returns_over_terrain(lines, checks.rules, surroundings):
+        yield _with_cause(Reason("terrain", f"{label} {why}", leg=label), checks.policy)
 
 
 def _envelope(

@@ -72,6 +72,49 @@ class Capability:
         )
 
 
+class FailsafeAction(StrEnum):
+    """What a vehicle does by itself when something fails."""
+
+    RETURN_PATH = "return_path"
+    """By the mission's own return path; straight where the mission carries none."""
+    RETURN = "return"
+    """Straight home or to a rally point, whatever the mission carries."""
+    LAND = "land"
+    """Where it is."""
+    CONTINUE = "continue"
+    """It flies on, or does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RallyPlace:
+    """A place of a vehicle's own list that it may return to instead of home."""
+
+    position: LatLon
+    alt_home_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failsafes:
+    """What a drone would do by itself, as it was read from the drone and from nowhere else."""
+
+    lost_link: FailsafeAction
+    battery_low: FailsafeAction
+    battery_critical: FailsafeAction
+    estimator: FailsafeAction
+    dead_reckoning: FailsafeAction
+    return_alt_home_m: float
+    """A straight return climbs to at least this."""
+    rally: tuple[RallyPlace, ...] = ()
+    rally_limit_m: float = 0.0
+    """Rally points farther than this are passed over; 0: none is."""
+    rally_includes_home: bool = True
+    """Home counts as one of them."""
+    avoidance: bool = False
+    """A return is planned round the fence that it holds."""
+    fence_hash: str = ""
+    """Version of the zone set that its fence provably holds; empty: nobody proved any."""
+
+
 class LinkState(StrEnum):
     """How far the vehicle's word can be trusted."""
 
@@ -122,6 +165,8 @@ class Telemetry:
     home_amsl_m: float | None = None
     not_ready: tuple[str, ...] = ()
     """The vehicle's own words for why it cannot start."""
+    failsafes: Failsafes | None = None
+    """None: not read from the vehicle, so that nothing may be built on them."""
 
     @property
     def startable(self) -> bool:

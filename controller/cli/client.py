@@ -111,6 +111,10 @@ class Client:
         headers = {"Content-Type": "application/geo+json"}
         return self._request("PUT", path, content=data, params=params, headers=headers).json()
 
+    def delete(self, path: str, **params: Any) -> Any:
+        """Take away what stands at a path. Raises CliError."""
+        return self._request("DELETE", path, params=params).json()
+
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **options)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ parcel_app = typer.Typer(help="Submit, show and list parcels.", no_args_is_help=
 zones_app = typer.Typer(help="Import, list, check and compare zones.", no_args_is_help=True)
 app.add_typer(parcel_app, name="parcel")
 app.add_typer(zones_app, name="zones")
+zones_app.add_typer(permit_app, name="permit")
 mission_app = typer.Typer(help="Check missions of other tools.", no_args_is_help=True)
 app.add_typer(mission_app, name="mission")
 

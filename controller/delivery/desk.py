@@ -257,10 +257,11 @@ class Desk:
         async with self._rezoning.switching():
             before = self._zones.zones
             await self._zones.replace(zone_set, by=by)
-            self._hub.publish("zones", Update("zones", zone_set.version))
-            for process in self._processes.values():
-                process.wake()
+            # what flies comes first; what waits is stopped by the gate in any case
             found = await self._rezoning.judge(before, zone_set)
+        self._hub.publish("zones", Update("zones", zone_set.version))
+        for process in self._processes.values():
+            process.wake()
         await self._rezoning.react(list(found.values()))
         self._matching.wake()
         return zone_set

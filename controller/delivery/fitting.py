@@ -90,13 +90,8 @@ class Fitting:
             return "a robot has no way back that was checked"
         if telemetry.position is None or telemetry.alt_home_m is None:
             return "where it is is not known"
-        path = self._gate.way_home(
-            mission.record,
-            self._ledger.parcels,
-            self._processes[mission.vehicle_id].owner.capability,
-            telemetry.position,
-            telemetry.alt_home_m,
-        )
+        owner = self._processes[mission.vehicle_id].owner
+        path = self._gate.way_home(mission.record, self._ledger.parcels, owner)
         return "its mission carries no return path" if path is None else path
 
     def _landing(self, mission: Mission, telemetry: Telemetry) -> FlightPath | str:

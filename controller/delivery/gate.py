@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+from controller.dispatch.failsafes import policy_of
 from controller.dispatch.model import DispatchSettings
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
-from geofence.check import FlightPath, Surroundings, Violation
+from geofence.check import FlightPath, Surroundings
 from geofence.errors import GeofenceError
-from geofence.frames import LatLon
 from geofence.zoneset import ZoneSet
+from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.errors import MissionsError
 from missions.model import AirMission, GroundMission
 from missions.validate import (
@@ -52,6 +53,7 @@ class _Vehicle:
     loads: Mapping[str, float]
     permits: frozenset[str]
     battery_pct: float = 100.0
+    policy: ContingencyPolicy = DEFAULT_POLICY
 
 
 class Gate:
@@ -103,28 +105,20 @@ class Gate:
             return Shut(f"{owner.vehicle_id} is {telemetry.link}: its data is not fresh")
         if telemetry.battery_pct is None:
             return Shut(f"{owner.vehicle_id} has not told its battery level")
-        loads = self._loads(record, parcels)
-        held, battery_pct = self.permits(record), telemetry.battery_pct
+        vehicle = _Vehicle(
+            owner.capability,
+            self._loads(record, parcels),
+            self.permits(record),
+            telemetry.battery_pct,
+            policy_of(telemetry, zones.version),
+        )
         try:
-            verdict = await asyncio.to_thread(
-                self._judge, record, _Vehicle(owner.capability, loads, held, battery_pct), zones
-            )
+            verdict = await asyncio.to_thread(self._judge, record, vehicle, zones)
         except (GeofenceError, MissionsError) as error:
             return Shut(f"the mission cannot be checked: {error}")
         if verdict.go:
             return None
         return Shut("; ".join(reason.text for reason in verdict.reasons))
-
-    async def violations(
-        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
-    ) -> tuple[Violation, ...]:
-        """What the zones in force have against a mission that is under way."""
-        loads = self._loads(record, parcels)
-        held = self.permits(record)
-        verdict = await asyncio.to_thread(
-            self._judge, record, _Vehicle(owner.capability, loads, held), self._zones()
-        )
-        return verdict.verdict.violations if verdict.verdict is not None else ()
 
     def permits(self, record: AssignmentRecord, *, leave: datetime | None = None) -> frozenset[str]:
         """What its vehicle holds for this mission, to its late end or up to `leave`."""
@@ -143,7 +137,7 @@ class Gate:
         self,
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
-        capability: Capability,
+        owner: VehicleOwner,
         permits: frozenset[str],
     ) -> FlightPath | None:
         """What a mission uses of the air or the street, and when, from its start; None: no form.
@@ -152,7 +146,7 @@ class Gate:
         thread.
         """
         depart_at = record.started_at or self._clock.now()
-        vehicle = _Vehicle(capability, self._loads(record, parcels), permits)
+        vehicle = self._under_way(record, parcels, owner, permits)
         checks = self._checks(record, vehicle, depart_at)
         if isinstance(checks, FlightChecks):
             walked = walk_flight(cast("AirMission", record.mission), checks, self._surroundings)
@@ -163,20 +157,21 @@ class Gate:
         self,
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
-        capability: Capability,
-        position: LatLon,
-        alt_home_m: float,
+        owner: VehicleOwner,
     ) -> FlightPath | None:
-        """What a return by the mission's own return path uses, from a place; None: it has none.
+        """What a return by the mission's own return path uses, from where the vehicle is.
 
+        None: the mission has no return path, or the vehicle's place is not known.
         Call it in a thread.
         """
-        mission = record.mission
+        mission, telemetry = record.mission, owner.telemetry
         if not isinstance(mission, AirMission):
+            return None
+        if telemetry.position is None or telemetry.alt_home_m is None:
             return None
         now = self._clock.now()
         held = self.permits(record)
-        vehicle = _Vehicle(capability, self._loads(record, parcels), held)
+        vehicle = self._under_way(record, parcels, owner, held)
         checks = self._checks(record, vehicle, record.started_at or now)
         walked = walk_flight(mission, cast("FlightChecks", checks), self._surroundings)
         if isinstance(walked, GoNoGo):
@@ -184,13 +179,25 @@ class Gate:
         return way_home(
             mission,
             walked.legs,
-            position,
-            alt_home_m,
+            telemetry.position,
+            telemetry.alt_home_m,
             now=now,
             rules=self._settings.flight,
             permits=held,
-            traits=capability.traits,
+            traits=owner.capability.traits,
         )
+
+    def _under_way(
+        self,
+        record: AssignmentRecord,
+        parcels: Mapping[str, ParcelRecord],
+        owner: VehicleOwner,
+        permits: frozenset[str],
+    ) -> _Vehicle:
+        """As judged in flight: its avoidance does not count, for its fence may be of old zones."""
+        policy = policy_of(owner.telemetry, "")
+        loads = self._loads(record, parcels)
+        return _Vehicle(owner.capability, loads, permits, policy=policy)
 
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""
@@ -228,6 +235,7 @@ class Gate:
                 model=self._settings.multirotor,
                 permits=vehicle.permits,
                 traits=capability.traits,
+                policy=vehicle.policy,
             )
         return RoundChecks(
             depart_at=depart_at,

@@ -294,3 +294,14 @@ def stranded_conditions(ledger: Ledger) -> list[Condition]:
 def _is_about(event: VehicleEvent, task: AssignmentRecord) -> bool:
     """Whether an event belongs to this assignment's mission; old missions' events do not."""
     return not event.mission_hash or event.mission_hash == task.assignment.mission_hash
+
+
+def doubt_condition(vehicle_id: str) -> Condition:
+    """Of a vehicle that cannot be read while its assignment is open."""
+    return Condition(
+        f"doubt:{vehicle_id}",
+        Severity.CAUTION,
+        f"{vehicle_id} cannot be read: what became of its assignment is open",
+        "Check its link; nothing is sent again until it has been read",
+        vehicle_id,
+    )

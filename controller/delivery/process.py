@@ -19,10 +19,10 @@ import structlog
 
 from controller.delivery import steps
 from controller.delivery.gate import Gate, Shut
-from controller.delivery.happenings import Happenings, on_it
+from controller.delivery.happenings import Happenings, doubt_condition, on_it
 from controller.delivery.ledger import Ledger
 from controller.delivery.steps import Rest, Retry
-from controller.domain.alarms import Condition, Severity
+from controller.domain.alarms import Condition
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
 from controller.domain.model import ParcelState
@@ -484,15 +484,7 @@ class VehicleProcess:
             return ()
         if (self._clock.now() - self._doubt_since).total_seconds() < DOUBT_TOLD_S:
             return ()
-        return (
-            Condition(
-                f"doubt:{self.owner.vehicle_id}",
-                Severity.CAUTION,
-                f"{self.owner.vehicle_id} cannot be read: what became of its assignment is open",
-                "Check its link; nothing is sent again until it has been read",
-                self.owner.vehicle_id,
-            ),
-        )
+        return (doubt_condition(self.owner.vehicle_id),)
 
 
 class _MovedOnError(Exception):

@@ -81,7 +81,7 @@ class Rezoning:
         self._board = board
         self._fitting = Fitting(ledger, processes, gate, reactions)
         self._under_way = UnderWay(
-            ledger, gate, lambda v: processes[v].owner.capability if v in processes else None
+            ledger, gate, lambda v: processes[v].owner if v in processes else None
         )
         self._judged: dict[str, tuple[str, frozenset[str]]] = {}
         """By assignment: the version of the set, and the permits, that it was judged by last."""

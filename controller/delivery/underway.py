@@ -16,11 +16,11 @@ from controller.delivery.gate import Gate
 from controller.delivery.ledger import Ledger
 from controller.domain.model import AssignmentState
 from controller.domain.records import AssignmentRecord, CommandKind, CommandState, ParcelRecord
+from controller.fleet.owner import VehicleOwner
 from geofence.check import FlightPath
 from geofence.errors import GeofenceError
 from geofence.recheck import ActivePaths
 from missions.errors import MissionsError
-from vehicles.port import Capability
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +46,11 @@ class UnderWay:
     """The missions under way and the index over their paths, both immutable and swapped whole."""
 
     def __init__(
-        self, ledger: Ledger, gate: Gate, capability: Callable[[str], Capability | None]
+        self, ledger: Ledger, gate: Gate, owner: Callable[[str], VehicleOwner | None]
     ) -> None:
         self._ledger = ledger
         self._gate = gate
-        self._capability = capability
+        self._owner = owner
         self._missions: dict[str, Mission] = {}
         self._index = ActivePaths({})
 
@@ -69,7 +69,7 @@ class UnderWay:
         return {
             vehicle_id: record
             for vehicle_id, record in self._ledger.assignments.items()
-            if self._away(record) and self._capability(vehicle_id) is not None
+            if self._away(record) and self._owner(vehicle_id) is not None
         }
 
     def _away(self, record: AssignmentRecord) -> bool:
@@ -125,12 +125,12 @@ class UnderWay:
         held: frozenset[str],
         parcels: Mapping[str, ParcelRecord],
     ) -> Mission:
-        capability = self._capability(vehicle_id)
+        owner = self._owner(vehicle_id)
         why = "it has no form that can be checked"
         path = None
-        if capability is not None:
+        if owner is not None:
             try:
-                path = self._gate.path(record, parcels, capability, held)
+                path = self._gate.path(record, parcels, owner, held)
             except (GeofenceError, MissionsError, KeyError) as error:
                 why = f"it cannot be checked: {error}"
         if path is None:

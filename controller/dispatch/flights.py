@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.dispatch.failsafes import policy_of
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from geofence.frames import LatLon, geodesic_m
 from geofence.prepared import RouteCache
+from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.model import AirMission, ItemKind
 from missions.plan_bulk import straight_flights
 from missions.plan_flight import FlightRequest, plan_flight
@@ -52,6 +54,7 @@ class FlightQuestion:
     request: FlightRequest
     max_payload_kg: float
     usable_energy_wh: float
+    policy: ContingencyPolicy = DEFAULT_POLICY
 
     def checks(self) -> FlightChecks:
         """The checks with a full battery."""
@@ -66,6 +69,7 @@ class FlightQuestion:
             model=self.request.model,
             permits=self.request.permits,
             traits=self.request.traits,
+            policy=self.policy,
         )
 
 
@@ -115,6 +119,7 @@ def question(
         ),
         max_payload_kg=vehicle.capability.max_payload_kg,
         usable_energy_wh=vehicle.capability.usable_energy_wh,
+        policy=policy_of(vehicle.telemetry, world.zones.version),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from controller.dispatch.airspace import Airspace
+from controller.dispatch.failsafes import policy_of
 from controller.dispatch.feasibility import No, available_wh
 from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
@@ -98,6 +99,7 @@ def _offer_flight(
             for_s=settings.preparation_s + mission.duration_s,
         ),
         traits=drone.capability.traits,
+        policy=policy_of(drone.telemetry, world.zones.version),
     )
     answer = validate_flight(mission, checks, world.zones, world.surroundings)
     if not answer.go:

@@ -44,6 +44,9 @@ class AlarmBoard:
             key=lambda a: (RANK[a.severity], a.raised_at, a.alarm_id),
         )
 
+    def __len__(self) -> int:
+        return len(self._standing)
+
     def count(self, vehicle_id: str) -> int:
         """Alarms that stand on a vehicle."""
         return sum(s.alarm.vehicle_id == vehicle_id for s in self._standing.values())

@@ -170,10 +170,17 @@ def off_track_m(position: LatLon, track: Sequence[LatLon]) -> float | None:
     """Distance in metres from a polyline; None where there is no track."""
     if not track:
         return None
-    frame = LocalFrame(position)
-    points = [frame.xy(p) for p in track]
-    if len(points) == 1:
+    if len(track) == 1:
         return geodesic_m(position, track[0])
+    # in plain numbers: this is asked of every vehicle at every look
+    east, north = LocalFrame(position).scale
+    points = [
+        (
+            ((p.lon_deg - position.lon_deg + 180.0) % 360.0 - 180.0) * east,
+            (p.lat_deg - position.lat_deg) * north,
+        )
+        for p in track
+    ]
     return min(_segment_m(a, b) for a, b in pairwise(points))
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from controller.delivery.permits import UnknownPermitError
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -39,6 +40,7 @@ from controller.domain.model import (
     Site,
     SiteKind,
 )
+from controller.domain.permits import Permit
 from geofence.frames import LatLon
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -132,6 +134,7 @@ class FakeDesk:
         self._parcels: dict[str, ParcelView] = {}
         self._vehicles: dict[str, VehicleView] = {}
         self._alarms: dict[str, Alarm] = {}
+        self._permits: dict[str, Permit] = {}
         self._keys: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._log: list[Event] = []
         self._subscribers: list[asyncio.Queue[Update]] = []
@@ -238,6 +241,25 @@ class FakeDesk:
         self.zone_set = ZoneSet(zones)
         self._tell(Update("zones", self.zone_set.version))
         return self.zone_set
+
+    def permits(self) -> list[Permit]:
+        return list(self._permits.values())
+
+    async def grant(self, name: str, **fields: Any) -> Permit:
+        if name not in {zone.permit for zone in self.zone_set}:
+            raise ValueError(f"permit: {name!r} is named by no zone in force")
+        if fields["vehicle_id"] and fields["vehicle_id"] not in self._vehicles:
+            raise UnknownVehicleError(fields["vehicle_id"])
+        if fields["until"] is not None and fields["until"] <= self.clock.now():
+            raise ValueError("until: is over")
+        ident = f"permit-{len(self._permits) + 1}"
+        self._permits[ident] = Permit(ident, name, granted_at=self.clock.now(), **fields)
+        return self._permits[ident]
+
+    async def withdraw(self, permit_id: str, *, by: str, reason: str = "") -> Permit:
+        if permit_id not in self._permits:
+            raise UnknownPermitError(permit_id)
+        return self._permits.pop(permit_id)
 
     def alarms(self) -> list[Alarm]:
         return list(self._alarms.values())

@@ -80,6 +80,9 @@ class Launcher:
         try:
             plan = self._plan(mission)
             self._require_ready()
+            # another station may have changed them since, and the gate before the start looks
+            await session.upkeep.read_failsafes()
+            self._require_ready()
             session.mission_hash = None
             await self._leave_auto()
             await self._upload_and_prove(plan)

@@ -28,6 +28,7 @@ from vehicles.mavlink.messages import (
 )
 
 MISSION = mav.MAV_MISSION_TYPE_MISSION
+RALLY = mav.MAV_MISSION_TYPE_RALLY
 ACCEPTED = mav.MAV_MISSION_ACCEPTED
 _AGAIN = frozenset(
     {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
@@ -171,7 +172,7 @@ class MissionUpload:
 
 @dataclass(slots=True)
 class MissionDownload:
-    """Reads the mission that the vehicle holds, item by item.
+    """Reads the mission that the vehicle holds, item by item; or another list of its kind.
 
     A count that changes on the way (another station wrote) begins the reading again.
     """
@@ -181,6 +182,7 @@ class MissionDownload:
     attempts: int = 12
     resend_s: float = 1.0
     most_items: int = 1000
+    mission_type: int = MISSION
     result: DownloadResult | None = None
     deadline_s: float = 0.0
     _count: int = field(default=-1)
@@ -202,7 +204,7 @@ class MissionDownload:
             return self._item(message, now_s)
         if (
             isinstance(message, MissionAck)
-            and message.mission_type == MISSION
+            and message.mission_type == self.mission_type
             and for_us(message.target_system, message.target_component)
             and message.type not in {ACCEPTED, mav.MAV_MISSION_INVALID_SEQUENCE}
         ):
@@ -223,7 +225,7 @@ class MissionDownload:
         return self._ask(now_s)
 
     def _counted(self, message: MissionCount, now_s: float) -> list[Any]:
-        if message.mission_type != MISSION or not for_us(
+        if message.mission_type != self.mission_type or not for_us(
             message.target_system, message.target_component
         ):
             return []
@@ -241,7 +243,7 @@ class MissionDownload:
 
     def _item(self, message: MissionItemInt, now_s: float) -> list[Any]:
         if (
-            message.mission_type != MISSION
+            message.mission_type != self.mission_type
             or not for_us(message.target_system, message.target_component)
             or message.seq != len(self._items)
             or self._count < 0
@@ -257,13 +259,21 @@ class MissionDownload:
         self._tries += 1
         self.deadline_s = now_s + self.resend_s
         if self._count < 0:
-            return [mav.MAVLink_mission_request_list_message(self.system, self.component, MISSION)]
+            return [
+                mav.MAVLink_mission_request_list_message(
+                    self.system, self.component, self.mission_type
+                )
+            ]
         return [
             mav.MAVLink_mission_request_int_message(
-                self.system, self.component, len(self._items), MISSION
+                self.system, self.component, len(self._items), self.mission_type
             )
         ]
 
     def _finish(self) -> list[Any]:
         self.result = DownloadResult(tuple(self._items))
-        return [mav.MAVLink_mission_ack_message(self.system, self.component, ACCEPTED, MISSION)]
+        return [
+            mav.MAVLink_mission_ack_message(
+                self.system, self.component, ACCEPTED, self.mission_type
+            )
+        ]

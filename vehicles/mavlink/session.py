@@ -142,6 +142,7 @@ class MavlinkSession:
             home=state.home,
             home_amsl_m=state.home_amsl_m,
             not_ready=reasons,
+            failsafes=self.upkeep.failsafes,
         )
 
     def events(self) -> AsyncIterator[VehicleEvent]:

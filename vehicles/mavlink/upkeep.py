@@ -1,17 +1,20 @@
 """What is kept true of a vehicle without anyone asking: rates, baseline, home, pre-arm reasons.
 
 Owns the coroutine that renews message rates after a reboot, audits and applies the parameter
-baseline while disarmed, and asks for what readiness lacks. Must not arm or move anything.
+baseline while disarmed, reads what the vehicle does by itself, and asks for what readiness lacks.
+Must not arm or move anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vehicles.mavlink import commands, modes
+from vehicles.mavlink import commands, failsafes, modes
 from vehicles.mavlink.baseline import Finding, audit, repairs
+from vehicles.mavlink.mission_transfer import RALLY, MissionDownload
 from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
-from vehicles.port import LinkState, Phase
+from vehicles.port import Failsafes, LinkState, Phase, RallyPlace
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession
@@ -31,6 +34,8 @@ class Upkeep:
         self._session = session
         self._rates: dict[int, float] = {}
         self._baseline: tuple[Finding, ...] | None = None
+        self._failsafes: Failsafes | None = None
+        self._rally_fault = ""
         self._baseline_s = -1e9
         self._prearm_s = -1e9
         self._home_s = -1e9
@@ -42,12 +47,19 @@ class Upkeep:
         """Why the parameter baseline blocks readiness; empty where it is verified."""
         if self._baseline is None:
             return ("parameter baseline is not verified yet",)
-        return tuple(finding.text for finding in self._baseline)
+        rally = (self._rally_fault,) if self._rally_fault else ()
+        return tuple(finding.text for finding in self._baseline) + rally
+
+    @property
+    def failsafes(self) -> Failsafes | None:
+        """As read from the vehicle since its last boot; None: not read, or not understood."""
+        return self._failsafes
 
     def forget(self) -> None:
         """After a reboot: nothing that was set or proven counts."""
         self._rates.clear()
-        self._baseline = None
+        self._baseline = self._failsafes = None
+        self._rally_fault = ""
         self._baseline_s = self._prearm_s = self._home_s = -1e9
         self._era += 1
 
@@ -72,9 +84,7 @@ class Upkeep:
         if session.state.home is None and now_s - self._home_s >= HOME_AGAIN_S:
             self._home_s = now_s
             await session.driver.command(commands.request("HOME_POSITION"), attempts=1)
-        if self._baseline is None or (
-            self._baseline and now_s - self._baseline_s >= BASELINE_AGAIN_S
-        ):
+        if self._baseline is None or (self.faults and now_s - self._baseline_s >= BASELINE_AGAIN_S):
             await self._check_baseline()
         if session.state.prearm_ok is False and now_s - self._prearm_s >= PREARM_AGAIN_S:
             self._prearm_s = now_s
@@ -120,7 +130,7 @@ class Upkeep:
         driver = session.driver
         address = (driver.system, driver.component)
         rules = session.profile.requirements(session.vehicle)
-        names = tuple(rule.name for rule in rules)
+        names = tuple(dict.fromkeys((*(rule.name for rule in rules), *failsafes.NAMES)))
         era = self._era
         self._baseline_s = session.clock.monotonic_s()
         held = dict(await driver.run(ParameterRead(names, *address, resend_s=driver.answer_s)))
@@ -130,5 +140,43 @@ class Upkeep:
             written = await driver.run(ParameterWrite(wanted, *address, resend_s=driver.answer_s))
             held.update(written)
             found = audit(rules, held)
+        rally = await self._read_rally(held)
         if era == self._era:
             self._baseline = found
+            self._keep_failsafes(held, rally)
+
+    async def read_failsafes(self) -> None:
+        """Read what it does by itself once more: another station may have changed it."""
+        driver = self._session.driver
+        era = self._era
+        asked = ParameterRead(
+            failsafes.NAMES, driver.system, driver.component, resend_s=driver.answer_s
+        )
+        held = await driver.run(asked)
+        rally = await self._read_rally(held)
+        if era == self._era:
+            self._keep_failsafes(held, rally)
+
+    def _keep_failsafes(
+        self, held: Mapping[str, float | None], rally: tuple[RallyPlace, ...] | str
+    ) -> None:
+        told = rally if isinstance(rally, str) else ""
+        self._rally_fault = told
+        known = None if isinstance(rally, str) else failsafes.failsafes_of(held, rally)
+        self._failsafes = known
+
+    async def _read_rally(self, held: Mapping[str, float | None]) -> tuple[RallyPlace, ...] | str:
+        """The rally list, or why it is not known. A vehicle that counts none is not asked."""
+        total = held.get(failsafes.RALLY_TOTAL)
+        if not total:
+            return ()
+        silent = [name for name in failsafes.RALLY_RULES if held.get(name) is None]
+        if silent:
+            return f"it has rally points, and parameter {silent[0]} gave no answer"
+        driver = self._session.driver
+        read = await driver.run(
+            MissionDownload(driver.system, driver.component, mission_type=RALLY)
+        )
+        if read.items is None:
+            return f"its {total:g} rally points could not be read: {read.reason}"
+        return failsafes.rally_places(read.items, self._session.state.home_amsl_m)

@@ -287,3 +287,56 @@ def test_no_request_breaks_the_server(case: schemathesis.Case) -> None:
     assert response.status_code < 500, response.text
     if response.status_code >= 400 and case.method != "OPTIONS":
         assert response.headers["content-type"] == ["application/problem+json"]
+
+
+TOWER = {
+    "type": "Feature",
+    "id": "z-tower",
+    "geometry": {"type": "Point", "coordinates": [24.93, 60.18]},
+    "properties": {"name": "Tower", "kind": "restricted", "permit": "tower", "radius_m": 100.0},
+}
+
+
+async def test_permits_are_granted_listed_and_withdrawn(client: httpx.AsyncClient) -> None:
+    zones = {"type": "FeatureCollection", "features": [TOWER]}
+    assert (await client.put("/v1/zones", json=zones)).status_code == 200
+    body = {"zone": "z-tower", "vehicle": "D-01", "until": "2026-05-04T12:00:00Z", "reason": "ok"}
+    answer = await client.post("/v1/permits", json=body, headers={"X-Operator": "anna"})
+    assert answer.status_code == 201
+    made = answer.json()
+    assert (made["permit"], made["vehicle"], made["by"]) == ("tower", "D-01", "anna")
+    assert made["zones"] == ["z-tower"]
+    assert (await client.get("/v1/permits")).json() == [made]
+    gone = await client.delete(f"/v1/permits/{made['id']}", params={"reason": "over"})
+    assert gone.json()["id"] == made["id"]
+    assert (await client.get("/v1/permits")).json() == []
+    assert (await client.delete(f"/v1/permits/{made['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"permit": "tour"}, "permit"),
+        ({"zone": "z-nowhere"}, "zone"),
+        ({}, "body"),
+        ({"permit": "tower", "zone": "z-tower"}, "body"),
+        ({"permit": "tower", "until": "2026-05-04T12:00:00"}, "until"),
+        ({"permit": "tower", "until": "2020-05-04T12:00:00Z"}, "until"),
+    ],
+)
+async def test_a_permit_that_cannot_be_names_its_field(
+    client: httpx.AsyncClient, body: dict[str, Any], field: str
+) -> None:
+    zones = {"type": "FeatureCollection", "features": [TOWER]}
+    await client.put("/v1/zones", json=zones)
+    answer = await client.post("/v1/permits", json=body)
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+async def test_a_permit_for_a_vehicle_that_is_not_there_is_refused(
+    client: httpx.AsyncClient,
+) -> None:
+    await client.put("/v1/zones", json={"type": "FeatureCollection", "features": [TOWER]})
+    answer = await client.post("/v1/permits", json={"permit": "tower", "vehicle": "D-99"})
+    assert answer.status_code == 404

@@ -379,3 +379,36 @@ def test_times_without_an_offset_need_a_time_zone(server: DeskServer, tmp_path: 
     schedule = json.loads(told)["features"][0]["properties"]["schedule"]
     assert schedule["timezone"] == "Europe/Helsinki"
     assert run(server, "zones", "import", str(file), "--timezone", "Mars")[0] == 4
+
+
+def test_permits_are_granted_listed_and_withdrawn(server: DeskServer, tmp_path: Path) -> None:
+    feature = {
+        "type": "Feature",
+        "id": "z-tower",
+        "geometry": {"type": "Point", "coordinates": [24.93, 60.18]},
+        "properties": {"name": "T", "kind": "restricted", "permit": "tower", "radius_m": 100.0},
+    }
+    file = tmp_path / "zones.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert run(server, "zones", "import", str(file))[0] == 0
+    grant = ("zones", "permit", "grant")
+    status, told = run(
+        server, *grant, "tower", "--vehicle", "D-01", "--until", "2026-05-04T12:00:00Z", "--json"
+    )
+    assert status == 0
+    made = json.loads(told)
+    assert (made["permit"], made["vehicle"], made["zones"]) == ("tower", "D-01", ["z-tower"])
+    status, told = run(server, *grant, "--zone", "z-tower", "--parcel", "P-1")
+    assert status == 0
+    assert "tower for parcel P-1, until withdrawn" in told
+    status, told = run(server, "zones", "permit", "list", "--json")
+    assert [p["id"] for p in json.loads(told)] == [made["id"], "permit-2"]
+    status, told = run(server, "zones", "permit", "list")
+    assert "D-01" in told
+    status, told = run(server, "zones", "permit", "withdraw", made["id"], "--reason", "over")
+    assert status == 0
+    assert "is withdrawn" in told
+    assert run(server, "zones", "permit", "withdraw", made["id"])[0] == 1
+    for wrong in ((), ("tower", "--zone", "z-tower"), ("tower", "--until", "noon"), ("tour",)):
+        status, told = run(server, *grant, *wrong)
+        assert status == 4, told

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from controller.config import Config, ConfigError, from_dict, load
+from controller.dispatch.model import DispatchSettings
 from controller.dispatch.plans import Plans, robots_in_common
-from controller.enrol import capability_of, read_surroundings
+from controller.domain.model import Priority
+from controller.enrol import capability_of, dispatch_settings, read_surroundings
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits, ZoneKind
 from tests.unit.controller.dispatch_worlds import at, drone, no_fly, robot, world
@@ -151,3 +153,65 @@ def test_corridors_are_read_for_dispatch(tmp_path: Path) -> None:
 def test_a_wrong_corridor_is_named(tmp_path: Path, corridors: object, word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         config(tmp_path, corridors=corridors)
+
+
+def test_dispatch_is_by_default_as_it_says_itself() -> None:
+    made = dispatch_settings(Config(), max_telemetry_age_s=15.0)
+    assert made == DispatchSettings()
+
+
+def test_dispatch_takes_what_is_configured(tmp_path: Path) -> None:
+    told = {
+        "drone_use": 9.0,
+        "waiting": {"normal": 1.5, "urgent": 2.5, "medical": 6.0},
+        "separation": {"horizontal_m": 80.0},
+        "flying": {"growth_mps": 0.2, "slop_s": 1.0},
+        "margins": {"nav_error_m": 4.0, "reserve": 0.3},
+        "street": {"corridor_m": 2.0},
+    }
+    settings = dispatch_settings(config(tmp_path, dispatch=told), max_telemetry_age_s=15.0)
+    assert settings.drone_use == 9.0
+    assert settings.waiting[Priority.MEDICAL] == 6.0
+    assert settings.lateness == DispatchSettings().lateness
+    assert (settings.separation.horizontal_m, settings.separation.vertical_m) == (80.0, 15.0)
+    assert (settings.flying.growth_mps, settings.flying.radius_m) == (0.2, 5.0)
+    assert (settings.flight.nav_error_m, settings.flight.reserve) == (4.0, 0.3)
+    assert settings.flight.corridor_m(12.0) == DispatchSettings().flight.corridor_m(12.0) - 3.0
+    assert settings.round.corridor_m == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[dispatch]\ndrone_us = 1", "unknown key 'dispatch.drone_us'; did you mean 'drone_use'?"),
+        ("[dispatch.margins]\nreserv = 0.1", "unknown key 'dispatch.margins.reserv'; did you mean"),
+        ("[dispatch.margins]\nreserve = 1.5", "dispatch.margins.reserve: "),
+        ("[dispatch.separation]\nvertical_m = 0", "dispatch.separation.vertical_m: "),
+        ("[dispatch.flying]\nslop_s = -1.0", "dispatch.flying.slop_s: "),
+        ("[dispatch.waiting]\nnormal = 1.0\nurgent = 2.0", "key 'dispatch.waiting.medical' is mis"),
+        ("[dispatch]\nenergy_per_wh = nan", "dispatch.energy_per_wh: "),
+        ("[dispatch]\nhub_radius_m = inf", "dispatch.hub_radius_m: "),
+        ("[[dispatch.permits]]\nvehicle = 'D-01'", "key 'dispatch.permits.0.permit' is missing"),
+        (
+            "[[dispatch.permits]]\npermit = 'x'\nuntil = 2026-01-01T08:00:00",
+            "dispatch.permits.0.until: has no time zone",
+        ),
+        (
+            "[[dispatch.permits]]\npermit = 'x'\nvehicl = 'D-01'",
+            "unknown key 'dispatch.permits.0.vehicl'; did you mean 'vehicle'?",
+        ),
+        (
+            "[[dispatch.permits]]\npermit = 'x'\nvehicle = 'D-07'",
+            "dispatch.permits.0.vehicle: 'D-07' is no vehicle",
+        ),
+        ("[safety]\nrezoned = ['divert']", "safety.rezoned: 'divert' is not possible"),
+        ("[safety]\nrezoned = []", "safety.rezoned: "),
+        ("[safety]\nrezoned = ['hover']", "safety.rezoned.0: "),
+    ],
+)
+def test_each_error_names_its_key(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "waypost.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert any(each.startswith(problem) for each in refused.value.problems), refused.value.problems

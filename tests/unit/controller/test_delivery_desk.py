@@ -215,6 +215,24 @@ async def test_a_vehicle_in_the_air_is_held_and_resumed(app: App) -> None:
         await app.desk.command("D-9", Verb.HOLD, by="anna")
 
 
+async def test_nothing_is_demanded_of_a_vehicle_at_rest(app: App) -> None:
+    await until(lambda: app.desk.vehicle("D-1").telemetry.armed is False)  # type: ignore[union-attr]
+    vehicle = app.desk.vehicle("D-1")
+    assert vehicle is not None
+    assert vehicle.commands == ()
+    for verb in Verb:
+        result = await app.desk.command("D-1", verb, by="anna")
+        assert result.outcome is Outcome.REFUSED
+        assert "D-1 is disarmed" in result.reason
+    log = await app.desk.log_after(0)
+    assert not [e for e in log if e.event.kind.startswith("command.")]
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    flying = app.desk.vehicle(app.desk.parcel("P-1").vehicle_id)  # type: ignore[union-attr]
+    assert flying is not None
+    assert set(flying.commands) == {Verb.HOLD, Verb.RETURN, Verb.LAND}
+
+
 async def test_a_parcel_is_cancelled_until_it_leaves(app: App) -> None:
     await app.desk.command_all(Verb.HOLD, by="anna", reason="drill")
     await submit(app, "P-1", "P-2")

@@ -223,3 +223,17 @@ async def test_a_vehicle_is_watched_by_what_it_is_and_not_for_its_speed() -> Non
     assert await rig.look() == []
     rig.put(CENTER, capability=replace(ROBOT, surface=Surface.ROAD), vehicle_id="R-1")
     assert "Stadium" in (await rig.look())[0]
+
+
+async def test_a_vehicle_with_a_permit_may_be_where_another_may_not(rig: Rig) -> None:
+    rig.zones = ZoneSet(
+        [Zone("z-t", "Tower", ZoneKind.RESTRICTED, CircleArea(CENTER, 200.0), permit="tower")]
+    )
+    for vehicle_id, permits in (("D-1", frozenset({"tower"})), ("D-2", frozenset())):
+        rig.put(CENTER, vehicle_id=vehicle_id)
+        rig.fleet[vehicle_id] = replace(rig.fleet[vehicle_id], permits=permits)
+    (cause,) = await rig.look()
+    assert cause.startswith("D-2 is inside Tower")
+    # the permit is over while it is there
+    rig.fleet["D-1"] = replace(rig.fleet["D-1"], permits=frozenset())
+    assert len(await rig.look()) == 2

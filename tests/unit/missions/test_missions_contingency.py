@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from geofence.frames import Altitude, Datum
+from geofence.check import Surroundings
+from geofence.frames import Altitude, Datum, LatLon, LocalFrame
+from geofence.terrain import Grid
 from geofence.zoneset import ZoneSet
 from missions.contingency import Answer, ContingencyPolicy, RallyPoint
 from missions.model import AirItem, AirMission, ItemKind
@@ -147,3 +151,91 @@ def test_planned_missions_stay_valid_among_low_zones():
     assert validate_flight(mission, checks(), zones, FLAT).go
     bare = without_items(mission, ItemKind.RETURN_PATH)
     assert not validate_flight(bare, checks(), zones, FLAT).go
+
+
+# ground and failsafes as they were read
+
+STEP_DEG = 0.001
+
+
+def ground(height_m, *, north_m=2000.0) -> Surroundings:
+    """A terrain grid from 500 m south of home to `north_m` of it; `height_m` of east and north."""
+    south_west, north_east = at(-500.0, -500.0), at(north_m, 2000.0)
+    rows = math.ceil((north_east.lat_deg - south_west.lat_deg) / STEP_DEG) + 1
+    columns = math.ceil((north_east.lon_deg - south_west.lon_deg) / STEP_DEG) + 1
+    frame = LocalFrame(HOME)
+    posts = np.empty((rows, columns), dtype=np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            lat = south_west.lat_deg + row * STEP_DEG
+            x, y = frame.xy(LatLon(lat, south_west.lon_deg + column * STEP_DEG))
+            posts[row, column] = height_m(x, y)
+    grid = Grid(south_west.lon_deg, south_west.lat_deg, STEP_DEG, STEP_DEG, posts)
+    return Surroundings(None, 17.0, grid)
+
+
+def valley(x_m: float, y_m: float) -> float:
+    """30 m lower from 300 to 600 m north of home."""
+    del x_m
+    return -20.0 if 300.0 <= y_m <= 600.0 else 10.0
+
+
+def landing_zones(over: Surroundings, zone) -> set[str]:
+    mission = detour(return_path=False)
+    answer = validate_flight(mission, checks(), ZoneSet((zone,)), over)
+    return {r.zone_id for r in answer.reasons if r.leg.startswith("landing in place")}
+
+
+def test_a_landing_goes_down_to_the_ground_that_the_grid_tells():
+    # a zone in the valley, below home: flat ground never comes there
+    deep = circle("Z-deep", at(450.0, 0.0), 40.0, floor=None, ceiling=Altitude(-5.0, Datum.AMSL))
+    assert landing_zones(FLAT, deep) == set()
+    assert landing_zones(ground(valley), deep) == {"Z-deep"}
+    assert landing_zones(ground(lambda _x, _y: 10.0), deep) == set()
+
+
+def test_ground_that_is_not_known_is_as_low_as_it_can_be():
+    deep = circle("Z-deep", at(450.0, 0.0), 40.0, floor=None, ceiling=Altitude(-5.0, Datum.AMSL))
+    assert landing_zones(Surroundings(), deep) == {"Z-deep"}
+    assert landing_zones(ground(valley, north_m=200.0), deep) == {"Z-deep"}
+
+
+@pytest.mark.parametrize(
+    ("over", "word"),
+    [
+        (Surroundings(), "the ground height is not known"),
+        ("short", "the terrain grid does not tell the ground here"),
+    ],
+)
+def test_an_agl_limit_without_its_terrain_is_refused_and_says_so(over, word):
+    surroundings = ground(valley, north_m=200.0) if over == "short" else over
+    low = circle("Z-low", at(450.0, 0.0), 40.0, **LOW)
+    answer = validate_flight(detour(return_path=False), checks(), ZoneSet((low,)), surroundings)
+    assert not answer.go
+    assert {reason.zone_id for reason in answer.reasons} - {""} == {"Z-low"}
+    landing = [v for v in answer.verdict.violations if v.label.startswith("landing in place")]
+    assert landing
+    assert all(word in violation.reason for violation in landing)
+
+
+def test_a_straight_return_over_a_hill_is_refused_by_the_grid():
+    def hill(x_m: float, y_m: float) -> float:
+        return 65.0 if 300.0 <= x_m <= 500.0 and 300.0 <= y_m <= 500.0 else 10.0
+
+    answer = validate_flight(detour(return_path=False), checks(), ZoneSet(()), ground(hill))
+    told = [r for r in answer.reasons if r.leg.startswith("straight return")]
+    assert told
+    assert {r.code for r in told} == {"terrain"}
+    assert "of the ground and needs 15 m" in told[0].text
+    assert validate_flight(detour(return_path=True), checks(), ZoneSet(()), ground(hill)).go
+
+
+def test_a_return_climbs_as_the_vehicle_says():
+    # 70 to 90 m above ground, between drop and home: met by a return that climbs to 80 m
+    high = circle(
+        "Z-high", at(400.0, 400.0), 40.0,
+        floor=Altitude(70.0, Datum.AGL), ceiling=Altitude(90.0, Datum.AGL),
+    )  # fmt: skip
+    assert judged(high).go
+    assert not judged(high, ContingencyPolicy(rtl_alt_home_m=80.0)).go
+    assert judged(high, ContingencyPolicy(rtl_alt_home_m=80.0), return_path=True).go
