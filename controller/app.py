@@ -16,6 +16,7 @@ import structlog
 
 from controller.config import Config
 from controller.delivery import recovery
+from controller.delivery.approvals import Approvals
 from controller.delivery.describe import track_of
 from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
@@ -23,6 +24,7 @@ from controller.delivery.happenings import Happenings, Tolerances, stranded_cond
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Matching
+from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.rezoning import Rezoning
@@ -121,6 +123,7 @@ class App:
         self._dispatch_settings = DispatchSettings(max_telemetry_age_s=MAX_TELEMETRY_AGE_S)
         self.board = AlarmBoard(setting.clock, setting.ids, self._on_alarm)
         self.zones = ZoneBook(setting.zones, setting.ledger, setting.clock)
+        self._approvals = Approvals(setting.config.dispatch.approve)
         self._gate = Gate(
             settings=self._dispatch_settings,
             surroundings=setting.surroundings,
@@ -177,6 +180,7 @@ class App:
             ),
             ids=self._setting.ids,
             on_free=self._on_free,
+            approved=self._approvals.given,
         )
 
     def _make_matching(self) -> Matching:
@@ -226,6 +230,15 @@ class App:
             rezoning=rezoning,
             retry=self._setting.retry,
             clock=self.clock,
+            missions=PlannedMissions(
+                ledger=self.ledger,
+                processes=self.processes,
+                gate=self._gate,
+                matching=self.matching,
+                approvals=self._approvals,
+                zones=self._zones_now,
+                clock=self.clock,
+            ),
         )
 
     def _zones_now(self) -> ZoneSet:

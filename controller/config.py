@@ -102,6 +102,8 @@ class DispatchConfig(_Section):
 
     period_s: Positive = 5.0
     seed: int = 0
+    approve: Literal["auto", "operator"] = "auto"
+    """Who launches a loaded mission: the controller by itself, or an operator who has seen it."""
 
 
 class DeliveryConfig(_Section):

@@ -17,6 +17,7 @@ from controller.delivery import describe, settling
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
+from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import VehicleProcess
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
@@ -80,6 +81,7 @@ class Desk:
         rezoning: Rezoning,
         retry: Retry,
         clock: Clock,
+        missions: PlannedMissions,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -93,6 +95,7 @@ class Desk:
         self._rezoning = rezoning
         self._retry = retry
         self._clock = clock
+        self.missions = missions
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -343,15 +346,17 @@ class Desk:
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner
+        record = self._ledger.assignments.get(owner.vehicle_id)
         return describe.vehicle_view(
             telemetry=owner.telemetry,
             capability=owner.capability,
             age_s=owner.age_s(),
             base=self._enrolled[owner.vehicle_id].base,
-            record=self._ledger.assignments.get(owner.vehicle_id),
+            record=record,
             aboard=self._ledger.aboard(owner.vehicle_id),
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
+            awaits_launch=record is not None and self.missions.view(record).awaits_launch,
         )
 
 

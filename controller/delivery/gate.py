@@ -18,6 +18,7 @@ from geofence.check import FlightPath, Surroundings, Violation
 from geofence.errors import GeofenceError
 from geofence.zoneset import ZoneSet
 from missions.errors import MissionsError
+from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
 from missions.validate import (
     FlightChecks,
@@ -106,6 +107,25 @@ class Gate:
             self._judge, record, loads, owner.capability, 100.0, self._zones()
         )
         return verdict.verdict.violations if verdict.verdict is not None else ()
+
+    async def inspect(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> Inspection:
+        """A mission as it would be judged now, or as it was to be at its start, for a picture.
+
+        Raises GeofenceError, MissionsError where it cannot be judged.
+        """
+        told_pct = owner.telemetry.battery_pct
+        battery_pct = 100.0 if told_pct is None or record.started_at is not None else told_pct
+        depart_at = record.started_at or self._clock.now()
+        loads = self._loads(record, parcels)
+        checks = self._checks(record, loads, owner.capability, battery_pct, depart_at)
+        zones, over = self._zones(), self._surroundings
+        if isinstance(record.mission, AirMission):
+            flight = cast("FlightChecks", checks)
+            return await asyncio.to_thread(inspect_flight, record.mission, flight, zones, over)
+        drive = cast("RoundChecks", checks)
+        return await asyncio.to_thread(inspect_round, record.mission, drive, zones, over)
 
     def _loads(
         self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord]

@@ -93,6 +93,7 @@ class VehicleProcess:
         settings: ProcessSettings,
         ids: Callable[[str], str],
         on_free: Callable[[], None],
+        approved: Callable[[AssignmentRecord], bool] = lambda _: True,
     ) -> None:
         self.owner = owner
         self._ledger = ledger
@@ -103,6 +104,7 @@ class VehicleProcess:
         self._settings = settings
         self._ids = ids
         self._on_free = on_free
+        self._approved = approved
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._in_doubt = self._adopted = owner.vehicle_id in ledger.assignments
@@ -297,6 +299,9 @@ class VehicleProcess:
             return False
         if command.tries >= self._settings.start_tries:
             await self._fail_unstarted(task, f"the start was refused: {command.reason}")
+            return False
+        if not self._approved(task):
+            self._loaded_at_s = None  # readiness is waited for from the launch on
             return False
         if not self.owner.telemetry.startable:
             await self._not_ready(task)

@@ -143,6 +143,9 @@ class VehicleView:
     path: tuple[LatLon, ...]
     """Its mission's way ahead, from where it is."""
     alarms: int
+    mission_id: str = ""
+    awaits_launch: bool = False
+    """It holds its mission, and an operator is to launch it."""
 
 
 @dataclass(frozen=True, slots=True)
