@@ -59,6 +59,8 @@ async def launch(
     mission_id: MissionId, body: LaunchIn, ctx: Ctx, actor: CurrentActor, key: OptionalKey = None
 ) -> dict[str, str]:
     """Done, or refused with the reason; `content_hash` is that of the mission that was seen."""
+    if all(view.mission_id != mission_id for view in ctx.desk.missions.all()):
+        raise not_found("open mission", mission_id, "GET /v1/missions")
 
     async def act() -> dict[str, str]:
         result = await ctx.desk.missions.launch(mission_id, body.content_hash, by=actor.name)
