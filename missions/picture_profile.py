@@ -63,12 +63,16 @@ def profile_of(seen: Inspection, hit: set[str]) -> Profile:
     bands: list[ProfileBand] = []
     ground: list[tuple[float, float]] = []
     along_m = 0.0
+    # the way back is asked as one with the way out
+    wide_m = {
+        ends: g.corridor_m for g in seen.own.legs for ends in ((g.start, g.end), (g.end, g.start))
+    }
     for leg in seen.legs:
         length_m = 0.0 if leg.vertical else leg.length_m
         if not leg.vertical:
             turns.append((along_m, leg.label))
             ground.extend(_ground(leg, along_m, seen.surroundings))
-            for zone, begin_m, end_m in _passed(leg, seen):
+            for zone, begin_m, end_m in _passed(leg, wide_m.get((leg.start, leg.end), 0.0), seen):
                 band = _band(zone, leg, (begin_m, end_m), seen.surroundings)
                 bands.append(
                     ProfileBand(
@@ -134,9 +138,8 @@ def _at(leg: FlownLeg, share: float) -> LatLon:
     return frame.latlon(x * share, y * share)
 
 
-def _passed(leg: FlownLeg, seen: Inspection) -> Iterator[tuple[Zone, float, float]]:
+def _passed(leg: FlownLeg, wide_m: float, seen: Inspection) -> Iterator[tuple[Zone, float, float]]:
     """Where along a leg its corridor passes each zone in plan, from and to in metres."""
-    wide_m = max((g.corridor_m for g in seen.own.legs if g.index == leg.index), default=0.0)
     frame = LocalFrame(leg.start)
     line = shapely.LineString([(0.0, 0.0), frame.xy(leg.end)])
     for zone in _near(leg, wide_m, seen):
