@@ -5,8 +5,9 @@ Owns the words. Must not decide whether a zone applies.
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 
+from geofence.frames import Altitude
 from geofence.schedule import ALWAYS, WHOLE_WEEK, Calendar, Schedule, Window, periods_of
 from geofence.sun import SunEvent
 from geofence.zones import Zone, ZoneKind
@@ -43,6 +44,11 @@ def heights(zone: Zone) -> str:
     if zone.floor is not None and zone.floor.datum is zone.ceiling.datum:
         low = f"{zone.floor.value_m:g}"
     return f"{low} - {zone.ceiling.value_m:g} m {zone.ceiling.datum.value}"
+
+
+def limit(value: Altitude | None) -> str:
+    """One limit in words."""
+    return "none" if value is None else f"{value.value_m:g} m {value.datum.value}"
 
 
 def times(schedule: Schedule | Calendar) -> str:
@@ -83,4 +89,5 @@ def _side(side: time | SunEvent) -> str:
 
 
 def _date(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M%z}" if (at.hour or at.minute) else f"{at:%Y-%m-%d}"
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%d %H:%MZ}" if (at.hour or at.minute) else f"{at:%Y-%m-%d}"
