@@ -349,7 +349,11 @@ def _faults(seen: Inspection) -> list[Fault]:
             where=items[violation.index].label if violation.index < len(items) else "",
             own=violation.label in own,
         )
-        for number, violation in enumerate(seen.told, 1)
+        for number, violation in enumerate(
+            # the mission itself before what a failsafe would do
+            sorted(seen.told, key=lambda each: each.label not in own),
+            1,
+        )
     ]
 
 

@@ -26,12 +26,21 @@ _SUN: dict[SunEvent, str] = {
     SunEvent.EECT: "end of evening twilight",
 }
 
+SHORT = 30
+"""Longest label, in characters, of id and name together."""
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def named(zone: Zone) -> str:
     """Id and name, where it has one of its own."""
     return f"{zone.zone_id} {zone.name}" if zone.name not in {"", zone.zone_id} else zone.zone_id
+
+
+def short(zone_id: str, name: str) -> str:
+    """Id and name, or the name alone where both are long."""
+    both = f"{zone_id} {name}" if name not in {"", zone_id} else zone_id
+    return both if len(both) <= SHORT else name or zone_id
 
 
 def heights(zone: Zone) -> str:

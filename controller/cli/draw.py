@@ -35,7 +35,7 @@ from controller.cli.draw_scene import (
 from geofence.frames import Array, LatLon, LocalFrame
 from geofence.zones import ZoneKind
 from missions.picture import Fault, Picture, ZoneShape
-from missions.zone_text import heights, named
+from missions.zone_text import heights, short
 
 MIN_SPAN_M = 250.0
 """Least that the map shows."""
@@ -150,7 +150,10 @@ def _labels(
     """Name and heights of each zone, where they hide nothing; the smallest zones choose first."""
     inner = view.window.buffer(-6)
     for told, shape in reversed(shapes):
-        zone, name, limits = told.zone, named(told.zone), heights(told.zone)
+        zone, limits = told.zone, heights(told.zone)
+        if zone.kind is ZoneKind.KEEP_IN and shape.covers(view.window):
+            continue
+        name = short(zone.zone_id, zone.name)
         name = name if len(name) <= 34 else f"{name[:32]}..."
         width = max(canvas.text_width(name, 14), canvas.text_width(limits, 12)) + 8
         spot = _spot(shape, inner, width, 36.0, taken)
@@ -211,6 +214,8 @@ def _way(canvas: Canvas, view: _View, picture: Picture) -> list[shapely.Polygon]
             tip = (x0 + (x1 - x0) * 0.55, y0 + (y1 - y0) * 0.55)
             canvas.polygon(arrow_head(tip, math.atan2(y1 - y0, x1 - x0), 10), WAY)
         drawn.add(_ends(points))
+    for mark in picture.marks:
+        canvas.dot(view.at(mark.position), 6.5, WHITE, edge=WAY)
     if picture.home is not None:
         home = view.at(picture.home)
         canvas.dot(home, 12, WAY, edge=WHITE)
@@ -226,8 +231,6 @@ def _ends(points: Sequence[Point]) -> tuple[Point, Point]:
 
 def _waypoints(canvas: Canvas, view: _View, picture: Picture, taken: list[shapely.Polygon]) -> None:
     """Waypoints with number and height above home, each label where it hides least."""
-    for mark in picture.marks:
-        canvas.dot(view.at(mark.position), 6.5, WHITE, edge=WAY)
     for mark in picture.marks:
         x, y = view.at(mark.position)
         text = ", ".join(str(number) for number in mark.numbers[:3])

@@ -26,7 +26,7 @@ from controller.cli.draw_scene import (
 )
 from geofence.zones import ZoneKind
 from missions.picture import Fault, Picture, depth_words
-from missions.zone_text import KINDS, heights, named, times
+from missions.zone_text import KINDS, heights, short, times
 
 
 def draw_panel(canvas: Canvas, picture: Picture, kinds: set[ZoneKind]) -> None:
@@ -85,7 +85,7 @@ def _zones(canvas: Canvas, at: Point, picture: Picture, bottom: float, width: fl
             canvas.text((x, y), "Zones here", 14, INK)
             y += 24
         canvas.box((x, y + 2, x + 6, y + 15 + 17 * len(lines)), COLORS[zone.kind])
-        canvas.text((x + 14, y), named(zone), 13, INK)
+        canvas.text((x + 14, y), short(zone.zone_id, zone.name), 13, INK)
         y += 18
         for line in lines:
             canvas.text((x + 14, y), line, 12, SOFT)
@@ -111,9 +111,7 @@ def _tallies(canvas: Canvas, at: Point, picture: Picture) -> float:
 
 def _words(fault: Fault) -> str:
     violation = fault.violation
-    zone = violation.zone_id
-    if violation.zone_name and violation.zone_name != zone:
-        zone = f"{zone} {violation.zone_name}"
+    zone = short(violation.zone_id, violation.zone_name)
     label = violation.label[:1].upper() + violation.label[1:]
     if violation.max_speed_mps is not None:
         return f"{label}: {violation.reason}"

@@ -174,7 +174,7 @@ def _tell(asked: Asked, picture: Picture) -> None:
             _tell_fault(picture, fault)
         _advise(picture)
     for violation in picture.advisories:
-        typer.echo(f"advisory: {_reason(violation)}")
+        typer.echo(f"advisory: {violation.label} {_reason(violation)}")
     if asked.png is not None:
         typer.echo(f"drawn into {asked.png}")
 

@@ -223,7 +223,10 @@ def list_zones(file: Path | None, *, how: Reading, url: str, as_json: bool) -> N
         output.print_json(dict(write_zones(zones.zones)))
         return
     if len(zones):
-        output.console().print(output.table("", COLUMNS, [_row(zone) for zone in zones]))
+        table = output.table("", COLUMNS, [_row(zone) for zone in zones])
+        # an id that is broken over lines cannot be searched for
+        table.columns[0].no_wrap = True
+        output.console().print(table)
     typer.echo(f"{_count(zones)}; version {zones.version}")
 
 

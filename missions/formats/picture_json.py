@@ -18,7 +18,7 @@ from geofence.frames import Altitude, LatLon
 from geofence.zones import CircleArea, Zone
 from missions.picture import Fault, Picture, ZoneShape, near_lonlat
 from missions.picture_profile import Profile
-from missions.zone_text import heights, named, times
+from missions.zone_text import heights, named, short, times
 
 _DIGITS = 7
 
@@ -53,6 +53,7 @@ def violation_json(violation: Violation) -> dict[str, Any]:
     return {
         "zone_id": violation.zone_id,
         "zone_name": violation.zone_name,
+        "zone": short(violation.zone_id, violation.zone_name),
         "kind": violation.kind.value,
         "item": violation.index,
         "leg": violation.label,
@@ -134,6 +135,7 @@ def _zone(each: ZoneShape) -> dict[str, Any]:
         "id": zone.zone_id,
         "name": zone.name,
         "named": named(zone),
+        "label": short(zone.zone_id, zone.name),
         "kind": zone.kind.value,
         "heights": heights(zone),
         "floor": _limit(zone.floor),

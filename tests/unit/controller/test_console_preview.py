@@ -90,7 +90,7 @@ def test_a_plan_that_is_dropped_is_checked_and_its_violation_named(
         expect(panel).to_contain_text("✕ Not allowed")
         faults = panel.get_by_label("Violations").get_by_role("button")
         expect(faults.first).to_contain_text("heliport Hospital heliport")
-        expect(faults.first).to_contain_text("m into")
+        expect(faults.first).to_contain_text("m deep")
         expect(faults.first).to_contain_text("leg 1")
         expect(panel).to_contain_text("no-fly, all heights, at all times")
         expect(panel.get_by_role("button", name="Launch")).to_have_count(0)

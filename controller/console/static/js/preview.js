@@ -17,11 +17,9 @@ const KINDS = {
 const MOST_ZONES = 12;
 const NARROW = 760;
 
-const zoneName = (v) => (v.zone_name && v.zone_name !== v.zone_id ? `${v.zone_id} ${v.zone_name}` : v.zone_id);
-
-export function depthWords(v) {
+function depthWords(v) {
   if (v.max_speed_mps !== null) return `faster than ${v.max_speed_mps} m/s`;
-  return `${Math.round(v.depth_m)} m ${v.kind === "keep_in" ? "out of" : "into"}`;
+  return `${Math.round(v.depth_m)} m ${v.kind === "keep_in" ? "outside" : "deep"}`;
 }
 
 function sentenceOf(data) {
@@ -65,7 +63,7 @@ function Violations({ data, focus }) {
           <button type="button" class="fault" onClick=${() => focus(v)} title="Show on the map">
             <span class=${`badge ${v.contingency ? "spare" : ""}`} aria-hidden="true">${v.number}</span>
             <span>
-              <b>${zoneName(v)}</b>: ${depthWords(v)}
+              <b>${v.zone}</b>: ${depthWords(v)}
               <span class="why">${v.leg}${v.where ? `, ${v.where} of the file` : ""}${v.contingency ? "; a failsafe would" : ""}</span>
             </span>
           </button>
@@ -87,7 +85,7 @@ function Zones({ data }) {
         (z) => html`<li key=${z.id}>
           <span class=${`swatch ${z.kind}`} aria-hidden="true"></span>
           <span>
-            <b>${z.named}</b>${z.hit ? html` <em class="hit">▲ violated</em>` : ""}
+            <b title=${z.id}>${z.label}</b>${z.hit ? html` <em class="hit">▲ violated</em>` : ""}
             <span class="why">${KINDS[z.kind]}, ${z.heights}, ${z.times}${z.permit ? `, permit ${z.permit}` : ""}${z.max_speed_mps ? `, at most ${z.max_speed_mps} m/s` : ""}</span>
           </span>
         </li>`,
