@@ -39,7 +39,9 @@ const RESTING = {
 function Commands({ store, vehicle }) {
   const { id, phase, kind } = vehicle;
   const no = (verb) => !mayDemand(vehicle, verb);
-  const rest = ["hold", "return", "land"].every(no);
+  // said only where its own, fresh word is that it is at rest
+  const known = vehicle.link === "online" && (kind === "drone" ? vehicle.armed === false : isIdle(vehicle));
+  const rest = known && ["hold", "return", "land"].every(no);
   const carrying = vehicle.parcel_ids.length ? `, carrying ${vehicle.parcel_ids.join(", ")},` : "";
   const holding = phase === "holding";
   return html`<div class="commands" role="group" aria-label=${`Commands for ${id}`}>
