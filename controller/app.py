@@ -16,6 +16,7 @@ import structlog
 
 from controller.config import Config
 from controller.delivery import recovery
+from controller.delivery.approvals import Approvals
 from controller.delivery.describe import track_of
 from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
@@ -24,6 +25,7 @@ from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Matching
 from controller.delivery.permits import KINDS, PermitBook
+from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.rezoning import Rezoning
@@ -129,6 +131,7 @@ class App:
         self.permits = PermitBook(
             permits_of(setting.config.dispatch), setting.ledger, setting.clock, setting.ids
         )
+        self._approvals = Approvals(setting.config.dispatch.approve)
         self._gate = Gate(
             settings=self._dispatch_settings,
             surroundings=setting.surroundings,
@@ -194,6 +197,7 @@ class App:
             ids=self._setting.ids,
             on_free=self._on_free,
             zones_version=lambda: self._zones_now().version,
+            approved=self._approvals.given,
         )
 
     def _make_matching(self) -> Matching:
@@ -242,6 +246,15 @@ class App:
             permits=self.permits,
             retry=self._setting.retry,
             clock=self.clock,
+            missions=PlannedMissions(
+                ledger=self.ledger,
+                processes=self.processes,
+                gate=self._gate,
+                matching=self.matching,
+                approvals=self._approvals,
+                zones=self._zones_now,
+                clock=self.clock,
+            ),
         )
 
     def _zones_now(self) -> ZoneSet:

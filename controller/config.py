@@ -186,6 +186,8 @@ class DispatchConfig(_Section):
 
     period_s: Positive = 5.0
     seed: int = 0
+    approve: Literal["auto", "operator"] = "auto"
+    """Who launches a loaded mission: the controller by itself, or an operator who has seen it."""
     separation: SeparationConfig = SeparationConfig()
     unstarted: UncertaintyConfig = UncertaintyConfig(slop_s=2.0)
     flying: UncertaintyConfig = UncertaintyConfig(slop_s=1.0)

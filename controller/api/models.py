@@ -140,6 +140,12 @@ class ReasonIn(Body):
     reason: Text = ""
 
 
+class LaunchIn(Body):
+    """Which mission an operator has seen; empty: whichever the vehicle holds."""
+
+    content_hash: Annotated[str, Field(max_length=64)] = ""
+
+
 class SettleIn(Body):
     """A person's word on a stranded parcel; kept in the event log."""
 

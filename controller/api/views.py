@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from geofence.frames import LatLon
 
 if TYPE_CHECKING:
+    from controller.delivery.planned import PlannedView
     from controller.delivery.views import ParcelView, VehicleView
     from controller.domain.alarms import Alarm
     from controller.domain.model import Site
@@ -122,6 +123,9 @@ class VehicleOut(TypedDict):
     sentence: str
     path_lonlat: list[list[float]]
     alarms: int
+    commands: list[str]
+    mission_id: str
+    awaits_launch: bool
 
 
 class CommandOut(TypedDict):
@@ -146,6 +150,18 @@ class AlarmOut(TypedDict):
     acknowledged_by: str
     acknowledged_at: str | None
     cleared_at: str | None
+
+
+class MissionOut(TypedDict):
+    """A mission that a vehicle has, or is about to have."""
+
+    id: str
+    vehicle_id: str
+    parcel_ids: list[str]
+    state: str
+    awaits_launch: bool
+    content_hash: str
+    duration_s: float
 
 
 def plain(value: Any) -> Any:
@@ -269,6 +285,22 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "sentence": view.sentence,
         "path_lonlat": [[round(p.lon_deg, 7), round(p.lat_deg, 7)] for p in view.path],
         "alarms": view.alarms,
+        "commands": [verb.value for verb in view.commands],
+        "mission_id": view.mission_id,
+        "awaits_launch": view.awaits_launch,
+    }
+
+
+def mission(view: PlannedView) -> MissionOut:
+    """A mission."""
+    return {
+        "id": view.mission_id,
+        "vehicle_id": view.vehicle_id,
+        "parcel_ids": list(view.parcel_ids),
+        "state": view.state.value,
+        "awaits_launch": view.awaits_launch,
+        "content_hash": view.content_hash,
+        "duration_s": round(view.duration_s, 1),
     }
 
 

@@ -41,6 +41,10 @@ class Fault:
         return f"{where}: {self.reason}"
 
 
+FEW = 3
+"""Up to so many features of one fault are told one by one."""
+
+
 class CliError(Exception):
     """What the user is told, with the exit status."""
 
@@ -52,6 +56,21 @@ class CliError(Exception):
         self.status = status
         self.next_step = next_step
         self.faults = faults
+
+    @property
+    def faults_told(self) -> tuple[Fault, ...]:
+        """For people: one and the same fault of many features is told once."""
+        together: dict[tuple[str, str], list[Fault]] = {}
+        for fault in self.faults:
+            together.setdefault((fault.field, fault.reason), []).append(fault)
+        told: list[Fault] = []
+        for (field, reason), same in together.items():
+            if len(same) <= FEW:
+                told.extend(same)
+                continue
+            first = ", ".join(fault.feature.removeprefix("feature ") for fault in same[:FEW])
+            told.append(Fault(field, reason, f"{first} and {len(same) - FEW} more"))
+        return tuple(told)
 
     def as_json(self) -> dict[str, Any]:
         """The error for programs."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-import shapely.ops
 
 from controller.cli.draw_canvas import Canvas, Color, Point, arrow_head
 from controller.cli.draw_panel import draw_panel
@@ -32,12 +31,11 @@ from controller.cli.draw_scene import (
     WAY,
     WHITE,
     WIDTH,
-    Scene,
 )
-from geofence.check import FlightPath, PathLeg
-from geofence.frames import LatLon, LocalFrame
-from geofence.zones import CircleArea, Zone, ZoneKind
-from missions.model import ItemKind
+from geofence.frames import Array, LatLon, LocalFrame
+from geofence.zones import ZoneKind
+from missions.picture import Fault, Picture, ZoneShape
+from missions.zone_text import heights, short
 
 MIN_SPAN_M = 250.0
 """Least that the map shows."""
@@ -46,14 +44,10 @@ MIN_SPAN_M = 250.0
 class _View:
     """From positions to pixels of the map."""
 
-    def __init__(self, scene: Scene) -> None:
-        places = [p for leg in (*scene.own.legs, *scene.spare.legs) for p in (leg.start, leg.end)]
-        places += [disc.center for disc in (*scene.own.discs, *scene.spare.discs)]
-        places.append(scene.mission.home)
-        self.frame = LocalFrame(places[0])
-        xy = np.array([self.frame.xy(place) for place in places])
-        wide = max((leg.corridor_m for leg in scene.own.legs), default=0.0)
-        low, high = xy.min(axis=0) - wide, xy.max(axis=0) + wide
+    def __init__(self, picture: Picture) -> None:
+        self.frame = LocalFrame(picture.anchor)
+        used = self._metres(shapely.union(picture.corridor, picture.spare))
+        low, high = np.array(used.bounds[:2]), np.array(used.bounds[2:])
         self.left, self.top = MARGIN, MARGIN
         self.right, self.bottom = WIDTH - PANEL - MARGIN, HEIGHT - PROFILE_HEIGHT - 2 * MARGIN
         span = np.maximum((high - low) * 1.25, MIN_SPAN_M)
@@ -61,132 +55,107 @@ class _View:
         self.per_m = min(width / span[0], height / span[1])
         self.middle = (low + high) / 2.0
 
+    def _metres(self, shape: shapely.Geometry) -> shapely.Geometry:
+        return shapely.transform(shape, self.frame.to_xy)
+
+    def _pixels(self, xy: Array) -> Array:
+        middle = np.array([self.left + self.right, self.top + self.bottom]) / 2.0
+        return np.asarray(middle + (xy - self.middle) * self.per_m * np.array([1.0, -1.0]))
+
     def xy(self, x: float, y: float) -> Point:
         """A point of the frame in pixels."""
-        return (
-            (self.left + self.right) / 2 + (x - self.middle[0]) * self.per_m,
-            (self.top + self.bottom) / 2 - (y - self.middle[1]) * self.per_m,
-        )
+        east, south = self._pixels(np.array([x, y]))
+        return float(east), float(south)
 
     def at(self, place: LatLon) -> Point:
+        """A position in pixels."""
         return self.xy(*self.frame.xy(place))
+
+    def line(self, points: Sequence[Point]) -> list[Point]:
+        """Longitudes and latitudes in pixels."""
+        return [(float(x), float(y)) for x, y in self._pixels(self.frame.to_xy(np.array(points)))]
 
     @property
     def window(self) -> shapely.Polygon:
+        """The map."""
         return shapely.box(self.left, self.top, self.right, self.bottom)
 
-    def zone(self, zone: Zone) -> shapely.Geometry:
-        """The zone in pixels, cut to the map."""
-        if isinstance(zone.area, CircleArea):
-            center = shapely.Point(self.at(zone.area.center))
-            return center.buffer(zone.area.radius_m * self.per_m, quad_segs=48)
-        rings = [zone.area.shell, *zone.area.holes]
-        shell, *holes = ([self.at(p) for p in ring] for ring in rings)
-        return shapely.Polygon(shell, holes)
-
-    def corridor(self, path: FlightPath) -> shapely.Geometry:
-        """Everything that the corridors and discs of a path cover."""
-        parts = [
-            shapely.LineString([self.at(leg.start), self.at(leg.end)]).buffer(
-                leg.corridor_m * self.per_m
-            )
-            for leg in path.legs
-        ]
-        parts += [
-            shapely.Point(self.at(disc.center)).buffer(disc.radius_m * self.per_m)
-            for disc in path.discs
-        ]
-        return shapely.union_all(parts).intersection(self.window)
+    def shape(self, shape: shapely.Geometry) -> shapely.Geometry:
+        """A shape of the picture in pixels."""
+        return shapely.transform(self._metres(shape), self._pixels)
 
 
-def draw(scene: Scene, file: Path) -> None:
+def draw(picture: Picture, file: Path) -> None:
     """Write the picture of a checked mission as PNG. Raises OSError where it cannot."""
     canvas = Canvas(WIDTH, HEIGHT, PANEL_PAPER)
-    view = _View(scene)
+    view = _View(picture)
     canvas.box((view.left, view.top, view.right, view.bottom), PAPER)
     _grid(canvas, view)
-    hit = {violation.zone_id for violation in scene.verdict.violations}
-    shapes = list(_visible(scene, view))
+    shapes = list(_visible(picture, view))
     for zone, shape in shapes:
-        _zone(canvas, view, zone, shape, hit=zone.zone_id in hit)
-    own, spare = view.corridor(scene.own), view.corridor(scene.spare)
-    canvas.area(spare.difference(own), BACK, 0.13)
+        _zone(canvas, view, zone, shape)
+    own, spare = (
+        view.shape(s).intersection(view.window) for s in (picture.corridor, picture.spare)
+    )
+    canvas.area(spare, BACK, 0.13)
     canvas.area(own, WAY, 0.17)
     for part in shapely.get_parts(own):
         canvas.line(list(part.exterior.coords), WAY, 1.0, dash=(5.0, 4.0))
-    taken = _way(canvas, view, scene)
-    taken += _violations(canvas, view, scene)
-    taken.append(shapely.box(view.right - 66, view.top, view.right, view.top + 80))
-    taken.append(shapely.box(view.left, view.bottom - 56, view.left + 310, view.bottom))
+    taken = [
+        shapely.box(view.right - 66, view.top, view.right, view.top + 80),
+        shapely.box(view.left, view.bottom - 56, view.left + 310, view.bottom),
+    ]
+    taken += _way(canvas, view, picture)
+    taken += _faults(canvas, view, picture.faults)
+    _waypoints(canvas, view, picture, taken)
     _labels(canvas, view, shapes, taken)
     _frame(canvas, view)
-    draw_panel(canvas, scene, {zone.kind for zone, _ in shapes})
+    draw_panel(canvas, picture, {zone.zone.kind for zone, _ in shapes})
     box = (view.left, view.bottom + MARGIN, view.right, HEIGHT - MARGIN)
-    draw_profile(
-        canvas,
-        box,
-        scene.own,
-        zones=scene.zones,
-        surroundings=scene.surroundings,
-        colors=COLORS,
-        hit=hit,
-    )
+    draw_profile(canvas, box, picture.profile)
     canvas.save(file)
 
 
-def _visible(scene: Scene, view: _View) -> Iterator[tuple[Zone, shapely.Geometry]]:
-    """Zones on the map, the widest first; a mission does not care for those of other vehicles."""
-    found = []
-    for zone in scene.zones:
-        if not zone.binds(scene.own.vehicle_class):
-            continue
-        shape = view.zone(zone)
-        if shape.intersects(view.window):
-            found.append((zone, shape))
-    yield from sorted(found, key=lambda each: -each[1].area)
+def _visible(picture: Picture, view: _View) -> Iterator[tuple[ZoneShape, shapely.Geometry]]:
+    """Zones on the map, the widest first."""
+    found = [(zone, view.shape(zone.shape)) for zone in picture.zones]
+    seen = [each for each in found if each[1].intersects(view.window)]
+    yield from sorted(seen, key=lambda each: -each[1].area)
 
 
-def _zone(canvas: Canvas, view: _View, zone: Zone, shape: shapely.Geometry, *, hit: bool) -> None:
-    color, seen = COLORS[zone.kind], shape.intersection(view.window)
-    if zone.kind is ZoneKind.KEEP_IN:
+def _zone(canvas: Canvas, view: _View, told: ZoneShape, shape: shapely.Geometry) -> None:
+    kind, hit = told.zone.kind, told.hit
+    color, seen = COLORS[kind], shape.intersection(view.window)
+    if kind is ZoneKind.KEEP_IN:
         canvas.area(view.window.difference(shape), color, 0.10, hatch=14.0, hatch_alpha=0.25)
-    elif zone.kind is ZoneKind.NO_FLY:
+    elif kind is ZoneKind.NO_FLY:
         canvas.area(seen, color, 0.30 if hit else 0.14, hatch=9.0, hatch_alpha=0.45)
     else:
         canvas.area(seen, color, 0.28 if hit else 0.13)
     width = 3.4 if hit else 1.9
     outline = shape.boundary.intersection(view.window)
-    for line in shapely.get_parts(shapely.line_merge(outline)):
+    if outline.geom_type == "MultiLineString":
+        outline = shapely.line_merge(outline)
+    for line in shapely.get_parts(outline):
         if line.geom_type == "LineString":
-            canvas.line(list(line.coords), color, width, dash=DASHES[zone.kind])
-
-
-def limits(zone: Zone) -> str:
-    """Floor and ceiling in words."""
-    if zone.floor is None and zone.ceiling is None:
-        return "all heights"
-    low = "ground" if zone.floor is None else f"{zone.floor.value_m:g} m {zone.floor.datum.value}"
-    if zone.ceiling is None:
-        return f"{low} and up"
-    if zone.floor is not None and zone.floor.datum is zone.ceiling.datum:
-        low = f"{zone.floor.value_m:g}"
-    return f"{low} - {zone.ceiling.value_m:g} m {zone.ceiling.datum.value}"
+            canvas.line(list(line.coords), color, width, dash=DASHES[kind])
 
 
 def _labels(
     canvas: Canvas,
     view: _View,
-    shapes: Sequence[tuple[Zone, shapely.Geometry]],
+    shapes: Sequence[tuple[ZoneShape, shapely.Geometry]],
     taken: list[shapely.Polygon],
 ) -> None:
     """Name and heights of each zone, where they hide nothing; the smallest zones choose first."""
     inner = view.window.buffer(-6)
-    for zone, shape in reversed(shapes):
-        name = zone.zone_id
-        if zone.name and zone.name != zone.zone_id:
-            name = f"{zone.zone_id} {zone.name}"
+    for told, shape in reversed(shapes):
+        zone, limits = told.zone, heights(told.zone)
+        if zone.kind is ZoneKind.KEEP_IN and shape.covers(view.window):
+            continue
+        name = short(zone.zone_id, zone.name)
         name = name if len(name) <= 34 else f"{name[:32]}..."
-        width = max(canvas.text_width(name, 14), canvas.text_width(limits(zone), 12)) + 8
+        width = max(canvas.text_width(name, 14), canvas.text_width(limits, 12)) + 8
         spot = _spot(shape, inner, width, 36.0, taken)
         if spot is None:
             continue
@@ -195,7 +164,7 @@ def _labels(
         color = tuple(round(v * 0.72) for v in COLORS[zone.kind])
         ink: Color = (color[0], color[1], color[2])
         canvas.text((x, y - 8), name, 14, ink, anchor="mm", halo=PAPER)
-        canvas.text((x, y + 9), limits(zone), 12, ink, anchor="mm", halo=PAPER)
+        canvas.text((x, y + 9), limits, 12, ink, anchor="mm", halo=PAPER)
 
 
 def _spot(
@@ -229,57 +198,75 @@ def _spot(
     return None
 
 
-def _way(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polygon]:
-    """The line flown, its waypoints with number and height; gives the room that they take."""
-    lines = _lines(scene.own.legs)
+def _way(canvas: Canvas, view: _View, picture: Picture) -> list[shapely.Polygon]:
+    """The line flown, way back included, and home; gives the room that they take."""
+    ways = [(view.line(leg.points), leg.returning) for leg in picture.stretches]
     taken = []
-    for leg in lines:
-        points = [view.at(leg.start), view.at(leg.end)]
+    for points, _ in ways:
         canvas.line(points, WHITE, 6.5)
-        taken.append(shapely.LineString(points).buffer(7))
-    for leg in lines:
-        points = [view.at(leg.start), view.at(leg.end)]
+        taken.append(shapely.LineString(points).buffer(5))
+    drawn: set[tuple[Point, Point]] = set()
+    for points, _ in ways:
         canvas.line(points, WAY, 3.2)
-        (x0, y0), (x1, y1) = points
-        if math.hypot(x1 - x0, y1 - y0) > 60:
+        (x0, y0), (x1, y1) = points[0], points[-1]
+        # a way back over the way out keeps the arrow of the way out
+        if math.hypot(x1 - x0, y1 - y0) > 60 and _ends(points[::-1]) not in drawn:
             tip = (x0 + (x1 - x0) * 0.55, y0 + (y1 - y0) * 0.55)
             canvas.polygon(arrow_head(tip, math.atan2(y1 - y0, x1 - x0), 10), WAY)
-    home = view.at(scene.mission.home)
-    numbers: dict[LatLon, list[str]] = {}
-    heights: dict[LatLon, float] = {}
-    for number, item in enumerate(scene.mission.items, 1):
-        if item.kind is ItemKind.WAYPOINT and item.position is not None:
-            numbers.setdefault(item.position, []).append(str(number))
-            heights[item.position] = max(item.alt_home_m, heights.get(item.position, 0.0))
-    for place, known in numbers.items():
-        at = view.at(place)
-        if math.dist(at, home) < 14:
-            continue
-        canvas.dot(at, 6.5, WHITE, edge=WAY)
-        text = ",".join(known if len(known) <= 3 else [*known[:2], "..."])
-        text += f" at {heights[place]:.0f} m"
-        x, y = at[0] + 10, at[1] - 16
-        canvas.text((x, y), text, 13, WAY, halo=PAPER)
-        wide = canvas.text_width(text, 13)
-        taken.append(shapely.box(x - 2, y - 2, x + wide + 2, y + 16))
-        taken.append(shapely.Point(at).buffer(10))
-    canvas.dot(home, 12, WAY, edge=WHITE)
-    canvas.text(home, "H", 15, WHITE, anchor="mm")
-    taken.append(shapely.Point(home).buffer(16))
+        drawn.add(_ends(points))
+    for mark in picture.marks:
+        canvas.dot(view.at(mark.position), 6.5, WHITE, edge=WAY)
+    if picture.home is not None:
+        home = view.at(picture.home)
+        canvas.dot(home, 12, WAY, edge=WHITE)
+        canvas.text(home, "H", 15, WHITE, anchor="mm")
+        taken.append(shapely.Point(home).buffer(16))
     return taken
 
 
-def _lines(legs: Sequence[PathLeg]) -> list[PathLeg]:
-    """One leg a line: the heights that a leg is laid at share theirs."""
-    return list({(leg.start, leg.end): leg for leg in legs}.values())
+def _ends(points: Sequence[Point]) -> tuple[Point, Point]:
+    (x0, y0), (x1, y1) = points[0], points[-1]
+    return (round(x0), round(y0)), (round(x1), round(y1))
 
 
-def _violations(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polygon]:
+def _waypoints(canvas: Canvas, view: _View, picture: Picture, taken: list[shapely.Polygon]) -> None:
+    """Waypoints with number and height above home, each label where it hides least."""
+    for mark in picture.marks:
+        x, y = view.at(mark.position)
+        text = ", ".join(str(number) for number in mark.numbers[:3])
+        if len(mark.numbers) > 3:
+            text += ", ..."
+        if mark.alt_home_m is not None:
+            text += f" at {mark.alt_home_m:.0f} m"
+        if mark.words:
+            text += f", {mark.words}"
+        wide = canvas.text_width(text, 13)
+        room = _label_room(x, y, wide, view.window, taken)
+        west, north, _, _ = room.bounds
+        canvas.text((west + 2, north + 2), text, 13, WAY, halo=PAPER)
+        taken.extend((room, shapely.Point(x, y).buffer(9)))
+
+
+def _label_room(
+    x: float, y: float, wide: float, window: shapely.Polygon, taken: list[shapely.Polygon]
+) -> shapely.Polygon:
+    """Of eight places round a point the first that hides nothing, or else the one hiding least."""
+    places = [
+        (x + 10, y - 22), (x + 10, y + 6), (x - wide - 14, y - 22), (x - wide - 14, y + 6),
+        (x - wide / 2, y - 29), (x - wide / 2, y + 11), (x + 13, y - 8), (x - wide - 17, y - 8),
+    ]  # fmt: skip
+    rooms = [shapely.box(west, north, west + wide + 4, north + 18) for west, north in places]
+    inside = [room for room in rooms if window.covers(room)] or rooms
+    return min(
+        inside, key=lambda room: sum(shapely.area(shapely.intersection(room, t)) for t in taken)
+    )
+
+
+def _faults(canvas: Canvas, view: _View, faults: Sequence[Fault]) -> list[shapely.Polygon]:
     lines: list[shapely.Polygon] = []
-    own = {leg.label for leg in scene.own.legs} | {disc.label for disc in scene.own.discs}
-    spans = [(view.at(each.entry), view.at(each.exit)) for each in scene.violations]
-    for violation, (begin, end) in zip(scene.violations, spans, strict=True):
-        dash = None if violation.label in own else (10.0, 6.0)
+    spans = [(view.at(each.violation.entry), view.at(each.violation.exit)) for each in faults]
+    for fault, (begin, end) in zip(faults, spans, strict=True):
+        dash = None if fault.own else (10.0, 6.0)
         if math.dist(begin, end) > 1.0:
             canvas.line([begin, end], HIT, 6.0, dash=dash)
             lines.append(shapely.LineString([begin, end]).buffer(5))
@@ -290,10 +277,23 @@ def _violations(canvas: Canvas, view: _View, scene: Scene) -> list[shapely.Polyg
         middle = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
         marks.append(_free(middle, marks))
         canvas.line([middle, marks[-1]], HIT, 1.4)
-    for number, at in enumerate(marks, 1):
+    for fault, at in zip(faults, marks, strict=True):
         canvas.dot(at, 11, HIT, edge=WHITE)
-        canvas.text(at, str(number), 13, WHITE, anchor="mm")
-    return [shapely.Point(at).buffer(14) for at in marks] + lines
+        canvas.text(at, str(fault.number), 13, WHITE, anchor="mm")
+    dots = [shapely.Point(at).buffer(13) for at in marks]
+    deep: list[shapely.Polygon] = []
+    for number, (fault, (x, y)) in enumerate(zip(faults, marks, strict=True)):
+        if fault.violation.max_speed_mps is not None:
+            continue
+        text = f"{fault.violation.depth_m:.0f} m"
+        wide = canvas.text_width(text, 13) + 4
+        others = [*dots[:number], *dots[number + 1 :], *deep]
+        rooms = [shapely.box(west, y - 9, west + wide, y + 9) for west in (x + 13, x - 13 - wide)]
+        free = [room for room in rooms if not any(room.intersects(other) for other in others)]
+        if free:
+            canvas.text((free[0].bounds[0] + 2, y), text, 13, HIT, anchor="lm", halo=PAPER)
+            deep.append(free[0])
+    return [*dots, *lines, *deep]
 
 
 def _free(middle: Point, marks: Sequence[Point]) -> Point:

@@ -17,89 +17,105 @@ from controller.cli.draw_scene import (
     HIT,
     INK,
     MARGIN,
-    NAMES,
     PANEL,
     RULE,
     SOFT,
     WAY,
     WHITE,
     WIDTH,
-    Scene,
 )
-from geofence.check import Violation
 from geofence.zones import ZoneKind
-from missions.contingency import LANDING_LABEL, RALLY_LABEL, RETURN_LABEL
+from missions.picture import Fault, Picture, depth_words
+from missions.zone_text import KINDS, heights, short, times
 
 
-def draw_panel(canvas: Canvas, scene: Scene, kinds: set[ZoneKind]) -> None:
+def draw_panel(canvas: Canvas, picture: Picture, kinds: set[ZoneKind]) -> None:
     """Title, verdict, what is violated, and a key for the kinds of zone on the map."""
     x, y, width = WIDTH - PANEL + 6.0, float(MARGIN), PANEL - MARGIN - 6.0
-    for line in canvas.wrapped(scene.title, 21, width):
+    for line in canvas.wrapped(picture.title, 21, width):
         canvas.text((x, y), line, 21, INK)
         y += 27
-    for line in canvas.wrapped(scene.subtitle, 13, width):
+    for line in canvas.wrapped(picture.subtitle, 13, width):
         canvas.text((x, y), line, 13, SOFT)
         y += 19
     y += 8
-    color, word = (GO, "CLEAR") if scene.verdict.allowed else (HIT, "NOT ALLOWED")
+    color, word = (GO, "ALLOWED") if picture.allowed else (HIT, "NOT ALLOWED")
     canvas.box((x, y, x + width, y + 40), color)
     canvas.text((x + 14, y + 20), word, 20, WHITE, anchor="lm")
-    clearance = scene.verdict.clearance_m
-    if clearance is not None and scene.verdict.allowed:
-        words = f"line to {scene.verdict.nearest_zone_id}: {clearance:.0f} m"
+    verdict = picture.seen.verdict
+    if verdict.clearance_m is not None and picture.allowed:
+        words = f"line to {verdict.nearest_zone_id}: {verdict.clearance_m:.0f} m"
         canvas.text((x + width - 12, y + 20), words, 13, WHITE, anchor="rm")
     y += 54
-    y = _tallies(canvas, (x, y), scene)
+    y = _tallies(canvas, (x, y), picture)
     legend_top = HEIGHT - MARGIN - 26 * (len(kinds) + 5) - 10
-    for number, violation in enumerate(scene.violations, 1):
-        lines = canvas.wrapped(_words(violation), 13, width - 34)
+    rows = [(str(fault.number), _words(fault)) for fault in picture.faults]
+    rows += [("!", reason.text) for reason in picture.seen.reasons]
+    cut = False
+    for number, (mark, words) in enumerate(rows):
+        lines = canvas.wrapped(words, 13, width - 34)
         if y + 19 * len(lines) + 22 > legend_top:
-            more = len(scene.violations) - number + 1
-            canvas.text((x + 32, y), f"and {more} more", 13, SOFT)
+            canvas.text((x + 32, y), f"and {len(rows) - number} more", 13, SOFT)
+            cut = True
             break
         canvas.dot((x + 12, y + 11), 11, HIT)
-        canvas.text((x + 12, y + 11), str(number), 13, WHITE, anchor="mm")
+        canvas.text((x + 12, y + 11), mark, 13, WHITE, anchor="mm")
         for line in lines:
             canvas.text((x + 32, y + 2), line, 13, INK)
             y += 19
         y += 10
+    if not cut:
+        _zones(canvas, (x, y + 6), picture, legend_top, width)
     _legend(canvas, (x, legend_top), kinds)
 
 
-def _tallies(canvas: Canvas, at: Point, scene: Scene) -> float:
+def _zones(canvas: Canvas, at: Point, picture: Picture, bottom: float, width: float) -> None:
+    """What the nearest zones say: kind, heights, times; violated ones first, as far as they fit."""
+    x, y = at
+    for number, each in enumerate(picture.zones):
+        zone = each.zone
+        words = f"{KINDS[zone.kind]}, {heights(zone)}, {times(zone.schedule)}"
+        if zone.permit:
+            words += f", permit {zone.permit}"
+        lines = canvas.wrapped(words, 12, width - 16)
+        head = 20 if number == 0 else 0
+        if y + head + 18 + 17 * len(lines) + 16 > bottom:
+            return
+        if number == 0:
+            canvas.text((x, y), "Zones here", 14, INK)
+            y += 24
+        canvas.box((x, y + 2, x + 6, y + 15 + 17 * len(lines)), COLORS[zone.kind])
+        canvas.text((x + 14, y), short(zone.zone_id, zone.name), 13, INK)
+        y += 18
+        for line in lines:
+            canvas.text((x + 14, y), line, 12, SOFT)
+            y += 17
+        y += 8
+
+
+def _tallies(canvas: Canvas, at: Point, picture: Picture) -> float:
     """How the mission itself and each kind of contingency fares; gives where to go on."""
     x, y = at
-    rows = [("Mission: legs and discs", "")]
-    labels = {leg.label for leg in scene.spare.legs} | {disc.label for disc in scene.spare.discs}
-    for words, prefix in (
-        ("Straight returns", RETURN_LABEL),
-        ("Returns to rally points", RALLY_LABEL),
-        ("Landings in place", LANDING_LABEL),
-    ):
-        if any(label.startswith(prefix) for label in labels):
-            rows.append((words, prefix))
-    for words, prefix in rows:
-        count = sum(
-            v.label.startswith(prefix) if prefix else v.label not in labels
-            for v in scene.violations
-        )
-        canvas.text((x, y), words, 14, INK)
-        told, color = ("clear", GO) if not count else (f"{count} violated", HIT)
-        canvas.text((WIDTH - MARGIN, y), told, 14, color, anchor="rt")
-        y += 23
-    if len(rows) == 1:
-        canvas.text((x, y), "Contingencies: the mission's own checked return path", 14, INK)
+    for tally in picture.tallies:
+        if tally.note:
+            canvas.text((x, y), f"{tally.what}: {tally.note}", 14, INK)
+        else:
+            told, color = (
+                ("clear", GO) if not tally.violated else (f"{tally.violated} violated", HIT)
+            )
+            canvas.text((x, y), tally.what, 14, INK)
+            canvas.text((WIDTH - MARGIN, y), told, 14, color, anchor="rt")
         y += 23
     return y + 12
 
 
-def _words(violation: Violation) -> str:
-    zone = violation.zone_id
-    if violation.zone_name and violation.zone_name != zone:
-        zone = f"{zone} {violation.zone_name}"
-    way = "out of" if violation.kind is ZoneKind.KEEP_IN else "into"
+def _words(fault: Fault) -> str:
+    violation = fault.violation
+    zone = short(violation.zone_id, violation.zone_name)
     label = violation.label[:1].upper() + violation.label[1:]
-    return f"{label}: {violation.depth_m:.0f} m {way} {zone}"
+    if violation.max_speed_mps is not None:
+        return f"{label}: {violation.reason}"
+    return f"{label}: {depth_words(violation)} {zone}"
 
 
 def _legend(canvas: Canvas, at: Point, kinds: set[ZoneKind]) -> None:
@@ -109,7 +125,7 @@ def _legend(canvas: Canvas, at: Point, kinds: set[ZoneKind]) -> None:
     rows: list[tuple[str, ZoneKind | str]] = [("path, with direction of flight", "way")]
     rows += [("corridor that is kept clear", "own"), ("air that a failsafe may use", "spare")]
     rows += [("violation: entry to exit", "hit"), ("home", "home")]
-    rows += [(NAMES[kind], kind) for kind in ZoneKind if kind in kinds]
+    rows += [(KINDS[kind], kind) for kind in ZoneKind if kind in kinds]
     for words, what in rows:
         _sample(canvas, x, y, what)
         canvas.text((x + 58, y), words, 13, INK, anchor="lm")

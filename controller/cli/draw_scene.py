@@ -1,18 +1,12 @@
-"""What is to be drawn of a checked mission, and in which colors.
+"""Sizes, colors and dashes of the picture of a checked mission.
 
-Owns the scene and the palette. Must not draw.
+Owns the palette. Must not draw.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from controller.cli.draw_canvas import Color
-from geofence.check import FlightPath, Verdict, Violation
-from geofence.heights import Surroundings
 from geofence.zones import ZoneKind
-from geofence.zoneset import ZoneSet
-from missions.model import AirMission
 
 WIDTH, HEIGHT = 1600, 1080
 PANEL = 410
@@ -26,6 +20,7 @@ RULE: Color = (221, 225, 228)
 WAY: Color = (20, 70, 160)
 HIT: Color = (200, 16, 40)
 BACK: Color = (120, 92, 160)
+EARTH: Color = (150, 128, 96)
 GO: Color = (24, 128, 72)
 WHITE: Color = (255, 255, 255)
 
@@ -41,26 +36,3 @@ DASHES: dict[ZoneKind, tuple[float, float] | None] = {
     ZoneKind.ADVISORY: (3.0, 5.0),
     ZoneKind.KEEP_IN: None,
 }
-NAMES: dict[ZoneKind, str] = {
-    ZoneKind.NO_FLY: "no-fly",
-    ZoneKind.RESTRICTED: "restricted",
-    ZoneKind.ADVISORY: "advisory",
-    ZoneKind.KEEP_IN: "keep-in (stay inside)",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What there is to see. `violations` are those told, one a leg and zone."""
-
-    title: str
-    subtitle: str
-    mission: AirMission
-    own: FlightPath
-    """The mission itself."""
-    spare: FlightPath
-    """What its contingencies may use beside."""
-    zones: ZoneSet
-    surroundings: Surroundings
-    verdict: Verdict
-    violations: tuple[Violation, ...]

@@ -12,10 +12,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.airspace import mission_app, zones_app
+from controller.cli.options import URL, AsJson, Url
 from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
 
@@ -36,19 +38,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 parcel_app = typer.Typer(help="Submit, show and list parcels.", no_args_is_help=True)
-zones_app = typer.Typer(help="Import, list, check and compare zones.", no_args_is_help=True)
 app.add_typer(parcel_app, name="parcel")
 app.add_typer(zones_app, name="zones")
 zones_app.add_typer(permit_app, name="permit")
-mission_app = typer.Typer(help="Check missions of other tools.", no_args_is_help=True)
 app.add_typer(mission_app, name="mission")
 
-Url = Annotated[str, typer.Option("--url", envvar="WAYPOST_URL", help="the controller's address")]
-AsJson = Annotated[bool, typer.Option("--json", help="tell it as JSON")]
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]
 VehicleArg = Annotated[str | None, typer.Argument(metavar="[VEHICLE]")]
-URL = "http://127.0.0.1:8080"
 
 
 class Found(StrEnum):
@@ -313,144 +310,6 @@ def land(
     does.command("land", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
-Profile = Annotated[str, typer.Option(help="how the file is written: waypost, finland-2019")]
-
-
-ZoneFormat = Annotated[
-    Literal["auto", "geojson", "ed269", "ed318", "openair", "kml"],
-    typer.Option("--format", help="what the file is; auto tells by its content"),
-]
-UnknownZones = Annotated[
-    Literal["refuse", "forbid"],
-    typer.Option(
-        "--unknown",
-        help="what cannot be understood: refuse the file, or forbid its area to all, always",
-    ),
-]
-ZoneTimes = Annotated[
-    str | None,
-    typer.Option(
-        "--timezone",
-        help="of times in the file that have no offset from UTC, as Europe/Helsinki",
-    ),
-]
-
-
-@zones_app.command("import")
-def zones_import(
-    file: Path,
-    *,
-    form: ZoneFormat = "auto",
-    profile: Profile = "waypost",
-    unknown: UnknownZones = "refuse",
-    timezone: ZoneTimes = None,
-    url: Url = URL,
-    as_json: AsJson = False,
-) -> None:
-    """Replace the zones in force by those of a file, all or nothing.
-
-    Reads GeoJSON, EUROCAE ED-269 and ED-318, OpenAir and KML.
-    """
-    from controller.cli import zones
-
-    how = zones.Reading(form, profile, unknown, timezone)
-    zones.import_zones(file, how=how, url=url, as_json=as_json)
-
-
-@zones_app.command("diff")
-def zones_diff(old: Path, new: Path, profile: Profile = "waypost", as_json: AsJson = False) -> None:
-    """Compare two GeoJSON files of zones; needs no controller."""
-    from controller.cli import zones as does
-
-    does.diff(old, new, profile=profile, as_json=as_json)
-
-
-@zones_app.command("list")
-def zones_list(url: Url = URL, as_json: AsJson = False) -> None:
-    """List the zones in force."""
-    from controller.cli import zones as does
-
-    does.list_zones(url=url, as_json=as_json)
-
-
-@zones_app.command("check")
-def zones_check(
-    file: Path,
-    *,
-    form: ZoneFormat = "auto",
-    profile: Profile = "waypost",
-    unknown: UnknownZones = "refuse",
-    timezone: ZoneTimes = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a file of zones; needs no controller."""
-    from controller.cli import zones
-
-    how = zones.Reading(form, profile, unknown, timezone)
-    zones.check(file, how=how, as_json=as_json)
-
-
-@mission_app.callback()
-def _mission_group() -> None:
-    """Check missions of other tools."""
-
-
-@mission_app.command("check")
-def mission_check(
-    file: Annotated[Path, typer.Argument(help="QGroundControl .plan, or .waypoints")],
-    *,
-    zones: Annotated[Path, typer.Option("--zones", help="GeoJSON, ED-269, ED-318, OpenAir or KML")],
-    profile: Profile = "waypost",
-    home_amsl_m: Annotated[
-        float | None, typer.Option("--home-amsl", help="height of home, m AMSL [the file's]")
-    ] = None,
-    ground_amsl_m: Annotated[
-        float | None, typer.Option("--ground", help="flat ground, m AMSL, for AGL limits")
-    ] = None,
-    geoid_m: Annotated[
-        float | None, typer.Option("--geoid", help="geoid undulation in m, for WGS84 limits")
-    ] = None,
-    speed_mps: Annotated[
-        float, typer.Option("--speed", min=0.1, help="m/s until the mission sets one")
-    ] = 10.0,
-    corridor_m: Annotated[
-        float | None,
-        typer.Option("--corridor", min=0, help="half width in m [from the speed]"),
-    ] = None,
-    rtl_alt_m: Annotated[
-        float, typer.Option("--rtl-alt", min=0, help="the vehicle's RTL_ALT, m above home")
-    ] = 15.0,
-    at: Annotated[str, typer.Option("--at", help="departure, ISO time with zone [now]")] = "",
-    permit: Annotated[list[str] | None, typer.Option(help="a permit held; may repeat")] = None,
-    avoidance: Annotated[
-        bool, typer.Option("--avoidance", help="OA_TYPE 2 was verified on the vehicle")
-    ] = False,
-    png: Annotated[Path | None, typer.Option("--png", help="draw the check into this file")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check a mission file against zones: every leg, disc, return and landing in place."""
-    from controller.cli import mission as does
-
-    does.check_file(
-        does.Asked(
-            file=file,
-            zones=zones,
-            profile=profile,
-            home_amsl_m=home_amsl_m,
-            ground_amsl_m=ground_amsl_m,
-            geoid_m=geoid_m,
-            speed_mps=speed_mps,
-            corridor_m=corridor_m,
-            rtl_alt_m=rtl_alt_m,
-            depart_at=at,
-            permits=frozenset(permit or ()),
-            avoidance=avoidance,
-            png=png,
-            as_json=as_json,
-        )
-    )
-
-
 def main(run: RunController) -> None:
     """Carry out a command, with `run` where it needs a controller; tell errors with what is next.
 
@@ -474,7 +333,7 @@ def report(error: CliError, *, as_json: bool) -> int:
         output.print_json(error.as_json())
     else:
         typer.echo(f"waypost: {error.text}", err=True)
-        for fault in error.faults:
+        for fault in error.faults_told:
             typer.echo(f"  {fault}", err=True)
         if error.next_step:
             typer.echo(f"  next: {error.next_step}", err=True)

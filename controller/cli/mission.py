@@ -6,8 +6,7 @@ mission and its contingencies use is missions'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,19 @@ import typer
 
 from controller.cli import output
 from controller.cli.client import EXIT_INPUT, EXIT_REFUSED, CliError, Fault
-from geofence.check import FlightPath, Surroundings, Verdict, Violation, check
+from geofence.check import Surroundings, Violation
 from geofence.errors import GeofenceError, ZoneFileError
 from geofence.formats import read_any
 from geofence.frames import LatLon
-from geofence.zones import ZoneKind
+from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
-from missions.contingency import ContingencyPolicy
 from missions.errors import MissionFileError, RequestError
-from missions.formats.qgc_plan import read_plan
-from missions.formats.waypoints import read_waypoints
+from missions.formats.picture_json import fault_json, violation_json
+from missions.inspect import FileChecks, Inspection, inspect_file, read_mission
 from missions.model import AirMission
-from missions.plan_flown import DEFAULT_FLIGHT_RULES, FlightRules, FlownLeg, flown_legs
-from missions.plan_reasons import zone_words
-from missions.validate import FlightChecks, air_used
-
-_ENOUGH = 1e9
+from missions.picture import Fault as Drawn
+from missions.picture import Picture, picture_of
+from missions.zone_text import heights, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,8 @@ class Asked:
 
     file: Path
     zones: Path
+    more_zones: tuple[Path, ...] = ()
+    """Further files of zones, read with the same profile."""
     profile: str = "waypost"
     home_amsl_m: float | None = None
     ground_amsl_m: float | None = None
@@ -54,82 +52,41 @@ class Asked:
     as_json: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A mission as it was checked."""
-
-    mission: AirMission
-    legs: tuple[FlownLeg, ...]
-    own: FlightPath
-    spare: FlightPath
-    rules: FlightRules
-    zones: ZoneSet
-    surroundings: Surroundings
-    verdict: Verdict
-
-
 def check_file(asked: Asked) -> None:
     """Check, tell, draw; ends with exit status 1 where the mission is not allowed."""
-    checked = judge(asked)
-    told = told_once(checked.verdict.violations)
+    picture = picture_of(judge(asked), asked.file.name)
     if asked.png is not None:
-        _draw(asked, asked.png, checked, told)
+        _draw(asked.png, picture)
     if asked.as_json:
-        output.print_json(_as_json(asked, checked, told))
+        output.print_json(_as_json(asked, picture))
     else:
-        _tell(asked, checked, told)
-    if not checked.verdict.allowed:
+        _tell(asked, picture)
+    if not picture.allowed:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def judge(asked: Asked) -> Checked:
+def judge(asked: Asked) -> Inspection:
     """Read both files and check the mission. Raises CliError where one cannot be understood."""
-    zones = ZoneSet(_zones(asked.zones, asked.profile))
+    zones = ZoneSet(_zones(asked))
     mission = _mission(asked.file)
-    if asked.home_amsl_m is not None:
-        mission = replace(mission, home_amsl_m=asked.home_amsl_m)
-    rules = replace(
-        DEFAULT_FLIGHT_RULES,
-        fixed_corridor_m=asked.corridor_m,
-        rtl_alt_home_m=asked.rtl_alt_m,
-    )
-    checks = FlightChecks(
+    checks = FileChecks(
         depart_at=_departure(asked.depart_at),
-        loads={},
-        max_payload_kg=_ENOUGH,
-        usable_energy_wh=_ENOUGH,
-        available_energy_wh=_ENOUGH,
+        home_amsl_m=asked.home_amsl_m,
         speed_mps=asked.speed_mps,
-        rules=rules,
+        corridor_m=asked.corridor_m,
+        rtl_alt_m=asked.rtl_alt_m,
         permits=asked.permits,
-        policy=ContingencyPolicy(avoidance_verified=asked.avoidance),
+        avoidance=asked.avoidance,
     )
     try:
         surroundings = Surroundings(asked.ground_amsl_m, asked.geoid_m)
-        legs = flown_legs(
-            mission, loads={}, speed_mps=checks.speed_mps, model=checks.model, rules=rules
-        )
-        own, spare = air_used(mission, legs, checks, surroundings)
-        everything = replace(own, legs=own.legs + spare.legs, discs=own.discs + spare.discs)
-        verdict = check(everything, zones, surroundings)
+        return inspect_file(mission, checks, zones, surroundings)
     except (GeofenceError, RequestError) as error:
         raise CliError(
             f"{asked.file}: {error}",
             status=EXIT_INPUT,
             next_step="correct the item named; nothing was checked",
         ) from error
-    return Checked(mission, legs, own, spare, rules, zones, surroundings, verdict)
-
-
-def told_once(violations: Iterable[Violation]) -> tuple[Violation, ...]:
-    """One violation for each leg and zone, at its deepest, in the order of the flight."""
-    deepest: dict[tuple[int, str, str], Violation] = {}
-    for violation in violations:
-        key = violation.index, violation.label, violation.zone_id
-        known = deepest.get(key)
-        if known is None or violation.depth_m > known.depth_m:
-            deepest[key] = violation
-    return tuple(sorted(deepest.values(), key=lambda each: each.index))
 
 
 def _bytes(file: Path, what: str) -> bytes:
@@ -143,7 +100,14 @@ def _bytes(file: Path, what: str) -> bytes:
         ) from error
 
 
-def _zones(file: Path, profile: str) -> Any:
+def _zones(asked: Asked) -> list[Zone]:
+    found: list[Zone] = []
+    for file in (asked.zones, *asked.more_zones):
+        found.extend(_zones_of(file, asked.profile))
+    return found
+
+
+def _zones_of(file: Path, profile: str) -> tuple[Zone, ...]:
     data = _bytes(file, "a file of zones")
     try:
         return read_any(data, file.name, profile=profile)
@@ -162,10 +126,8 @@ def _zones(file: Path, profile: str) -> Any:
 
 
 def _mission(file: Path) -> AirMission:
-    data = _bytes(file, "a .plan or .waypoints file")
-    read = read_waypoints if data.lstrip().startswith(b"QGC WPL") else read_plan
     try:
-        return read(data, mission_id=file.stem, vehicle_id="")
+        return read_mission(_bytes(file, "a .plan or .waypoints file"), file.stem)
     except MissionFileError as error:
         raise CliError(
             f"{file}: {error}",
@@ -194,93 +156,63 @@ def _departure(text: str) -> datetime:
     return at
 
 
-def _subtitle(checked: Checked) -> str:
-    length_m = sum(leg.length_m for leg in checked.legs)
-    widths = sorted({round(leg.corridor_m, 1) for leg in checked.own.legs})
-    corridor = (
-        " to ".join(f"{w:g}" for w in dict.fromkeys((widths[0], widths[-1]))) if widths else "0"
-    )
-    minutes, seconds = divmod(round(checked.legs[-1].end_s), 60)
-    return (
-        f"{len(checked.mission.items)} items, {length_m / 1000:.2f} km, {minutes} min {seconds} s; "
-        f"corridor {corridor} m either side; {len(checked.zones)} zones, "
-        f"version {checked.zones.version}"
-    )
-
-
-def _where(mission: AirMission, violation: Violation) -> str:
-    return mission.items[violation.index].label
-
-
 def _place(place: LatLon) -> str:
     return f"{place.lat_deg:.6f}, {place.lon_deg:.6f}"
 
 
-def _tell(asked: Asked, checked: Checked, told: tuple[Violation, ...]) -> None:
-    typer.echo(f"{asked.file}: {_subtitle(checked)}")
-    if checked.verdict.allowed:
+def _tell(asked: Asked, picture: Picture) -> None:
+    verdict = picture.seen.verdict
+    typer.echo(f"{asked.file}: {picture.subtitle}")
+    if picture.allowed:
         near = ""
-        if checked.verdict.clearance_m is not None:
-            near = (
-                f"; the line passes {checked.verdict.nearest_zone_id} "
-                f"at {checked.verdict.clearance_m:.1f} m"
-            )
+        if verdict.clearance_m is not None:
+            near = f"; the line passes {verdict.nearest_zone_id} at {verdict.clearance_m:.1f} m"
         typer.echo(f"allowed{near}")
     else:
-        typer.echo(f"not allowed: {len(told)} violation(s)")
-        rows = [
-            (
-                str(number),
-                v.label,
-                _where(checked.mission, v),
-                _zone_words(checked.zones, v),
-                _place(v.entry),
-                _place(v.exit),
-                f"{v.depth_m:.1f} m",
-            )
-            for number, v in enumerate(told, 1)
-        ]
-        columns = ("", "leg", "in the file", "zone", "entry", "exit", "depth")
-        output.console().print(output.table("", columns, rows))
-        for number, violation in enumerate(told, 1):
-            typer.echo(f"{number}: {violation.reason}")
-        _advise(told)
-    for violation in told_once(checked.verdict.advisories):
-        typer.echo(f"advisory: {violation.reason}")
+        typer.echo(f"NOT ALLOWED: {len(picture.faults)} violation(s)")
+        for fault in picture.faults:
+            _tell_fault(picture, fault)
+        _advise(picture)
+    for violation in picture.advisories:
+        typer.echo(f"advisory: {violation.label} {_reason(violation)}")
     if asked.png is not None:
         typer.echo(f"drawn into {asked.png}")
 
 
-def _advise(told: tuple[Violation, ...]) -> None:
-    if any(v.label.startswith(("straight return", "landing in place", "return to")) for v in told):
+def _tell_fault(picture: Picture, fault: Drawn) -> None:
+    violation = fault.violation
+    zone = picture.seen.zones.get(violation.zone_id)
+    where = f" ({fault.where} of the file)" if fault.where else ""
+    typer.echo(f"{fault.number:3}  {violation.label}{where}")
+    limits = "" if zone is None else f"; it applies {times(zone.schedule)}, {heights(zone)}"
+    typer.echo(f"     {_reason(violation)}{limits}")
+    typer.echo(f"     in at {_place(violation.entry)}, out at {_place(violation.exit)}")
+
+
+def _reason(violation: Violation) -> str:
+    """The reason without the leg that it begins with."""
+    _, mark, rest = violation.reason.partition(f"({violation.label}) ")
+    return rest if mark else violation.reason
+
+
+def _advise(picture: Picture) -> None:
+    if any(not fault.own for fault in picture.faults):
         typer.echo(
             "next: let the mission carry a return path of its own (DO_RETURN_PATH_START, then the "
             "way out in reverse), or verify the vehicle's avoidance and say --avoidance"
         )
+    elif picture.faults:
+        typer.echo(
+            "next: lead the legs named round their zones or over them, or fly when the zones do "
+            "not apply (--at); a permit that is held is named with --permit"
+        )
 
 
-def _zone_words(zones: ZoneSet, violation: Violation) -> str:
-    zone = zones.get(violation.zone_id)
-    return violation.zone_id if zone is None else zone_words(zone)
-
-
-def _draw(asked: Asked, file: Path, checked: Checked, told: tuple[Violation, ...]) -> None:
+def _draw(file: Path, picture: Picture) -> None:
     from controller.cli.draw import draw
-    from controller.cli.draw_scene import Scene
 
-    scene = Scene(
-        title=asked.file.name,
-        subtitle=_subtitle(checked),
-        mission=checked.mission,
-        own=checked.own,
-        spare=checked.spare,
-        zones=checked.zones,
-        surroundings=checked.surroundings,
-        verdict=checked.verdict,
-        violations=told,
-    )
     try:
-        draw(scene, file)
+        draw(picture, file)
     except OSError as error:
         raise CliError(
             f"{file}: {error.strerror or error}",
@@ -289,33 +221,17 @@ def _draw(asked: Asked, file: Path, checked: Checked, told: tuple[Violation, ...
         ) from error
 
 
-def _as_json(asked: Asked, checked: Checked, told: tuple[Violation, ...]) -> dict[str, Any]:
-    verdict = checked.verdict
+def _as_json(asked: Asked, picture: Picture) -> dict[str, Any]:
+    seen, verdict = picture.seen, picture.seen.verdict
     return {
         "file": str(asked.file),
-        "allowed": verdict.allowed,
+        "allowed": picture.allowed,
         "zones_version": verdict.zones_version,
         "clearance_m": verdict.clearance_m,
         "nearest_zone_id": verdict.nearest_zone_id,
-        "length_m": round(sum(leg.length_m for leg in checked.legs), 1),
-        "duration_s": round(checked.legs[-1].end_s, 1),
-        "violations": [_violation_json(checked.mission, v) for v in told],
-        "advisories": [_violation_json(checked.mission, v) for v in told_once(verdict.advisories)],
+        "length_m": round(sum(leg.length_m for leg in seen.legs), 1),
+        "duration_s": round(seen.legs[-1].end_s, 1),
+        "violations": [fault_json(fault) for fault in picture.faults],
+        "advisories": [violation_json(each) for each in picture.advisories],
         "png": None if asked.png is None else str(asked.png),
-    }
-
-
-def _violation_json(mission: AirMission, violation: Violation) -> dict[str, Any]:
-    kind: ZoneKind = violation.kind
-    return {
-        "zone_id": violation.zone_id,
-        "zone_name": violation.zone_name,
-        "kind": kind.value,
-        "item": violation.index,
-        "where": _where(mission, violation),
-        "leg": violation.label,
-        "entry": {"lat_deg": violation.entry.lat_deg, "lon_deg": violation.entry.lon_deg},
-        "exit": {"lat_deg": violation.exit.lat_deg, "lon_deg": violation.exit.lon_deg},
-        "depth_m": round(violation.depth_m, 2),
-        "reason": violation.reason,
     }

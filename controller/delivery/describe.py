@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from controller.delivery.proof import stop_of
 from controller.delivery.views import ParcelView, VehicleView
-from controller.domain.model import AssignmentState, Parcel, ParcelState, Site
+from controller.domain.model import Assignment, AssignmentState, Parcel, ParcelState, Site
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.domain.transitions import ABOARD
 from controller.fleet.allowed import allowed
@@ -183,6 +183,7 @@ def vehicle_view(
     aboard: tuple[str, ...],
     parcels: Mapping[str, ParcelRecord],
     alarms: int,
+    awaits_launch: bool = False,
 ) -> VehicleView:
     """A vehicle's snapshot."""
     task = record.assignment if record is not None else None
@@ -196,11 +197,20 @@ def vehicle_view(
         base=base,
         assignment_id=task.assignment_id if task else "",
         parcel_ids=open_ids or aboard,
-        sentence=sentence(telemetry, record, parcels, aboard, age_s),
+        sentence=_launch_words(telemetry, task)
+        if awaits_launch and task is not None
+        else sentence(telemetry, record, parcels, aboard, age_s),
         path=path_ahead(record, parcels, telemetry),
         alarms=alarms,
         commands=allowed(telemetry),
+        mission_id=record.mission.mission_id if record is not None else "",
+        awaits_launch=awaits_launch,
     )
+
+
+def _launch_words(telemetry: Telemetry, task: Assignment) -> str:
+    names = _names(task.parcel_ids)
+    return f"{telemetry.vehicle_id} holds the mission for {names} and waits for you to launch it"
 
 
 def place_name(parcel: Parcel) -> str:

@@ -19,6 +19,7 @@ from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
+from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import VehicleProcess
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
@@ -85,6 +86,7 @@ class Desk:
         permits: PermitBook,
         retry: Retry,
         clock: Clock,
+        missions: PlannedMissions,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -99,6 +101,7 @@ class Desk:
         self._permits = permits
         self._retry = retry
         self._clock = clock
+        self.missions = missions
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -401,15 +404,17 @@ class Desk:
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner
+        record = self._ledger.assignments.get(owner.vehicle_id)
         return describe.vehicle_view(
             telemetry=owner.telemetry,
             capability=owner.capability,
             age_s=owner.age_s(),
             base=self._enrolled[owner.vehicle_id].base,
-            record=self._ledger.assignments.get(owner.vehicle_id),
+            record=record,
             aboard=self._ledger.aboard(owner.vehicle_id),
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
+            awaits_launch=record is not None and self.missions.view(record).awaits_launch,
         )
 
 

@@ -20,6 +20,7 @@ from geofence.errors import GeofenceError
 from geofence.zoneset import ZoneSet
 from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.errors import MissionsError
+from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
 from missions.validate import (
     FlightChecks,
@@ -132,6 +133,29 @@ class Gate:
         task = record.assignment
         held = self._permits(task.vehicle_id, task.parcel_ids, leave)
         return self._settings.permits | held
+
+    async def inspect(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> Inspection:
+        """A mission as it would be judged now, or as it was to be at its start, for a picture.
+
+        Raises GeofenceError, MissionsError where it cannot be judged.
+        """
+        telemetry, zones, over = owner.telemetry, self._zones(), self._surroundings
+        told_pct = telemetry.battery_pct
+        vehicle = _Vehicle(
+            owner.capability,
+            self._loads(record, parcels),
+            self.permits(record),
+            100.0 if told_pct is None or record.started_at is not None else told_pct,
+            policy_of(telemetry, zones.version),
+        )
+        checks = self._checks(record, vehicle, record.started_at or self._clock.now())
+        if isinstance(record.mission, AirMission):
+            flight = cast("FlightChecks", checks)
+            return await asyncio.to_thread(inspect_flight, record.mission, flight, zones, over)
+        drive = cast("RoundChecks", checks)
+        return await asyncio.to_thread(inspect_round, record.mission, drive, zones, over)
 
     def path(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -16,7 +16,9 @@ import structlog
 from controller.delivery import steps
 from controller.delivery.ledger import Ledger
 from controller.delivery.process import VehicleProcess
+from controller.dispatch.airspace import Airspace
 from controller.dispatch.engine import Engine
+from controller.dispatch.feasibility import No
 from controller.dispatch.model import (
     ActiveFlight,
     Decision,
@@ -30,6 +32,7 @@ from controller.dispatch.model import (
 from controller.domain.alarms import Condition, Severity
 from controller.domain.model import ParcelState, Site
 from controller.domain.permits import Permit
+from controller.domain.records import AssignmentRecord
 from controller.observe import Figures
 from controller.safety.board import AlarmBoard
 from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreError
@@ -149,6 +152,24 @@ class Matching:
         )
         self._figures.dispatch_s.observe(time.perf_counter() - began)
         return await self._apply(decision, world)
+
+    async def in_the_way(self, record: AssignmentRecord) -> str:
+        """Why a flight that waited should not start now beside the others; empty where it may."""
+        mission = record.mission
+        if not isinstance(mission, AirMission):
+            return ""
+        vehicle_id = record.assignment.vehicle_id
+        world = self._world()
+        drone = self._facts(self._processes[vehicle_id])
+        others = replace(
+            world, active=tuple(f for f in world.active if f.vehicle_id != vehicle_id), parcels=()
+        )
+
+        def ask() -> str:
+            cleared = Airspace(others).clear(drone, mission, lambda _: None)
+            return cleared.text if isinstance(cleared, No) else ""
+
+        return await asyncio.to_thread(ask)
 
     def _worth_while(self, world: World) -> bool:
         """Whether a decision can change anything: someone is free, or a parcel is new."""

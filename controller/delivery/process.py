@@ -94,6 +94,7 @@ class VehicleProcess:
         ids: Callable[[str], str],
         on_free: Callable[[], None],
         zones_version: Callable[[], str] | None = None,
+        approved: Callable[[AssignmentRecord], bool] = lambda _: True,
     ) -> None:
         self._zones_version = zones_version
         self.owner = owner
@@ -105,6 +106,7 @@ class VehicleProcess:
         self._settings = settings
         self._ids = ids
         self._on_free = on_free
+        self._approved = approved
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._in_doubt = self._adopted = owner.vehicle_id in ledger.assignments
@@ -311,6 +313,9 @@ class VehicleProcess:
             return False
         if command.tries >= self._settings.start_tries:
             await self._fail_unstarted(task, f"the start was refused: {command.reason}")
+            return False
+        if not self._approved(task):
+            self._loaded_at_s = None  # readiness is waited for from the launch on
             return False
         if not self.owner.telemetry.startable:
             await self._not_ready(task)

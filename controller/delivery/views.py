@@ -145,6 +145,9 @@ class VehicleView:
     alarms: int
     commands: tuple[Verb, ...] = ()
     """What may be demanded of it now; none of a vehicle at rest."""
+    mission_id: str = ""
+    awaits_launch: bool = False
+    """It holds its mission, and an operator is to launch it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controller.delivery.permits import UnknownPermitError
+from controller.delivery.planned import PlannedView, Preview
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -31,6 +32,7 @@ from controller.delivery.views import (
     VehicleView,
 )
 from controller.domain.model import (
+    AssignmentState,
     Custodian,
     CustodianKind,
     Event,
@@ -41,10 +43,13 @@ from controller.domain.model import (
     SiteKind,
 )
 from controller.domain.permits import Permit
+from geofence.check import Surroundings
 from geofence.frames import LatLon
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
-from missions.model import DropDevice
+from missions.inspect import FileChecks, inspect_file
+from missions.model import AirMission, DropDevice
+from missions.picture import Picture, picture_of
 from vehicles.port import (
     Capability,
     Clock,
@@ -120,6 +125,56 @@ ZONES = (
 )
 
 
+class FakeMissions:
+    """Planned missions before launch; what is shown of one is judged for real, in still air."""
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self.desk = desk
+        self.planned: dict[str, tuple[PlannedView, AirMission]] = {}
+        self.launched: list[tuple[str, str, str]] = []
+        self.shut = ""
+        self.surroundings = Surroundings(ground_amsl_m=10.0, geoid_m=17.0)
+
+    def all(self) -> list[PlannedView]:
+        return [view for view, _ in self.planned.values()]
+
+    async def preview(self, mission_id: str) -> Preview | None:
+        if mission_id not in self.planned:
+            return None
+        view, mission = self.planned[mission_id]
+        asked = FileChecks(depart_at=self.desk.clock.now())
+        title = f"{view.vehicle_id}: {', '.join(view.parcel_ids)}"
+        return Preview(view, await self.check(mission, asked, title), self.shut)
+
+    async def check(self, mission: AirMission, asked: FileChecks, name: str) -> Picture:
+        return picture_of(inspect_file(mission, asked, self.desk.zone_set, self.surroundings), name)
+
+    async def launch(self, mission_id: str, content_hash: str, *, by: str) -> CommandResult:
+        view, mission = self.planned[mission_id]
+        if content_hash not in {"", mission.content_hash}:
+            return CommandResult(Outcome.REFUSED, "the mission was planned anew: look again")
+        if self.shut:
+            return CommandResult(Outcome.REFUSED, self.shut)
+        self.launched.append((mission_id, content_hash, by))
+        self.planned[mission_id] = (replace(view, awaits_launch=False), mission)
+        vehicle = self.desk.vehicle(view.vehicle_id)
+        if vehicle is not None:
+            self.desk.put_vehicle(replace(vehicle, awaits_launch=False))
+        return CommandResult(Outcome.DONE)
+
+    def put(self, mission: AirMission, parcel_ids: tuple[str, ...]) -> None:
+        view = PlannedView(
+            mission.mission_id,
+            mission.vehicle_id,
+            parcel_ids,
+            AssignmentState.LOADED,
+            awaits_launch=True,
+            content_hash=mission.content_hash,
+            duration_s=mission.duration_s,
+        )
+        self.planned[mission.mission_id] = (view, mission)
+
+
 class FakeDesk:
     """The desk's surface over plain dictionaries."""
 
@@ -130,6 +185,7 @@ class FakeDesk:
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
+        self.missions = FakeMissions(self)
         self._sites = list(sites)
         self._parcels: dict[str, ParcelView] = {}
         self._vehicles: dict[str, VehicleView] = {}

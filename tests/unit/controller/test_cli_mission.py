@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from controller.cli.client import CliError
 from controller.cli.draw_canvas import Canvas, arrow_head
 from controller.cli.main import app
-from controller.cli.mission import Asked, judge, told_once
+from controller.cli.mission import Asked, judge
 from geofence.formats.geojson import write_zones
 from geofence.frames import Altitude, Datum
 from geofence.zones import ZoneKind
 from missions.formats.qgc_plan import write_plan
 from missions.formats.waypoints import write_waypoints
+from missions.inspect import told_once
 from missions.model import AirItem, AirMission, ItemKind
 from tests.unit.missions.flights import HOME, at, box, circle
 

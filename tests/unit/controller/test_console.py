@@ -17,7 +17,7 @@ from controller.console.vendor import up_to_date
 from controller.delivery.views import Found
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
-from tests.support.browser import NO_GL, SOFTWARE_GL, chromium_browser, watched_page
+from tests.support.browser import CONTRAST, NO_GL, SOFTWARE_GL, chromium_browser, watched_page
 from tests.support.clock import START
 from tests.support.desk import FakeDesk, alarm, parcel, vehicle_view
 from tests.support.server import DeskServer
@@ -250,41 +250,6 @@ def test_a_lost_controller_is_told_and_found_again(browser: Browser) -> None:
     expect(page.locator(".top")).to_contain_text("No link to the controller")
     expect(page.locator(".top")).to_contain_text("what you see is old")
     context.close()
-
-
-CONTRAST = """() => {
-  const parse = (c) => {
-    const m = c.match(/[\\d.]+/g).map(Number);
-    const full = c.startsWith("color(srgb") ? 255 : 1;
-    return [m[0] * full, m[1] * full, m[2] * full, m[3] ?? 1];
-  };
-  const lum = ([r, g, b]) => {
-    const f = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
-  };
-  const over = (top, low) => [0, 1, 2].map((i) => top[i] * top[3] + low[i] * (1 - top[3]));
-  const ground = (e) => {
-    const layers = [];
-    for (let n = e; n; n = n.parentElement) {
-      layers.unshift(parse(getComputedStyle(n).backgroundColor));
-    }
-    return layers.reduce((low, top) => over(top, low), [255, 255, 255]);
-  };
-  const low = [];
-  for (const e of document.querySelectorAll("body *")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    const box = e.getBoundingClientRect();
-    if (!own || !box.width || e.closest(".sr, .skip, :disabled, .maplibregl-map")) continue;
-    const style = getComputedStyle(e);
-    if (style.visibility !== "visible") continue;
-    const back = ground(e);
-    const [a, b] = [lum(over(parse(style.color), back)), lum(back)].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    const words = e.textContent.trim().slice(0, 30);
-    if (ratio < 4.5) low.push(`${e.className || e.tagName}: ${words}: ${ratio.toFixed(2)}`);
-  }
-  return low;
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,5 +1,5 @@
 // What an operator may do. Every act is shown from sent to its end, with the reason.
-import { ApiError, at, post } from "./api.js";
+import { ApiError, at, get, post, postFile } from "./api.js";
 
 let number = 0;
 
@@ -61,3 +61,47 @@ export function acknowledge(store, alarm) {
     return { outcome: "done", reason: "" };
   });
 }
+
+export function launchMission(store, planned) {
+  const { id, vehicle_id: vehicle, content_hash: hash } = planned;
+  return act(store, `Launch ${vehicle}`, vehicle, async () => {
+    const { outcome, reason } = await post(at("v1", "missions", id, "launch"), { content_hash: hash });
+    // done is the launch given, not the start seen
+    return { outcome: outcome === "done" ? "given" : outcome, reason };
+  });
+}
+
+// Asks for the preview of `of`: { kind: "mission", id } or { kind: "file", name, text }.
+export async function loadPreview(store, of) {
+  const still = () => store.get().preview?.of === of;
+  try {
+    const data =
+      of.kind === "mission"
+        ? await get(at("v1", "missions", of.id, "preview"))
+        : await postFile(`/v1/missions/check?name=${encodeURIComponent(of.name)}`, of.text);
+    if (still()) store.send({ type: "preview", data: { of, data, error: "" } });
+  } catch (error) {
+    const next = error instanceof ApiError && error.next ? `; ${error.next}` : "";
+    if (still()) store.send({ type: "preview", data: { of, data: null, error: `${error.message}${next}` } });
+  }
+}
+
+export function openPreview(store, of) {
+  store.send({ type: "preview", data: { of, data: null, error: "" } });
+  return loadPreview(store, of);
+}
+
+export const previewMission = (store, id) => openPreview(store, { kind: "mission", id });
+
+const MAX_FILE = 1_000_000;
+
+export async function previewFile(store, file) {
+  const of = { kind: "file", name: file.name.slice(-80), text: "" };
+  if (file.size > MAX_FILE) {
+    store.send({ type: "preview", data: { of, data: null, error: "the file is larger than 1 MB: it is no mission" } });
+    return;
+  }
+  await openPreview(store, { ...of, text: await file.text() });
+}
+
+export const closePreview = (store) => store.send({ type: "preview", data: null });

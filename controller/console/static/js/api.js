@@ -33,4 +33,10 @@ export async function post(path, body = {}) {
   return answerOf(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
+// A mission file as it is; the controller tells its syntax by its content.
+export async function postFile(path, text) {
+  const headers = { "Content-Type": "application/json", "X-Operator": "console" };
+  return answerOf(await fetch(path, { method: "POST", headers, body: text }));
+}
+
 export const at = (...parts) => "/" + parts.map(encodeURIComponent).join("/");

@@ -1,11 +1,13 @@
 // The right panel: what is selected, why it is so, and what can be done about it.
 import { useEffect, useState } from "preact/hooks";
-import { cancelParcel, commandVehicle, settleParcel } from "./actions.js";
+import { cancelParcel, closePreview, commandVehicle, previewMission, settleParcel } from "./actions.js";
+import { Acts } from "./acts.js";
 import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
 import { html } from "./html.js";
+import { Preview } from "./preview.js";
 import {
-  ENDED, OUTCOMES, PARCEL_STATES, ageOf, figure, groupedReasons, isIdle, isStale, percent, place,
+  ENDED, PARCEL_STATES, ageOf, figure, groupedReasons, isIdle, isStale, mayDemand, percent, place,
   timeLeft, timeOfDay, vehicleStatus,
 } from "./words.js";
 
@@ -29,44 +31,50 @@ function Battery({ value }) {
   >`;
 }
 
+const RESTING = {
+  drone: "It is disarmed, on the ground: there is nothing to hold, return or land.",
+  robot: "It is at rest: there is nothing to hold, return or stop.",
+};
+
 function Commands({ store, vehicle }) {
   const { id, phase, kind } = vehicle;
-  const silent = vehicle.link === "unknown";
+  const no = (verb) => !mayDemand(vehicle, verb);
+  // said only where its own, fresh word is that it is at rest
+  const known = vehicle.link === "online" && (kind === "drone" ? vehicle.armed === false : isIdle(vehicle));
+  const rest = known && ["hold", "return", "land"].every(no);
   const carrying = vehicle.parcel_ids.length ? `, carrying ${vehicle.parcel_ids.join(", ")},` : "";
   const holding = phase === "holding";
   return html`<div class="commands" role="group" aria-label=${`Commands for ${id}`}>
     ${holding
-      ? html`<${OneClick} label="Resume" hint="goes on" disabled=${silent} onDone=${() => commandVehicle(store, id, "resume")} />`
-      : html`<${OneClick} label="Hold" hint="one click" disabled=${silent} onDone=${() => commandVehicle(store, id, "hold")} />`}
+      ? html`<${OneClick} label="Resume" hint="goes on" disabled=${no("resume")} onDone=${() => commandVehicle(store, id, "resume")} />`
+      : html`<${OneClick} label="Hold" hint=${no("hold") ? "nothing to hold" : "one click"} disabled=${no("hold")} onDone=${() => commandVehicle(store, id, "hold")} />`}
     <${Confirm}
       label="Return"
-      disabled=${silent}
+      hint=${no("return") ? "not away" : ""}
+      disabled=${no("return")}
       question=${`${id}${carrying} breaks off and returns to ${vehicle.base.name || vehicle.base.id}; battery ${percent(vehicle.battery_pct)}.`}
       onDone=${() => commandVehicle(store, id, "return")}
     />
     <${PressHold}
       label=${kind === "drone" ? "Land here" : "Stop here"}
       tone="grave"
-      disabled=${silent}
+      hint=${no("land") ? "not under way" : ""}
+      disabled=${no("land")}
       onDone=${() => commandVehicle(store, id, "land")}
     />
+    ${rest && html`<p class="note resting">${RESTING[kind]}</p>`}
   </div>`;
 }
 
-function Acts({ state, target }) {
-  const acts = state.acts.filter((a) => !target || a.target === target);
-  if (!acts.length) return null;
-  return html`<section class="acts" aria-live="polite">
-    <h3>What you did</h3>
-    <ul>
-      ${acts.map((a) => {
-        const told = OUTCOMES[a.state] || OUTCOMES.failed;
-        return html`<li key=${a.id}>
-          <b>${a.text}</b> <${Status} of=${told} />${a.reason && html`<span class="why">${a.reason}</span>`}
-        </li>`;
-      })}
-    </ul>
-  </section>`;
+function PreviewButton({ store, vehicle }) {
+  if (!vehicle?.mission_id) return null;
+  return html`<div class="commands one">
+    <${OneClick}
+      label=${vehicle.awaits_launch ? "See the mission and launch it" : "See the mission on the map"}
+      hint="path, corridor, ways home, zones"
+      onDone=${() => previewMission(store, vehicle.mission_id)}
+    />
+  </div>`;
 }
 
 function VehicleDetail({ store, state, now, select, vehicle }) {
@@ -80,6 +88,7 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
     </header>
     <p class="sentence">${vehicle.sentence}</p>
     ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
+    <${PreviewButton} store=${store} vehicle=${vehicle} />
     <${Commands} store=${store} vehicle=${vehicle} />
     <${Facts}
       rows=${[
@@ -142,6 +151,8 @@ function ParcelDetail({ store, state, now, select, parcel }) {
   const told = PARCEL_STATES[parcel.state];
   const times = Object.entries(parcel.times).sort((a, b) => Date.parse(a[1]) - Date.parse(b[1]));
   const eta = parcel.eta && !ENDED.has(parcel.state) ? timeOfDay(parcel.eta) : "";
+  const assigned = state.vehicles.get(parcel.vehicle_id);
+  const carrier = assigned?.parcel_ids.includes(parcel.id) && !ENDED.has(parcel.state) ? assigned : null;
   const size = parcel.size_m.map((s) => Math.round(s * 100)).join(" × ");
   return html`<header>
       <h2>${parcel.id}</h2>
@@ -177,7 +188,8 @@ function ParcelDetail({ store, state, now, select, parcel }) {
       </ol>
     </section>
     <${Explain} parcel=${parcel} select=${select} />
-    ${["submitted", "assigned"].includes(parcel.state) &&
+    <${PreviewButton} store=${store} vehicle=${carrier} />
+    ${["submitted", "assigned", "preparing"].includes(parcel.state) &&
     html`<div class="commands one">
       <${Confirm} label="Cancel parcel" question=${`${parcel.id} is not delivered and stays at its origin.`} onDone=${() => cancelParcel(store, parcel.id)} />
     </div>`}
@@ -200,9 +212,15 @@ function Settle({ store, parcel }) {
   </div>`;
 }
 
-function Overview({ state, select }) {
+function Overview({ store, state, select }) {
   const busy = [...state.vehicles.values()].filter((v) => !isIdle(v)).sort((a, b) => a.id.localeCompare(b.id));
+  const waiting = busy.filter((v) => v.awaits_launch);
   return html`<header><h2>Fleet</h2></header>
+    ${waiting.length > 0 &&
+    html`<section aria-label="Missions that wait for a launch">
+      <h3>◈ ${waiting.length} ${waiting.length > 1 ? "missions wait" : "mission waits"} for your launch</h3>
+      ${waiting.map((v) => html`<${PreviewButton} key=${v.id} store=${store} vehicle=${v} />`)}
+    </section>`}
     <p class="sentence">
       ${busy.length
         ? `${busy.length} of ${state.vehicles.size} vehicles are at work. Select one, or a parcel.`
@@ -223,6 +241,9 @@ function Overview({ state, select }) {
 export function Detail(shared) {
   const { state, select } = shared;
   const chosen = state.selected;
+  if (state.preview) {
+    return html`<${Preview} key=${state.preview.of.id || state.preview.of.name} ...${shared} close=${() => closePreview(shared.store)} />`;
+  }
   const vehicle = chosen?.kind === "vehicle" && state.vehicles.get(chosen.id);
   const parcel = chosen?.kind === "parcel" && state.parcels.get(chosen.id);
   return html`<aside class="side rightside" aria-label="Selected">

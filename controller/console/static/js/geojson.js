@@ -58,6 +58,99 @@ export function siteFeatures(sites) {
   }));
 }
 
+// Where a label at a waypoint meets none of the legs there: of eight sides the one farthest away.
+const SIDES = [
+  ["left", [0.9, 0], 0], ["bottom-left", [0.6, -0.5], 45], ["bottom", [0, -0.9], 90],
+  ["bottom-right", [-0.6, -0.5], 135], ["right", [-0.9, 0], 180], ["top-right", [-0.6, 0.5], 225],
+  ["top", [0, 0.9], 270], ["top-left", [0.6, 0.5], 315],
+];
+
+function sideFor([lon, lat], paths) {
+  const same = (p) => Math.abs(p[0] - lon) < 1e-6 && Math.abs(p[1] - lat) < 1e-6;
+  const courses = [];
+  for (const { geometry } of paths) {
+    const line = geometry.coordinates;
+    for (const [end, next] of [[line[0], line[1]], [line.at(-1), line.at(-2)]]) {
+      if (!same(end)) continue;
+      const east = (next[0] - lon) * Math.cos((lat * Math.PI) / 180);
+      courses.push((Math.atan2(next[1] - lat, east) * 180) / Math.PI);
+    }
+  }
+  const apart = (a, b) => Math.abs(((a - b + 540) % 360) - 180);
+  const free = ([, , at]) => Math.min(180, ...courses.map((c) => apart(c, at)));
+  return SIDES.reduce((best, side) => (free(side) > free(best) + 1 ? side : best));
+}
+
+function waypoint(feature, paths) {
+  const { numbers, alt_home_m: alt, words } = feature.properties;
+  const height = alt === null ? "" : ` at ${Math.round(alt)} m`;
+  const known = `${numbers.slice(0, 3).join(", ")}${numbers.length > 3 ? ", …" : ""}`;
+  const [anchor, offset] = sideFor(feature.geometry.coordinates, paths);
+  const label = `${known}${height}${words ? `, ${words}` : ""}`;
+  return { ...feature, properties: { role: "waypoint", label, anchor, offset } };
+}
+
+// The nearest place round a point where a number covers no other; pixels.
+function freePlace([x, y], taken) {
+  const tries = [[x, y]];
+  for (const radius of [26, 48, 70]) {
+    for (let turn = 0; turn < 12; turn++) {
+      const angle = (turn * Math.PI) / 6;
+      tries.push([x + radius * Math.cos(angle), y + radius * Math.sin(angle)]);
+    }
+  }
+  return tries.find((t) => taken.every((o) => Math.hypot(t[0] - o[0], t[1] - o[1]) >= 24)) || tries[0];
+}
+
+// A number for each violation; `chart` tells pixels, so that no two cover each other.
+function numbersOf(violations, chart) {
+  const taken = [];
+  return violations.flatMap((f) => {
+    const line = f.geometry.type === "Point" ? [f.geometry.coordinates] : f.geometry.coordinates;
+    const [a, b] = [line[0], line.at(-1)];
+    const middle = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+    const from = chart.project(middle);
+    const place = freePlace([from.x, from.y], taken);
+    taken.push(place);
+    const { lng, lat } = chart.unproject(place);
+    const { number, depth_m: depth, max_speed_mps: limit, contingency } = f.properties;
+    const properties = {
+      role: "number",
+      number: String(number),
+      depth: limit === null ? `${Math.round(depth)} m` : "",
+      own: contingency ? 0 : 1,
+    };
+    const made = [{ type: "Feature", properties, geometry: { type: "Point", coordinates: [lng, lat] } }];
+    if (place[0] !== from.x || place[1] !== from.y) {
+      const geometry = { type: "LineString", coordinates: [middle, [lng, lat]] };
+      made.push({ type: "Feature", properties: { role: "leader" }, geometry });
+    }
+    return made;
+  });
+}
+
+export function previewFeatures(data, chart) {
+  if (!data) return [];
+  const of = (role) => data.features.filter((f) => f.properties.role === role);
+  const paths = of("path");
+  const rest = data.features.filter((f) => f.properties.role !== "waypoint");
+  return [...rest, ...of("waypoint").map((f) => waypoint(f, paths)), ...numbersOf(of("violation"), chart)];
+}
+
+function boxOf(features) {
+  const points = [];
+  const walk = (c) => (typeof c[0] === "number" ? points.push(c) : c.forEach(walk));
+  for (const f of features) walk(f.geometry.coordinates);
+  const lons = points.map((p) => p[0]);
+  const lats = points.map((p) => p[1]);
+  return [[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]];
+}
+
+export function previewBounds(data) {
+  const shown = data.features.filter((f) => ["corridor", "spare", "violation"].includes(f.properties.role));
+  return shown.length ? boxOf(shown) : null;
+}
+
 const TONES = { warning: "warning", caution: "caution" };
 
 export function vehicleFeatures(state, now) {

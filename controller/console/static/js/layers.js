@@ -2,7 +2,7 @@
 
 const FONT = { "text-font": ["sans-serif"] };
 
-const SOURCES = ["streets", "zones", "zonelabels", "trails", "routes", "drops", "sites", "vehicles"];
+const SOURCES = ["streets", "zones", "zonelabels", "preview", "trails", "routes", "drops", "sites", "vehicles"];
 
 export function styleFor(look) {
   const empty = { type: "FeatureCollection", features: [] };
@@ -47,6 +47,7 @@ export function styleFor(look) {
       ...zone("restricted", look.restricted),
       ...zone("no_fly", look.noFly),
       ...zone("keep_in", look.keepIn, [5, 3]),
+      ...previewAreas(look),
       {
         id: "routes",
         type: "line",
@@ -133,10 +134,72 @@ export function styleFor(look) {
         layout: { ...FONT, "text-field": ["get", "label"], "text-size": 12, "text-variable-anchor": ["left", "right", "top", "bottom"], "text-radial-offset": 0.9 },
         paint: { "text-color": look.blue, ...halo },
       },
+      ...previewMarks(look, halo),
       vehicles("vehicles", ["!=", ["get", "rank"], 0], [0.72, 1], look, halo),
       vehicles("vehicle-chosen", ["==", ["get", "rank"], 0], [1, 1.2], look, halo),
     ],
   };
+}
+
+const role = (name) => ["==", ["get", "role"], name];
+
+// A mission before launch: what it uses of the air, and the zones that it violates.
+function previewAreas(look) {
+  const area = (name, colour, opacity) => ({
+    id: `preview-${name}`, type: "fill", source: "preview", filter: role(name),
+    paint: { "fill-color": colour, "fill-opacity": opacity },
+  });
+  const line = (id, filter, paint, cap = "round") => ({
+    id: `preview-${id}`, type: "line", source: "preview", filter,
+    layout: { "line-cap": cap, "line-join": "round" }, paint,
+  });
+  const hit = ["all", role("zone"), ["get", "hit"]];
+  return [
+    { id: "preview-hitzone", type: "fill", source: "preview", filter: hit,
+      paint: { "fill-color": look.red, "fill-opacity": 0.18 } },
+    line("hitline", hit, { "line-color": look.red, "line-width": 3 }),
+    area("spare", look.spare, 0.16),
+    area("corridor", look.blue, 0.2),
+    line("edge", role("corridor"), { "line-color": look.blue, "line-width": 1, "line-dasharray": [4, 3] }, "butt"),
+    line("wayhome", role("way_home"), { "line-color": look.spare, "line-width": 1.4, "line-dasharray": [2, 2] }, "butt"),
+    line("path", role("path"), { "line-color": look.blue, "line-width": 3 }),
+    line("own", ["all", role("violation"), ["!", ["get", "contingency"]]], { "line-color": look.red, "line-width": 6 }),
+    line("spared", ["all", role("violation"), ["get", "contingency"]], { "line-color": look.red, "line-width": 4, "line-dasharray": [2, 1.5] }, "butt"),
+    line("leader", role("leader"), { "line-color": look.red, "line-width": 1.2 }),
+  ];
+}
+
+function previewMarks(look, halo) {
+  const dot = (name, radius, fill, edge) => ({
+    id: `preview-${name}`, type: "circle", source: "preview", filter: role(name),
+    paint: { "circle-radius": radius, "circle-color": fill, "circle-stroke-color": edge, "circle-stroke-width": 2 },
+  });
+  const words = (id, name, layout, paint) => ({
+    id: `preview-${id}`, type: "symbol", source: "preview", filter: role(name),
+    layout: { ...FONT, ...layout }, paint,
+  });
+  return [
+    words("arrows", "path", {
+      "symbol-placement": "line", "symbol-spacing": 160, "text-field": "▶", "text-size": 15,
+      "text-keep-upright": false, "text-allow-overlap": true, "text-ignore-placement": true,
+    }, { "text-color": look.blue, "text-halo-color": look.halo, "text-halo-width": 1 }),
+    dot("waypoint", 5, look.halo, look.blue),
+    dot("home", 11, look.blue, look.halo),
+    words("h", "home", { "text-field": "H", "text-size": 13, "text-allow-overlap": true }, { "text-color": look.halo }),
+    words("heights", "waypoint", {
+      "text-field": ["get", "label"], "text-size": 12, "text-anchor": ["get", "anchor"],
+      "text-offset": ["array", "number", 2, ["get", "offset"]], "text-optional": true,
+    }, { "text-color": look.blue, ...halo }),
+    dot("number", 10, ["case", ["==", ["get", "own"], 1], look.red, look.halo], ["case", ["==", ["get", "own"], 1], look.halo, look.red]),
+    words("depth", "number", {
+      "text-field": ["get", "depth"], "text-size": 12, "text-variable-anchor": ["left", "right", "top", "bottom"],
+      "text-radial-offset": 1.15, "text-padding": 1,
+    }, { "text-color": look.red, ...halo }),
+    // placed first, for it stands above: the others keep off it
+    words("count", "number", {
+      "text-field": ["get", "number"], "text-size": 12, "text-allow-overlap": true, "text-padding": 7,
+    }, { "text-color": ["case", ["==", ["get", "own"], 1], look.halo, look.red] }),
+  ];
 }
 
 // The chosen vehicle has a layer of its own: what is above is placed first, and drawn last.

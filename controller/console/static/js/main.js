@@ -1,11 +1,14 @@
 // Puts the panels together. Everything shown comes from one state fed by one stream.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { closePreview, previewFile } from "./actions.js";
 import { AlarmBar } from "./alarms.js";
 import { Detail } from "./detail.js";
 import { html } from "./html.js";
 import { LeftPanel } from "./left.js";
 import { MapKey, MapView } from "./mapview.js";
+import { PlanDrop } from "./preview.js";
+import { ProfileStrip } from "./profile.js";
 import { makeStore, simulatedNow } from "./store.js";
 import { follow } from "./stream.js";
 import { VehicleTable } from "./tables.js";
@@ -24,12 +27,36 @@ function canDraw() {
 
 const webgl = canDraw();
 
+// A file that is dragged over the window may be dropped anywhere.
+function fileDrop(setDropping) {
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  const over = (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    setDropping(true);
+  };
+  const leave = (event) => !event.relatedTarget && setDropping(false);
+  const drop = (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    setDropping(false);
+    const [file] = event.dataTransfer.files;
+    if (file) previewFile(store, file);
+  };
+  const told = { dragover: over, dragleave: leave, drop };
+  for (const [name, act] of Object.entries(told)) addEventListener(name, act);
+  return () => {
+    for (const [name, act] of Object.entries(told)) removeEventListener(name, act);
+  };
+}
+
 function App() {
   const [state, setState] = useState(store.get());
   const [, tick] = useState(0);
   const [view, setView] = useState(webgl ? "map" : "table");
   const [mapFailed, setMapFailed] = useState("");
   const [theme, setTheme] = useState(storedTheme());
+  const [dropping, setDropping] = useState(false);
   useEffect(() => store.subscribe(setState), []);
   useEffect(() => {
     const timer = setInterval(() => tick((n) => n + 1), 500);
@@ -38,17 +65,22 @@ function App() {
   useEffect(() => applyTheme(theme), [theme]);
   useEffect(() => {
     const escape = (event) => {
-      const typing = ["INPUT", "TEXTAREA"].includes(document.activeElement?.tagName);
-      if (event.key === "Escape" && !typing) store.send({ type: "select", data: null });
+      const typing = document.activeElement?.matches("input:not([type=file]), textarea");
+      if (event.key !== "Escape" || typing) return;
+      if (store.get().preview) closePreview(store);
+      else store.send({ type: "select", data: null });
     };
     addEventListener("keydown", escape);
     return () => removeEventListener("keydown", escape);
   }, []);
+  useEffect(() => fileDrop(setDropping), []);
   const now = simulatedNow(state);
   const select = (kind, id) => store.send({ type: "select", data: kind ? { kind, id } : null });
   const shared = { store, state, now, select };
   const noMap = !webgl || mapFailed;
-  return html`<div class="frame">
+  const profile = state.preview?.data?.profile;
+  return html`<div class=${`frame ${dropping ? "dropping" : ""}`}>
+    ${dropping && html`<p class="dropnote" role="status">Drop a .plan or .waypoints file to have it checked</p>`}
     <a class="skip" href="#table" onClick=${() => setView("table")}>Vehicles as a table</a>
     <${TopBar} ...${shared} theme=${theme} setTheme=${setTheme} />
     <${HeldBanner} ...${shared} />
@@ -67,6 +99,7 @@ function App() {
               ${name === "map" ? "Map" : "Table"}
             </button>`,
           )}
+          <${PlanDrop} onFile=${(file) => previewFile(store, file)} />
           ${view === "map" && html`<${MapKey} />`}
           ${noMap &&
           html`<span class="note"
@@ -79,6 +112,7 @@ function App() {
           setView("table");
         }} />`}
         ${view === "table" && html`<${VehicleTable} ...${shared} />`}
+        ${profile && html`<${ProfileStrip} profile=${profile} />`}
       </main>
       <${Detail} ...${shared} />
     </div>

@@ -3,7 +3,7 @@ import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl } 
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api.js";
 import {
-  collection, dropFeatures, routeFeatures, siteFeatures, trailFeatures, vehicleFeatures, zoneFeatures,
+  collection, dropFeatures, previewBounds, previewFeatures, routeFeatures, siteFeatures, trailFeatures, vehicleFeatures, zoneFeatures,
   zoneLabels,
 } from "./geojson.js";
 import { html } from "./html.js";
@@ -12,6 +12,7 @@ import { styleFor } from "./layers.js";
 import { isDark } from "./theme.js";
 
 const DRAW_MS = 200;
+const PREVIEW_ROOM = { top: 60, bottom: 52, left: 60, right: 84 };
 const VEHICLES = ["vehicle-chosen", "vehicles"];
 
 function boundsOf(state, zones) {
@@ -37,6 +38,7 @@ class Chart {
     this.framed = false;
     this.moved = false;
     this.ready = false;
+    this.preview = null;
     this.map = new MapLibre({
       container,
       style: { version: 8, sources: {}, layers: [] },
@@ -54,6 +56,7 @@ class Chart {
     this.map.on("click", (event) => this.clicked(event));
     this.map.on("webglcontextlost", () => onFail("the graphics context was lost"));
     this.map.on("movestart", (event) => (this.moved ||= Boolean(event.originalEvent)));
+    this.map.on("zoomend", () => this.preview && this.putPreview());
     this.map.on("resize", () => !this.moved && this.last && this.frame(this.last[0], 0));
     for (const layer of [...VEHICLES, "drops"]) {
       this.map.on("mouseenter", layer, () => (this.map.getCanvas().style.cursor = "pointer"));
@@ -86,8 +89,34 @@ class Chart {
       this.ready = true;
       this.put("streets", this.streets.features);
       this.putZones();
+      this.putPreview();
       if (this.last) this.draw(...this.last);
     });
+  }
+
+  putPreview() {
+    if (this.ready) this.put("preview", previewFeatures(this.preview, this.map));
+  }
+
+  // A mission before launch; what else moves is not hidden.
+  showPreview(data) {
+    const first = !this.preview;
+    this.preview = data;
+    this.putPreview();
+    const bounds = data && first && previewBounds(data);
+    if (!bounds) return;
+    this.moved = this.framed = true;
+    this.map.fitBounds(bounds, { padding: PREVIEW_ROOM, maxZoom: 16.5, duration: 0 });
+    this.putPreview();
+  }
+
+  focus({ entry, exit }) {
+    this.moved = true;
+    const west = Math.min(entry.lon_deg, exit.lon_deg);
+    const east = Math.max(entry.lon_deg, exit.lon_deg);
+    const south = Math.min(entry.lat_deg, exit.lat_deg);
+    const north = Math.max(entry.lat_deg, exit.lat_deg);
+    this.map.fitBounds([[west, south], [east, north]], { padding: 90, maxZoom: 15.5, duration: 300 });
   }
 
   put(source, features) {
@@ -121,7 +150,7 @@ class Chart {
   }
 
   frame(state, duration = 400) {
-    const bounds = boundsOf(state, this.zones);
+    const bounds = (this.preview && previewBounds(this.preview)) || boundsOf(state, this.zones);
     if (!bounds) return;
     this.framed = true;
     this.moved = false;
@@ -164,7 +193,11 @@ export function MapView({ state, now, select, hidden, theme, onFail }) {
   }, [state.zonesVersion]);
   useEffect(() => {
     if (!hidden) chart.current?.map.resize();
-  }, [hidden]);
+  }, [hidden, Boolean(state.preview?.data?.profile)]);
+  useEffect(() => chart.current?.showPreview(state.preview?.data || null), [state.preview?.data]);
+  useEffect(() => {
+    if (state.focus) chart.current?.focus(state.focus);
+  }, [state.focus]);
   useEffect(() => {
     const { kind, id } = state.selected || {};
     const position = kind === "vehicle" ? state.vehicles.get(id)?.position : state.parcels.get(id)?.destination;

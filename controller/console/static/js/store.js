@@ -18,6 +18,8 @@ export const initial = {
   trails: new Map(),
   selected: null,
   acts: [],
+  preview: null,
+  focus: null,
   frozenNotice: "",
 };
 
@@ -75,7 +77,11 @@ export function reduce(state, event) {
     case "link":
       return { ...state, link: data };
     case "select":
-      return { ...state, selected: data };
+      return { ...state, selected: data, preview: data ? null : state.preview };
+    case "preview":
+      return { ...state, preview: data, focus: null };
+    case "focus":
+      return { ...state, focus: data };
     case "act":
       return {
         ...state,
@@ -103,7 +109,7 @@ export function makeStore() {
       setTimeout(() => {
         planned = false;
         for (const listener of listeners) listener(state);
-      }, event.type === "select" || event.type === "act" ? 0 : SHOW_MS);
+      }, ["select", "act", "preview", "focus"].includes(event.type) ? 0 : SHOW_MS);
     },
     subscribe(listener) {
       listeners.add(listener);

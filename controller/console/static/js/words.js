@@ -41,6 +41,7 @@ export const SEVERITIES = {
 export const OUTCOMES = {
   sent: { mark: "…", word: "sent", tone: "plain" },
   done: { mark: "✓", word: "seen in its state", tone: "quiet" },
+  given: { mark: "✓", word: "given: it starts once it is ready", tone: "quiet" },
   refused: { mark: "✕", word: "refused", tone: "caution" },
   uncertain: { mark: "?", word: "no proof", tone: "caution" },
   failed: { mark: "▲", word: "not sent", tone: "warning" },
@@ -61,10 +62,21 @@ export function isStale(vehicle) {
 export function vehicleStatus(vehicle) {
   if (vehicle.link === "unknown") return { mark: "○", word: "Never heard", tone: "stale" };
   if (vehicle.link === "offline") return { mark: "○", word: "No link", tone: "stale" };
+  if (vehicle.awaits_launch && vehicle.link === "online") {
+    return { mark: "◈", word: "Awaits launch", tone: "caution" };
+  }
   const named = vehicle.phase === "ready" && vehicle.assignment_id ? "assigned" : vehicle.phase;
   const phase = PHASES[named] || PHASES.unknown;
   if (vehicle.link === "stale") return { ...phase, word: `${phase.word} (late)`, tone: "stale" };
   return phase;
+}
+
+// What may be demanded now: the controller's word, or else by arm state. Unknown counts as airborne.
+export function mayDemand(vehicle, verb) {
+  if (vehicle.link === "unknown") return false;
+  if (Array.isArray(vehicle.commands)) return vehicle.commands.includes(verb);
+  const atRest = vehicle.kind === "drone" ? vehicle.armed === false : isIdle(vehicle);
+  return !(atRest && vehicle.link === "online");
 }
 
 export const isIdle = (vehicle) =>
