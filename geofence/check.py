@@ -11,7 +11,7 @@ Touching is violating: a zone's border and its height limits belong to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -26,7 +26,7 @@ from geofence.kernel import Ints
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.relief import finer, relief_of
 from geofence.schedule import ALWAYS, Calendar, Schedule
-from geofence.sieve import sieve
+from geofence.sieve import Sieved, sieve
 from geofence.track import Pieces, pieces_of
 from geofence.zones import Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -40,6 +40,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "check",
+    "check_all",
 ]
 
 PASSAGE_SLACK_S = 10.0
@@ -58,20 +59,41 @@ def check(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdi
 
     Raises FrameError for a path in a place that no frame holds (beyond 84 degrees).
     """
-    verdict = _sifted(path, zones, surroundings)
-    return _Checker(path, zones, surroundings).verdict() if verdict is None else verdict
+    (verdict,) = check_all((path,), zones, surroundings)
+    return verdict
 
 
-def _sifted(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict | None:
+def check_all(
+    paths: Sequence[FlightPath], zones: ZoneSet, surroundings: Surroundings
+) -> list[Verdict]:
+    """`check` of each of several paths; faster together where they lie near each other."""
+    owners: list[PathLeg | Disc] = []
+    first = []
+    for path in paths:
+        first.append(len(owners))
+        owners += path.legs
+        owners += path.discs
+    found = sieve(owners, zones, surroundings)
+    if found is None and len(paths) > 1:
+        return [check(path, zones, surroundings) for path in paths]
+    verdicts = []
+    for number, path in enumerate(paths):
+        begin, end = first[number], first[number + 1] if number + 1 < len(first) else len(owners)
+        mine = found if found is None or len(paths) == 1 else found.part(begin, end)
+        verdict = None if mine is None else _sifted(path, zones, surroundings, mine)
+        verdicts.append(verdict or _Checker(path, zones, surroundings).verdict())
+    return verdicts
+
+
+def _sifted(
+    path: FlightPath, zones: ZoneSet, surroundings: Surroundings, found: Sieved
+) -> Verdict | None:
     """The verdict by proofs where they do, by contacts for the few pairs where they do not.
 
-    None where one frame does not hold the path, and where what is near depends on the ground of
-    the place or limits speed.
+    None where what is near depends on the ground of the place or limits speed.
     """
-    owners: tuple[PathLeg | Disc, ...] = (*path.legs, *path.discs)
-    found = sieve(owners, zones, surroundings)
     uneven = surroundings.terrain is not None or surroundings.geoid is not None
-    if found is None or (uneven and (found.touched or found.asked or zones.keep_ins)):
+    if uneven and (found.touched or found.asked or zones.keep_ins):
         return None
     touching, asked = found.touched, found.asked
     every, plain = zones.zones, zones.plain
@@ -88,13 +110,13 @@ def _sifted(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Ver
     forbidden = any(
         plain[zone] or every[zone].kind is not ZoneKind.ADVISORY for _, zone in touching
     )
-    later = _Later((path, zones, surroundings), touching, kept)
+    later = _Telling((path, zones, surroundings), touching, kept)
     return Verdict.told_later(
         zones.version, allowed=not (forbidden or kept.violations), later=later.tell
     )
 
 
-class _Later:
+class _Telling:
     """What a verdict tells when it is asked for more than was decided."""
 
     __slots__ = ("_asked", "_kept", "_told", "_touching")

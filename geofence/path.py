@@ -185,7 +185,7 @@ class FlightPath:
 _new, _put = object.__new__, object.__setattr__
 
 
-class _Later:
+class Later:
     """A base whose fields may be worked out when they are first read."""
 
     __slots__ = ("_later",)
@@ -202,7 +202,7 @@ class _Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Violation(_Later):
+class Violation(Later):
     """One leg or disc against one zone.
 
     `entry` and `exit` are the first and last places on its line where the corridor touches the
@@ -246,7 +246,7 @@ class Violation(_Later):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict(_Later):
+class Verdict(Later):
     """The answer. `clearance_m` is from the line, not the corridor; None beyond the horizon.
 
     What is only told, not decided by (the clearance; where, how deep and why a violation is), may

@@ -15,13 +15,13 @@ from typing import Self
 import numpy as np
 import shapely
 
-from geofence.check import FlightPath, Surroundings, Violation, check, passage
+from geofence.check import FlightPath, Surroundings, Violation, check_all, passage
 from geofence.contact import HEIGHT_TOLERANCE_M, boxes_about
 from geofence.diff import ZoneSetDiff
 from geofence.frames import Array
 from geofence.heights import Band, resolve
 from geofence.kernel import Ints
-from geofence.path import Disc, PathLeg
+from geofence.path import Disc, Later, PathLeg
 from geofence.track import Pieces, pieces_of
 from geofence.zones import ZoneKind
 from geofence.zoneset import ZoneSet
@@ -33,16 +33,33 @@ ON_LINE_DEG = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Forbidden:
+class Forbidden(Later):
     """What a change of zones has against one path.
 
     `first_entry` is the earliest predicted moment at which the path touches a zone that it may
-    not, slack of the passage included; `left` is the time until then, never below zero.
+    not, slack of the passage included; `left` is the time until then, never below zero. Both are
+    worked out when one is first read; `left` counts from the `now` of the recheck.
     """
 
     violations: tuple[Violation, ...]
     first_entry: datetime
     left: timedelta
+
+    @classmethod
+    def told_later(
+        cls, violations: tuple[Violation, ...], entry: _Entry, now: datetime
+    ) -> Forbidden:
+        """The violations of a path; the times when they are asked for."""
+
+        def later(self: Forbidden, _: str) -> None:
+            first = min(_enters(violation, entry) for violation in violations)
+            object.__setattr__(self, "first_entry", first)
+            object.__setattr__(self, "left", max(first - now, timedelta(0)))
+
+        self = object.__new__(cls)
+        object.__setattr__(self, "violations", violations)
+        object.__setattr__(self, "_later", later)
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,14 +180,11 @@ def recheck(
     if not len(asked) or not len(paths):
         return {}
     found: dict[str, Forbidden] = {}
-    near = _everything(paths) if changes.keep_ins else paths.near(asked, surroundings)
-    for path_id, owners in near:
-        entry = paths.entry(path_id)
-        verdict = check(_part(entry.path, owners), asked, surroundings)
+    near = dict(_everything(paths) if changes.keep_ins else paths.near(asked, surroundings))
+    parts = [_part(paths[path_id], owners) for path_id, owners in near.items()]
+    for path_id, verdict in zip(near, check_all(parts, asked, surroundings), strict=True):
         if verdict.violations:
-            first = min(_enters(violation, entry) for violation in verdict.violations)
-            left = max(first - now, timedelta(0))
-            found[path_id] = Forbidden(verdict.violations, first, left)
+            found[path_id] = Forbidden.told_later(verdict.violations, paths.entry(path_id), now)
     return found
 
 
@@ -181,6 +195,8 @@ def _everything(paths: ActivePaths) -> Iterator[tuple[str, Ints]]:
 
 def _part(path: FlightPath, owners: Ints) -> FlightPath:
     """The path with these of its legs and discs alone; each is checked by itself anyhow."""
+    if len(owners) == len(path.legs) + len(path.discs):
+        return path
     chosen = set(owners.tolist())
     first_disc = len(path.legs)
     return replace(

@@ -18,7 +18,7 @@ and the stray, both bounded. Near: no farther than the corridor less the stray. 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -73,6 +73,13 @@ class Sieved:
     touched: list[tuple[int, int]]
     asked: list[tuple[int, int]]
 
+    def part(self, begin: int, end: int) -> Sieved:
+        """Of the owners from `begin` to before `end`, numbered from there."""
+        return Sieved(
+            [(owner - begin, zone) for owner, zone in self.touched if begin <= owner < end],
+            [(owner - begin, zone) for owner, zone in self.asked if begin <= owner < end],
+        )
+
 
 @dataclass(slots=True, eq=False)
 class _Frame:
@@ -103,7 +110,7 @@ class _Frame:
 
 
 def sieve(
-    owners: tuple[PathLeg | Disc, ...], zones: ZoneSet, surroundings: Surroundings
+    owners: Sequence[PathLeg | Disc], zones: ZoneSet, surroundings: Surroundings
 ) -> Sieved | None:
     """Sort out what is sure; None where one frame does not do (antimeridian, half a country)."""
     found = Sieved([], [])
