@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.domain.model import Event
@@ -77,14 +77,23 @@ class Store:
 
     async def __aenter__(self) -> Self:
         """Open the database and bring it to the schema."""
-        engine = open_engine(self._url)
+        try:
+            engine = open_engine(self._url)
+        except ArgumentError as error:
+            raise StoreError(
+                'store.url is no database URL: write "sqlite+aiosqlite:///waypost.db" or '
+                '"postgresql+asyncpg://user@host/waypost"'
+            ) from error
+        except ModuleNotFoundError as error:
+            raise StoreError(f"store.url needs {error.name}: install waypost[postgres]") from error
         self._stack.push_async_callback(engine.dispose)
         try:
             async with writer(engine) as connection, writing(connection):
                 await connection.run_sync(upgrade)
         except (SQLAlchemyError, OSError) as error:
             await self._stack.aclose()
-            raise StoreError(f"the database {self._url} cannot be opened: {error}") from error
+            shown = engine.url.render_as_string(hide_password=True)
+            raise StoreError(f"the database {shown} cannot be opened: {error}") from error
         self._engine = engine
         return self
 

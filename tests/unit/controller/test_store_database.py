@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +40,13 @@ from controller.store.changes import (
     ZonesChange,
 )
 from controller.store.database import Store
-from controller.store.errors import ConflictError, FencedError, StaleStepError, StoreClosedError
+from controller.store.errors import (
+    ConflictError,
+    FencedError,
+    StaleStepError,
+    StoreClosedError,
+    StoreError,
+)
 from controller.store.schema import metadata
 from geofence.frames import LatLon
 from missions.model import (
@@ -248,3 +255,27 @@ async def test_the_migrations_lead_to_the_schema(database: str) -> None:
             mode = await connection.exec_driver_sql("PRAGMA journal_mode")
             assert mode.scalar() == "wal"
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "no database URL"),
+        ("postgresql+asyncpg://anna:secret@127.0.0.1:1/w", r"anna:\*\*\*@.* cannot be opened"),
+    ],
+)
+async def test_a_database_that_cannot_be_opened_is_told_without_its_password(
+    url: str, words: str
+) -> None:
+    pytest.importorskip("asyncpg", reason="asyncpg is not installed: it comes with postgres")
+    with pytest.raises(StoreError, match=words) as caught:
+        await Store(url).__aenter__()
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_driver_that_is_not_installed_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreError, match=r"waypost\[postgres\]"):
+        await Store("postgresql+asyncpg://anna@127.0.0.1:1/w").__aenter__()
