@@ -1,8 +1,8 @@
 """Routes equal two exact methods that share nothing: keep-ins, holes, heights and times included.
 
 The graph of all corners that see each other, in rational arithmetic, and the best of all channels
-of a triangulation (route_oracle.py). Zones stand in degrees and routes keep a slack, so both are asked
-about areas a little smaller and a little larger than the route is to keep from.
+of a triangulation (route_oracle.py). Zones stand in degrees and routes keep a slack, so both are
+asked about areas a little smaller and a little larger than the route is to keep from.
 """
 
 from __future__ import annotations
