@@ -21,7 +21,7 @@ import numpy as np
 
 from geofence.frames import Array
 from geofence.kernel import Ints
-from geofence.prepared import MAX_LINES, PreparedWorld
+from geofence.prepared import MAX_LINES, PreparedWorld, Way
 from geofence.visibility import tangent
 
 _BATCH = 8
@@ -66,18 +66,17 @@ class _Search:
         self._world = world
         self._among: set[int] = set()
         self._low, self._high = ends.min(axis=0), ends.max(axis=0)
-        self._goal: Array = ends[1]
+        self._ends = ends
         self._corner: list[int] = [-1, -1]
+        self._row: dict[int, int] = {}
         self._xy: Array = ends
-        # an end has no neighbours: zero vectors are tangent to everything
-        self._before: Array = np.zeros((2, 2))
-        self._after: Array = np.zeros((2, 2))
         self._left_m: list[float] = np.hypot(*(ends - ends[1]).T).tolist()
         self._cost: list[float] = [0.0, math.inf]
         self._closed: list[bool] = [False, False]
         self._came: list[int] = [-1, -1]
         self._order: list[int] = []
-        self._beside: list[list[_Way]] = [[], []]
+        self._from_start: list[Way] = []
+        self._to_goal: dict[int, Way] = {}
         self._queue: list[tuple[float, int, _Blocked | _Tangents]] = []
         self._pushed = 0
         self._covered: dict[int, set[int]] = {}
@@ -111,21 +110,31 @@ class _Search:
     def _close(self, row: int, came: int) -> None:
         self._closed[row], self._came[row] = True, came
         self._order.append(row)
-        self._offer(self._onward(row, self._beside[row]))
+        ways = self._from_start if row == _START else self._ways(row, self._among)
+        if row in self._to_goal:
+            ways = [*ways, self._to_goal[row]]
+        self._offer(self._onward(row, ways))
+
+    def _ways(self, row: int, numbers: set[int]) -> list[Way]:
+        """Tangents from a row to the open corners of some obstacles."""
+        rows, known = self._row, self._world.ways(self._corner[row])
+        return [
+            (rows[corner], far, x, y)
+            for number in numbers
+            for corner, far, x, y in known.get(number, ())
+            if corner in rows
+        ]
 
     def _meet(self, between: frozenset[int]) -> None:
         """Let what blocks a line join; where some of it has joined, its corners are tried."""
         if not self._among.isdisjoint(between):
             return
-        before = [len(ways) for ways in self._beside]
+        before = len(self._from_start)
         self._join(set(between))
-        self._offer(
-            [
-                line
-                for row in self._order
-                for line in self._onward(row, self._beside[row][before[row] :])
-            ]
-        )
+        lines = self._onward(_START, self._from_start[before:])
+        for row in self._order[1:]:
+            lines += self._onward(row, self._ways(row, set(between)))
+        self._offer(lines)
 
     def _join(self, numbers: set[int]) -> None:
         world = self._world
@@ -137,18 +146,34 @@ class _Search:
         self._high = np.maximum(self._high, xy.max(axis=0, initial=-np.inf))
         # whatever may lie on a line between any two rows
         world.ensure(np.stack((self._low, self._high)))
+        world.link(numbers, self._among)
         corner, xy = self._open(corner, xy)
-        count = len(corner)
+        self._row.update(zip(corner.tolist(), range(first, first + len(corner)), strict=True))
         self._corner.extend(corner.tolist())
         self._xy = np.concatenate((self._xy, xy))
-        self._before = np.concatenate((self._before, world.before[corner]))
-        self._after = np.concatenate((self._after, world.after[corner]))
-        self._left_m.extend(np.hypot(*(xy - self._goal).T).tolist())
-        self._cost.extend([math.inf] * count)
-        self._closed.extend([False] * count)
-        self._came.extend([-1] * count)
-        self._beside.extend([] for _ in range(count))
-        self._link(first)
+        self._left_m.extend(np.hypot(*(xy - self._ends[_GOAL]).T).tolist())
+        self._cost.extend([math.inf] * len(corner))
+        self._closed.extend([False] * len(corner))
+        self._came.extend([-1] * len(corner))
+        self._link_ends(first, corner, xy)
+
+    def _link_ends(self, first: int, corner: Ints, xy: Array) -> None:
+        """Find the lines between the ends and new rows that touch the corners only."""
+        world = self._world
+        step = xy - self._ends[:, None]
+        metres = np.hypot(step[..., 0], step[..., 1])
+        open_ = tangent(step, metres, world.before[corner], world.after[corner]) & (metres > 0.0)
+        for end in (_START, _GOAL):
+            which = np.flatnonzero(open_[end])
+            lines = zip(
+                (which + first).tolist(), metres[end, which].tolist(), step[end, which].tolist(),
+                strict=True,
+            )  # fmt: skip
+            for row, far, (x, y) in lines:
+                if end == _START:
+                    self._from_start.append((row, far, x, y))
+                else:
+                    self._to_goal[row] = (_GOAL, far, -x, -y)
 
     def _open(self, corner: Ints, xy: Array) -> tuple[Ints, Array]:
         """Those of new corners that lie in no obstacle that has joined; rows that do are shut."""
@@ -165,34 +190,20 @@ class _Search:
                 self._covered[row] = covered[i]
         return corner[left], xy[left]
 
-    def _link(self, first: int) -> None:
-        """Find the lines between rows from `first` on and all rows that touch corners only."""
-        new = slice(first, None)
-        step = self._xy[None, new] - self._xy[:, None]
-        metres = np.hypot(step[..., 0], step[..., 1])
-        open_ = tangent(step, metres, self._before[:, None], self._after[:, None])
-        open_ &= tangent(step, metres, self._before[None, new], self._after[None, new])
-        open_ &= metres > 0.0
-        one, other = np.nonzero(open_)
-        beside = self._beside
-        lines = zip(
-            one.tolist(), (other + first).tolist(), metres[one, other].tolist(),
-            step[one, other].tolist(), strict=True,
-        )  # fmt: skip
-        for a, b, far, (x, y) in lines:
-            beside[a].append((b, far, x, y))
-            if a < first:
-                beside[b].append((a, far, -x, -y))
-
-    def _onward(self, row: int, ways: list[_Way]) -> list[_Line]:
+    def _onward(self, row: int, ways: list[Way]) -> list[_Line]:
         """The ways from a closed row that turn to the side where its corner's obstacle is.
 
         Any other can be cut short, and then so can every shortest way on over this corner: where
         there are two to the corner, both have to turn so.
         """
         here, closed, cost, left_m = self._cost[row], self._closed, self._cost, self._left_m
-        cx, cy = (self._xy[row] - self._xy[self._came[row]]).tolist()
-        (bx, by), (ax, ay) = self._before[row].tolist(), self._after[row].tolist()
+        cx = cy = bx = by = ax = ay = 0.0
+        if row != _START:
+            corner = self._corner[row]
+            cx, cy = (self._xy[row] - self._xy[self._came[row]]).tolist()
+            (bx, by), (ax, ay) = (
+                side[corner].tolist() for side in (self._world.before, self._world.after)
+            )
         side = math.copysign(1.0, cx * (by + ay) - cy * (bx + ax))
         slack = 1e-9 * (math.hypot(cx, cy) + 1.0)
         return [
@@ -222,8 +233,8 @@ class _Search:
         ]
         if not lines:
             return
-        pairs = [(self._corner[near], self._corner[far]) for _, _, near, far in lines]
         rows = [(near, far) for _, _, near, far in lines]
+        pairs = [(self._corner[near], self._corner[far]) for near, far in rows]
         found = self._world.between(pairs, self._xy, rows)
         for line, between in zip(lines, found, strict=True):
             if not between:
@@ -238,7 +249,3 @@ class _Search:
         while rows[-1] != _START:
             rows.append(self._came[rows[-1]])
         return self._xy[rows[::-1]]
-
-
-_Way = tuple[int, float, float, float]
-"""To row, metres, and the step there."""

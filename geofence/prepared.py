@@ -21,7 +21,7 @@ import shapely
 from geofence.frames import Array, LatLon
 from geofence.kernel import Ints
 from geofence.obstacles import GRAZE_M, MITRE_LIMIT, Plane
-from geofence.visibility import Obstacle, convex_corners
+from geofence.visibility import Obstacle, convex_corners, tangent
 from geofence.zones import ALWAYS, Zone
 from geofence.zoneset import ZoneSet
 
@@ -30,6 +30,9 @@ CELL_DEG = (0.5, 0.25)
 
 MAX_LINES = 2_000_000
 """Lines that a world keeps before it forgets them all."""
+
+Way = tuple[int, float, float, float]
+"""To a corner, metres, and the step there."""
 
 NOBODY: frozenset[int] = frozenset()
 """The blockers of a line of sight."""
@@ -109,7 +112,10 @@ class PreparedWorld:
         self._hard: npt.NDArray[np.object_] = np.empty(0, dtype=object)
         self._tree = shapely.STRtree(self._hard)
         self._span: dict[int, Ints] = {}
+        self._owner: Ints = np.empty(0, dtype=np.intp)
         self._sight: dict[tuple[int, int], frozenset[int]] = {}
+        self._linked: set[tuple[int, int]] = set()
+        self._ways: dict[int, dict[int, list[Way]]] = {}
         self.points = self.before = self.after = np.empty((0, 2))
 
     def wall(self, key: Hashable, make: Callable[[], Obstacle]) -> int:
@@ -154,6 +160,8 @@ class PreparedWorld:
         self.points = np.concatenate((self.points, points))
         self.before = np.concatenate((self.before, before - points))
         self.after = np.concatenate((self.after, after - points))
+        named = np.array(numbers, dtype=np.intp)[owner]
+        self._owner = np.concatenate((self._owner, named)).astype(np.intp)
         self._numbers = np.concatenate((self._numbers, numbers)).astype(np.intp)
         self._hard = np.concatenate((self._hard, hard))
         self._tree = shapely.STRtree(self._hard)
@@ -175,6 +183,39 @@ class PreparedWorld:
         """Corners of some obstacles, by number."""
         index = [self._span[number] for number in numbers]
         return np.concatenate(index) if index else np.empty(0, dtype=np.intp)
+
+    def ways(self, corner: int) -> dict[int, list[Way]]:
+        """Tangents from a corner by the obstacle that they lead to, where `link` was asked."""
+        return self._ways.get(corner, {})
+
+    def link(self, new: set[int], among: set[int]) -> None:
+        """Find the lines that touch corners only between new obstacles and all of `among`.
+
+        Once for each pair: they depend on nothing else. `among` holds `new`.
+        """
+        missing = {a for a in among for b in new if (a, b) not in self._linked}
+        if not missing:
+            return
+        one, other = self.corners_of(sorted(missing)), self.corners_of(sorted(new))
+        row = one[:, None]
+        step = self.points[other] - self.points[row]
+        metres = np.hypot(step[..., 0], step[..., 1])
+        open_ = tangent(step, metres, self.before[row], self.after[row]) & (metres > 0.0)
+        open_ &= tangent(step, metres, self.before[other], self.after[other])
+        which, whither = np.nonzero(open_)
+        lines = zip(
+            one[which].tolist(), other[whither].tolist(),
+            self._owner[one[which]].tolist(), self._owner[other[whither]].tolist(),
+            metres[which, whither].tolist(), step[which, whither].tolist(), strict=True,
+        )  # fmt: skip
+        for a, b, of_a, of_b, far, (x, y) in lines:
+            if (of_a, of_b) not in self._linked:
+                self._ways.setdefault(a, {}).setdefault(of_b, []).append((b, far, x, y))
+                if of_a not in new:
+                    self._ways.setdefault(b, {}).setdefault(of_a, []).append((a, far, -x, -y))
+        for a in missing:
+            for b in new:
+                self._linked |= {(a, b), (b, a)}
 
     def between(
         self, pairs: list[tuple[int, int]], xy: Array, rows: list[tuple[int, int]]
@@ -205,3 +246,5 @@ class PreparedWorld:
         """Drop the lines where there are more than `beyond`."""
         if len(self._sight) > beyond:
             self._sight.clear()
+            self._linked.clear()
+            self._ways.clear()
