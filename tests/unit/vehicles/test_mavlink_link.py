@@ -16,6 +16,7 @@ from tests.support.clock import START
 from tests.support.steady import SteadyClock
 from vehicles.errors import ConfigurationError, LinkError
 from vehicles.mavlink.link import LinkSpec, Post, TcpLink, UdpLink, make_link
+from vehicles.mavlink.signing import Guard, SigningClock, SigningKey
 from vehicles.mavlink.wire import Frame
 
 
@@ -248,3 +249,39 @@ async def test_what_nobody_reads_is_skipped_by_its_header() -> None:
             client.send(heartbeat(4))
             await until(lambda: len(heard) == 1)
             assert link.skipped == 1
+
+
+async def test_on_a_stream_only_what_a_key_proves_is_heard() -> None:
+    heard: list[Frame] = []
+    key, now = SigningKey(b"k" * 32), SigningClock(lambda: START)
+    post = Post(lambda _, frame: heard.append(frame), guards={1: Guard(key, now)})
+    woken: list[int] = []
+    post.waken = lambda system: woken.append(system) or b"wake up"
+    received: list[bytes] = []
+
+    def signed(stamp: int) -> bytes:
+        sender = mav.MAVLink(None, srcSystem=1, srcComponent=1)
+        sender.signing.secret_key, sender.signing.sign_outgoing = b"k" * 32, True
+        sender.signing.timestamp = stamp
+        return bytes(mav.MAVLink_heartbeat_message(2, 3, 81, 3, 4, 3).pack(sender))
+
+    async def vehicles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # a stale one, then a forger, a vehicle without a key, and the vehicle itself
+        writer.write(signed(0) + heartbeat(1) + heartbeat(2) + signed(now.reference + 1))
+        received.append(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(vehicles, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    link = make_link(f"tcp:127.0.0.1:{port}", post, clock())
+    running = asyncio.create_task(link.run(), name="link")
+    try:
+        await until(lambda: len(heard) >= 2 and bool(received))
+        assert [(f.system, f.signed) for f in heard[:2]] == [(2, False), (1, True)]
+        assert received[0] == b"wake up"
+        assert woken[0] == 1
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        server.close()
+        await server.wait_closed()
