@@ -37,9 +37,9 @@ VEHICLE = MavlinkVehicle(
 SPEC = CopterSpec("D-0", 1, HOME.lat_deg, HOME.lon_deg, HOME_AMSL_M)
 
 
-def drill(case: Case) -> Outcome:
-    """Run a case to its end."""
-    return run_virtual(_Drill(case).run())
+def drill(case: Case, *, start: bool = True) -> Outcome:
+    """Run a case to its end; without `start` until it is loaded."""
+    return run_virtual(_Drill(case, start=start).run())
 
 
 @contextlib.asynccontextmanager
@@ -58,8 +58,9 @@ async def _controller(air: Air, clock: VirtualClock) -> AsyncIterator[VehicleSes
 class _Drill:
     """A case under way."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, *, start: bool) -> None:
         self.case = case
+        self.start = start
         self.outcome = Outcome(case.name, case.loss, case.event)
         self.killed = asyncio.Event()
         self.began_s = -1.0
@@ -120,6 +121,8 @@ class _Drill:
             if not self.outcome.verified:
                 self.outcome.verified = True
                 self.outcome.verified_s = round(clock.monotonic_s() - self.began_s, 2)
+            if not self.start:
+                return
             starts += 1
             if await self._start(session, approved):
                 return
