@@ -16,6 +16,7 @@ from sitl.copter.spec import CopterSpec
 from sitl.copter.vehicle import Copter
 from tests.drills.air import Air, held_items
 from tests.drills.cases import HOME, HOME_AMSL_M, Case, Outcome, mission
+from tests.drills.dispatch import Dispatch
 from tests.drills.virtual import VirtualClock, run_virtual
 from tests.drills.writer import Writer
 from vehicles.mavlink.fleet import MavlinkFleet
@@ -24,8 +25,7 @@ from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.port import Capability, VehicleSession
 
 BOOT_S = 2.0
-MOST_LOADS, MOST_STARTS = 6, 3
-READY_S, AFTER_S = 150.0, 5.0
+AFTER_S = 5.0
 LINK = "udpin:127.0.0.1:0"
 VEHICLE = MavlinkVehicle(
     "D-0", LINK, 1,
@@ -55,15 +55,10 @@ async def _controller(air: Air, clock: VirtualClock) -> AsyncIterator[VehicleSes
                 await task
 
 
-class _Drill:
+class _Drill(Dispatch):
     """A case under way."""
 
-    def __init__(self, case: Case, *, start: bool) -> None:
-        self.case = case
-        self.start = start
-        self.outcome = Outcome(case.name, case.loss, case.event)
-        self.killed = asyncio.Event()
-        self.began_s = -1.0
+    air: Air
 
     async def run(self) -> Outcome:
         """Everything, and what the vehicle holds then."""
@@ -86,64 +81,15 @@ class _Drill:
         return outcome
 
     async def _fly(self, clock: VirtualClock, approved: AirMission) -> bool:
-        """One controller's life; False where it was killed."""
         async with _controller(self.air, clock) as session:
-            work = asyncio.create_task(self._work(session, clock, approved), name="work")
-            end = asyncio.create_task(self.killed.wait(), name="killed")
-            await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
-            whole = work.done()
-            for task in (work, end):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        self.killed.clear()
-        return whole
+            return await self.life(session, clock, approved)
 
-    async def _work(
-        self, session: VehicleSession, clock: VirtualClock, approved: AirMission
-    ) -> None:
-        """What dispatch does: wait until it is ready, load until proven, start once."""
-        if self.began_s >= 0.0:
-            # a new controller starts nothing that it did not prove itself
-            await self._start(session, approved)
-        starts = 0
-        while self.outcome.loads < MOST_LOADS and starts < MOST_STARTS and not self.air.started:
-            if not await self._ready(session, clock):
-                self.outcome.refusals.append("; ".join(session.telemetry.not_ready)[:200])
-                return
-            if self.began_s < 0.0:
-                self._begin(clock)
-            self.outcome.loads += 1
-            loaded = await session.load(approved)
-            if not loaded.done:
-                self.outcome.refusals.append(loaded.reason[:200])
-                continue
-            if not self.outcome.verified:
-                self.outcome.verified = True
-                self.outcome.verified_s = round(clock.monotonic_s() - self.began_s, 2)
-            if not self.start:
-                return
-            starts += 1
-            if await self._start(session, approved):
-                return
+    @property
+    def started(self) -> bool:
+        return self.air.started
 
-    async def _start(self, session: VehicleSession, approved: AirMission) -> bool:
-        result = await session.start(approved)
-        if not result.done:
-            self.outcome.refusals.append(result.reason[:200])
-        return result.done
-
-    async def _ready(self, session: VehicleSession, clock: VirtualClock) -> bool:
-        deadline_s = clock.monotonic_s() + READY_S
-        while not session.telemetry.startable:
-            if clock.monotonic_s() > deadline_s or self.air.started:
-                return False
-            await clock.sleep(0.2)
-        return True
-
-    def _begin(self, clock: VirtualClock) -> None:
+    def begin(self) -> None:
         case, air = self.case, self.air
-        self.began_s = clock.monotonic_s()
         air.steps = 0
         air.fault(case.up, case.down)
         if case.event != "none":

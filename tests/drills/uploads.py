@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--vehicle", choices=("light", "ardupilot"), default="light")
     parser.add_argument("--jobs", type=int, default=2, help="processes, or real copters at once")
+    parser.add_argument("--minutes", type=float, help="of the real copters: stop after this long")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--case", help="run one case of the light copter, SEED:NUMBER")
     asked = parser.parse_args()
@@ -104,7 +105,8 @@ def main() -> int:
     else:
         from tests.drills.real_upload import campaign as real
 
-        outcomes = real(asked.seed, asked.count, asked.jobs, quiet=asked.json)
+        limit_s = asked.minutes * 60.0 if asked.minutes else None
+        outcomes = real(asked.seed, asked.count, asked.jobs, quiet=asked.json, limit_s=limit_s)
     figures = report(
         outcomes, vehicle=asked.vehicle, seed=asked.seed, seconds=round(time.monotonic() - began, 1)
     )
