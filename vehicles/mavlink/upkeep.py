@@ -136,9 +136,10 @@ class Upkeep:
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = dict(commands.LEAN_RATES)
-        if session.phase in _BOOST_PHASES:
-            wanted |= commands.BOOST_RATES
+        wanted = commands.LEAN_RATES
+        # the phase of a disarmed vehicle takes every reason for not being ready to work out
+        if session.state.armed and session.phase in _BOOST_PHASES:
+            wanted = wanted | commands.BOOST_RATES
         era = self._era
         for message_id, every_s in wanted.items():
             if self._rates.get(message_id) == every_s:
