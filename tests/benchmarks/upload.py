@@ -5,7 +5,7 @@ there is loss. At no loss the time of ours runs to the end of reading back and c
 and pymavlink's to where they say that they are done. At 10 % and 20 % loss each gets LIMIT_S, and
 what the vehicle then holds is read in its own process. `verified_at_20_percent_loss`: the share of
 MANY loads by the whole session that were proven by reading back, in simulated time (see
-`tests.drills`).
+`tests.drills`). `far_ratio` is `ratio` at a round trip of FAR_S, as over a mobile network.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ NAMES = ("ours", "dronekit", "mavwp")
 ITEMS = 12
 ROUNDS, LOSSY_ROUNDS = 15, 3
 LIMIT_S = 30.0
+FAR_S, FAR_ROUNDS = 0.1, 5
+"""A round trip by a mobile network."""
 MANY = 1_000
 
 PLANS = (
@@ -75,9 +77,9 @@ async def lab(ports: list[int], *, proxied: bool) -> None:
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, value = line.split()
-            if word == "loss":
+            if word in {"drop", "delay_s"}:
                 for proxy in proxies:
-                    proxy.faults = Faults(drop=float(value))
+                    proxy.faults = Faults(**{word: float(value)})
                 print("done", flush=True)
             else:
                 held = held_items(fleets[value].copter("D-0"))
@@ -182,10 +184,10 @@ async def measured(kind: str) -> dict[str, Any]:
 Work = Callable[[str, Plan], Callable[[], Any]]
 
 
-async def good(work: Work, world: Lab) -> dict[str, Any]:
+async def good(work: Work, world: Lab, rounds: int = ROUNDS) -> dict[str, Any]:
     """Medians at no loss, one after the other in turn."""
     spent: dict[str, list[float]] = {name: [] for name in NAMES}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         plan = PLANS[number % 2]
         for name in NAMES:
             took_s, done = await timed(work(name, plan))
@@ -200,15 +202,17 @@ async def good(work: Work, world: Lab) -> dict[str, Any]:
 
 
 async def lossy(work: Work, world: Lab) -> dict[str, Any]:
-    """What each does at 10 % and 20 %, all at once: told / held / median seconds."""
-    found: dict[str, Any] = {}
+    """Far away; then what each does at 10 % and 20 %, all at once."""
+    world.ask(f"delay_s {FAR_S / 2.0}")
+    far = await good(work, world, rounds=FAR_ROUNDS)
+    found: dict[str, Any] = {f"far_{name}": value for name, value in far.items()}
     for loss in (0.1, 0.2):
-        world.ask(f"loss {loss}")
+        world.ask(f"drop {loss}")
         said = dict.fromkeys(NAMES, 0)
         held = dict.fromkeys(NAMES, 0)
         spent: dict[str, list[float]] = {name: [] for name in NAMES}
         for number in range(LOSSY_ROUNDS):
-            plan = PLANS[(ROUNDS + 1 + number) % 2]
+            plan = PLANS[(FAR_ROUNDS + 1 + number) % 2]
             results = await asyncio.gather(*(timed(work(name, plan)) for name in NAMES))
             for name, (took_s, done) in zip(NAMES, results, strict=True):
                 said[name] += done
