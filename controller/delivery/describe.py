@@ -25,8 +25,12 @@ OWN_WORDS = {
     Phase.HOLDING: "is holding",
     Phase.FAILSAFE: "is in a failsafe",
     Phase.LANDING: "is landing",
+    Phase.LANDED: "has landed",
+    Phase.LOST: "is lost: silent for longer than it could fly or may be",
 }
-RESTING = frozenset({Phase.UNKNOWN, Phase.BOOTING, Phase.NOT_READY, Phase.READY, Phase.ARMED})
+RESTING = frozenset(
+    {Phase.UNKNOWN, Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY, Phase.ARMED}
+)
 """Phases in which a vehicle is not on its way, whatever its mission says."""
 OVER = frozenset({P.RELEASED, P.DELIVERED, P.REFUSED, P.CANCELLED, P.RETURNED, P.STRANDED})
 

@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 DOUBT_TOLD_S = 30.0
 """Doubt that lasts longer than a vehicle takes to read is told."""
 
-OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
+OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RELEASED, Phase.HOLDING})
 """Phases in which a drone's place in its mission shows what it has released."""
 
 IN_ORDER = frozenset({ParcelState.PREPARING, ParcelState.IN_TRANSIT})

@@ -66,6 +66,8 @@ class MavlinkSettings:
     heartbeat_s: float = 1.0
     stale_after_s: float = 3.5
     offline_after_s: float = 10.0
+    lost_after_s: float | None = None
+    """An armed vehicle that is silent for longer is lost; None: once it can fly no longer."""
     home_tolerance_m: float = 10.0
     home_tolerance_vertical_m: float = 15.0
     apply_baseline: bool = True

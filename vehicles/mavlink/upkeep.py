@@ -24,7 +24,11 @@ PREARM_AGAIN_S = 15.0
 HOME_AGAIN_S = 10.0
 BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
-_BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
+_BOOST_PHASES = frozenset(
+    {
+        Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
+    }
+)  # fmt: skip
 
 
 class Upkeep:
