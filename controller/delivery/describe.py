@@ -17,6 +17,7 @@ from controller.domain.transitions import ABOARD
 from controller.fleet.allowed import allowed
 from geofence.frames import LatLon, LocalFrame, geodesic_m
 from geofence.zones import VehicleClass
+from missions.battery import Forecast
 from missions.model import AirMission, ItemKind, Mission
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
@@ -188,6 +189,7 @@ def vehicle_view(
     parcels: Mapping[str, ParcelRecord],
     alarms: int,
     awaits_launch: bool = False,
+    forecast: Forecast | None = None,
 ) -> VehicleView:
     """A vehicle's snapshot."""
     task = record.assignment if record is not None else None
@@ -209,6 +211,8 @@ def vehicle_view(
         commands=allowed(telemetry),
         mission_id=record.mission.mission_id if record is not None else "",
         awaits_launch=awaits_launch,
+        battery_at_landing_pct=None if forecast is None else forecast.at_landing_pct,
+        battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
     )
 
 

@@ -7,7 +7,7 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -58,6 +58,7 @@ from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
+from missions.battery import Forecast
 from vehicles.port import Clock, CommandResult, Outcome, Verb
 
 log = structlog.get_logger(__name__)
@@ -87,6 +88,7 @@ class Desk:
         retry: Retry,
         clock: Clock,
         missions: PlannedMissions,
+        forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -102,6 +104,7 @@ class Desk:
         self._retry = retry
         self._clock = clock
         self.missions = missions
+        self._forecast = forecast
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -415,6 +418,7 @@ class Desk:
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
+            forecast=self._forecast(owner.vehicle_id),
         )
 
 

@@ -22,6 +22,7 @@ from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.errors import MissionsError
 from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
+from missions.plan_flown import FlownLeg, flown_legs
 from missions.validate import (
     FlightChecks,
     GoNoGo,
@@ -222,6 +223,20 @@ class Gate:
         policy = policy_of(owner.telemetry, "")
         loads = self._loads(record, parcels)
         return _Vehicle(owner.capability, loads, permits, policy=policy)
+
+    def legs_of(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[FlownLeg, ...]:
+        """An air mission as it will be flown; nothing of a round."""
+        if not isinstance(record.mission, AirMission):
+            return ()
+        return flown_legs(
+            record.mission,
+            loads=self._loads(record, parcels),
+            speed_mps=owner.capability.cruise_speed_mps,
+            model=self._settings.multirotor,
+            rules=self._settings.flight,
+        )
 
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""

@@ -40,6 +40,8 @@ class EnergyLimits:
 
     low_pct: float
     reserve_pct: float
+    return_pct: float = 0.0
+    """A drone that would land with less is told to return; 0: none ever is, for its battery."""
 
 
 def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: float) -> Fix | None:
