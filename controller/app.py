@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from controller.config import Config
-from controller.delivery import recovery
+from controller.delivery import diverting, recovery
 from controller.delivery.approvals import Approvals
 from controller.delivery.describe import track_of
 from controller.delivery.desk import Desk
@@ -68,7 +68,7 @@ from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.plan_flown import FlownLeg
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, Divert, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -148,9 +148,8 @@ class App:
             for vehicle_id, session in sessions_of(setting.adapters, setting.enrolment).items()
         }
         self.matching = self._make_matching()
-        self.battery = BatteryBook(
-            self._dispatch_settings.multirotor, self._dispatch_settings.flight
-        )
+        rules = self._dispatch_settings
+        self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._legs: dict[str, tuple[str, tuple[FlownLeg, ...]]] = {}
         self.watch = self._make_watch()
         self.rezoning = Rezoning(
@@ -255,6 +254,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
+            against_divert=self._against_divert,
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -264,6 +264,18 @@ class App:
                 zones=self._zones_now,
                 clock=self.clock,
             ),
+        )
+
+    async def _against_divert(self, vehicle_id: str, to: Divert) -> str:
+        return await asyncio.to_thread(
+            diverting.refusal,
+            self._gate,
+            self.processes[vehicle_id].owner,
+            to,
+            self.ledger.assignments.get(vehicle_id),
+            dict(self.ledger.parcels),
+            home=self._enrolment.homes[vehicle_id],
+            permits=self._permits_now(vehicle_id),
         )
 
     def _zones_now(self) -> ZoneSet:

@@ -20,7 +20,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits
@@ -318,6 +318,25 @@ class VehicleSession(Protocol):
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """After a restart: read the vehicle, and go on watching the mission if it is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Divert:
+    """A point in the air to go to, on the straight line, and to hold at."""
+
+    position: LatLon
+    alt_home_m: float
+
+
+@runtime_checkable
+class Diverting(Protocol):
+    """A session whose vehicle takes another way while it is under way."""
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """Leave the mission for a point; DONE when it is seen going there, or there.
+
+        Nothing is checked against zones: whoever asks has done so.
+        """
 
 
 class VehicleAdapter(Protocol):

@@ -7,7 +7,7 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -51,7 +51,7 @@ from controller.domain.model import (
 )
 from controller.domain.permits import Permit
 from controller.domain.records import HoldRecord, ParcelRecord
-from controller.fleet.allowed import refusal
+from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
 from controller.store.database import Store
@@ -59,7 +59,7 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
-from vehicles.port import Clock, CommandResult, Outcome, Verb
+from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +88,7 @@ class Desk:
         retry: Retry,
         clock: Clock,
         missions: PlannedMissions,
+        against_divert: Callable[[str, Divert], Awaitable[str]],
         forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -105,6 +106,7 @@ class Desk:
         self._clock = clock
         self.missions = missions
         self._forecast = forecast
+        self._against_divert = against_divert
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -172,6 +174,25 @@ class Desk:
         if refused:
             return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Send a drone in the air to a point and let it hold there. UnknownVehicleError.
+
+        Refused, and nothing sent, where the straight way there, the stay, or the way home from
+        there is not allowed by the zones in force.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        telemetry = process.owner.telemetry
+        if at_rest(telemetry):
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
+        against = await self._against_divert(vehicle_id, to)
+        if against:
+            return CommandResult(Outcome.REFUSED, against)
+        return await process.divert(to, by=by, reason=reason)
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""

@@ -16,12 +16,13 @@ read back is this mission and no other.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from geofence.frames import LatLon
+from geofence.frames import LatLon, LocalFrame
 from missions.model import AirItem, AirMission, DropDevice, ItemKind
 from vehicles.mavlink.messages import MissionItemInt
 
@@ -220,6 +221,25 @@ def _message(item: MissionItemInt, system: int, component: int) -> Any:
         item.param1, item.param2, item.param3, item.param4, item.x, item.y, item.z,
         item.mission_type,
     )  # fmt: skip
+
+
+def off_leg_m(plan: Plan, seq: int, position: LatLon) -> float:
+    """Metres over ground from the leg that item `seq` ends; of one place, from that place."""
+
+    def place(items: tuple[MissionItemInt, ...]) -> LatLon | None:
+        placed = (i for i in items if i.command in _PLACED and (i.x or i.y))
+        return next((LatLon(i.x * 1e-7, i.y * 1e-7) for i in placed), None)
+
+    start = place(plan.items[:seq][::-1])
+    end = place(plan.items[seq:]) or start
+    if end is None:
+        return 0.0
+    frame = LocalFrame(position)
+    (ax, ay), (bx, by) = frame.xy(start or end), frame.xy(end)
+    dx, dy = bx - ax, by - ay
+    length2 = dx * dx + dy * dy
+    t = 0.0 if length2 == 0.0 else min(1.0, max(0.0, -(ax * dx + ay * dy) / length2))
+    return math.hypot(ax + t * dx, ay + t * dy)
 
 
 def canonical(item: MissionItemInt) -> tuple[tuple[str, float], ...]:

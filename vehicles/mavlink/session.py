@@ -32,6 +32,7 @@ from vehicles.port import (
     Capability,
     Clock,
     CommandResult,
+    Divert,
     EventKind,
     LinkState,
     MissionProgress,
@@ -193,6 +194,10 @@ class MavlinkSession:
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
         return await self._maneuvers.execute(verb)
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """To a point on the straight line, by DO_REPOSITION; the mission stays on board."""
+        return await self._maneuvers.divert(to)
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""

@@ -72,6 +72,8 @@ class MavlinkSettings:
     home_tolerance_vertical_m: float = 15.0
     apply_baseline: bool = True
     mode_timeout_s: float = 6.0
+    divert_timeout_s: float = 20.0
+    """How long a vehicle may take to brake, turn and be seen going to the point."""
     arm_timeout_s: float = 8.0
     takeoff_timeout_s: float = 25.0
     release_grace_s: float = 6.0
