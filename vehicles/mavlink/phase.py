@@ -69,8 +69,10 @@ def lost(
 
 
 def _armed(state: VehicleState, flight: Flight | None) -> Phase:
-    if state.landed_state == modes.ON_GROUND and flight is not None and flight.airborne:
-        return Phase.LANDED
+    if flight is not None and flight.airborne and state.landed_state == modes.ON_GROUND:
+        # a landing on the way is a stop like any other
+        at = _stop(state, flight) if state.mode in state.modes.on_mission else None
+        return at or Phase.LANDED
     if state.mode == state.modes.land:
         return Phase.LANDING
     if state.mode in state.modes.returning:
@@ -90,13 +92,23 @@ def _on_mission(state: VehicleState, flight: Flight | None) -> Phase:
         return Phase.LANDING
     if flight.way.turned:
         return Phase.RETURNING
-    for release in plan.releases:
-        if at_stop(release.seq, release.done_seq, state.seq):
-            gone = release.parcel_id in flight.released
-            return Phase.RELEASED if gone else Phase.AT_STOP
+    stop = _stop(state, flight)
+    if stop is not None:
+        return stop
     if plan.return_path_seq is not None and state.seq > plan.return_path_seq:
         return Phase.RETURNING
     return Phase.EN_ROUTE
+
+
+def _stop(state: VehicleState, flight: Flight) -> Phase | None:
+    """At which side of a release it is, at a stop; None between stops."""
+    if state.seq is None:
+        return None
+    for release in flight.plan.releases:
+        if at_stop(release.seq, release.done_seq, state.seq):
+            gone = release.parcel_id in flight.released
+            return Phase.RELEASED if gone else Phase.AT_STOP
+    return None
 
 
 def at_stop(release_seq: int, done_seq: int, seq: int) -> bool:
