@@ -6,6 +6,7 @@ import copy
 import pickle
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from geofence.terrain import Grid
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from tests.unit.geofence.test_geofence_check import CENTER, FLAT, NOON, box, leg, run, zone
+
+HALF_SECOND = timedelta(seconds=0.5)
 
 
 def test_a_sentence_says_who_where_how_far_and_what_lifts_it() -> None:
@@ -142,3 +145,16 @@ def test_the_version_of_a_set_is_what_it_was() -> None:
     assert ZoneSet([first, second, third]).version == "f4ed65dae7b83b06"
     assert ZoneSet([third, first, second]).version == "f4ed65dae7b83b06"
     assert ZoneSet([]).version == "e3b0c44298fc1c14"
+
+
+def test_depth_counts_each_corridor_by_itself() -> None:
+    drawn = [leg(index=1, corridor=10.0), leg(index=2, corridor=110.0)]
+    one, two = run([zone()], *drawn).violations
+    assert two.depth_m - one.depth_m == pytest.approx(100.0, abs=0.2)
+
+
+def test_a_leg_of_half_a_second_has_its_speed() -> None:
+    drawn = replace(leg(start=CENTER, end=offset(CENTER, 90.0, 1.0)), leave=NOON + HALF_SECOND)
+    limit = zone(kind=ZoneKind.ADVISORY, max_speed_mps=4)
+    assert run([limit], drawn).allowed
+    assert not run([replace(limit, max_speed_mps=1.9)], drawn).allowed
