@@ -103,6 +103,42 @@ def test_the_corridor_is_as_wide_as_the_check_reaches(lat, lon, course, length_m
         assert not shapely.covers(shape, shapely.Point(outer + across * side * 1.0))
 
 
+def sharp(**changes: object) -> tuple[Picture, float]:
+    """A flight that is flown through a corner of 90 degrees, and how much wider its turn is."""
+    picture = drawn(mission(), speed_mps=12.0, **changes)
+    legs = picture.seen.own.legs
+    assert any(leg.label.startswith("turn of") for leg in legs) == ("corridor_m" not in changes)
+    widths = {leg.corridor_m for leg in legs}
+    return picture, max(widths) - min(widths)
+
+
+def test_corners_flown_through_are_drawn_as_wide_as_the_check_reaches() -> None:
+    picture, wider_m = sharp()
+    assert wider_m > 1.5
+    corridor_m = min(leg.corridor_m for leg in picture.seen.own.legs)
+    shape = shapely.transform(picture.corridor, LocalFrame(CORNER).to_xy)
+    # outside the corner, beside the end of the leg to it
+    assert shapely.covers(shape, shapely.Point(-(corridor_m + 0.8 * wider_m), -2.0))
+    assert not shapely.covers(shape, shapely.Point(-(corridor_m + 1.2 * wider_m), -2.0))
+    # and no wider far from it
+    assert not shapely.covers(shape, shapely.Point(-(corridor_m + 0.5), -300.0))
+    fixed, none = sharp(corridor_m=20.0)
+    assert none == 0.0
+    shape = shapely.transform(fixed.corridor, LocalFrame(CORNER).to_xy)
+    assert not shapely.covers(shape, shapely.Point(-20.5, -2.0))
+
+
+def test_the_profile_shows_a_zone_that_only_the_turn_reaches() -> None:
+    plain, wider_m = sharp()
+    corridor_m = min(leg.corridor_m for leg in plain.seen.own.legs)
+    beside = circle("Z-1", at(590.0, -(30.0 + corridor_m + wider_m / 2.0)), 30.0)
+    picture = drawn(mission(), beside, speed_mps=12.0)
+    assert {fault.violation.zone_id for fault in picture.faults} == {"Z-1"}
+    assert picture.profile is not None
+    assert {band.zone.zone_id for band in picture.profile.bands} == {"Z-1"}
+    assert all(band.hit for band in picture.profile.bands)
+
+
 def test_shapes_stay_together_across_the_antimeridian() -> None:
     home = LatLon(60.0, 179.99)
     corner, far = offset(home, 90.0, 900.0), offset(home, 90.0, 1_800.0)
