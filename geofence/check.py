@@ -18,6 +18,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from geofence.apart import asked_apart, has_unknown
 from geofence.contact import CLEARANCE_HORIZON_M, Contacts, depth_m, find_contacts
 from geofence.frames import LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
@@ -67,6 +68,8 @@ def check_all(
     paths: Sequence[FlightPath], zones: ZoneSet, surroundings: Surroundings
 ) -> list[Verdict]:
     """`check` of each of several paths; faster together where they lie near each other."""
+    if any(has_unknown(path) for path in paths):
+        return [_apart(path, zones, surroundings) for path in paths]
     owners: list[PathLeg | Disc] = []
     first = []
     for path in paths:
@@ -83,6 +86,12 @@ def check_all(
         verdict = None if mine is None else _sifted(path, zones, surroundings, mine)
         verdicts.append(verdict or _Checker(path, zones, surroundings).verdict())
     return verdicts
+
+
+def _apart(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict:
+    if not has_unknown(path):
+        return check(path, zones, surroundings)
+    return asked_apart(path, surroundings, lambda part, over: check(part, zones, over))
 
 
 def _sifted(
