@@ -12,7 +12,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence.check import Surroundings
+from geofence.check import TOLD_AT_ONCE, Surroundings
 from geofence.frames import Altitude, Datum, LatLon, LocalFrame, geodesic_m, offset
 from geofence.schedule import Schedule, Window
 from geofence.sun import SunEvent
@@ -21,9 +21,9 @@ from geofence.track import split_leg
 from geofence.zones import VehicleClass, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.formats.picture_json import picture_json
-from missions.inspect import FileChecks, Inspection, inspect_file
+from missions.inspect import FileChecks, Inspection, inspect_file, told_once
 from missions.model import AirItem, AirMission, ItemKind
-from missions.picture import Picture, depth_words, outline, picture_of
+from missions.picture import MAX_FAULTS, Picture, depth_words, outline, picture_of
 from missions.zone_text import heights, named, times
 from tests.unit.missions.flights import FLAT, HOME, NOW, at, box, circle
 
@@ -137,6 +137,27 @@ def test_the_profile_shows_a_zone_that_only_the_turn_reaches() -> None:
     assert picture.profile is not None
     assert {band.zone.zone_id for band in picture.profile.bands} == {"Z-1"}
     assert all(band.hit for band in picture.profile.bands)
+
+
+def test_of_thousands_of_violations_the_first_are_told_and_the_rest_counted() -> None:
+    zones = [
+        circle(f"Z-{i}-{j}", at(60.0 * i, 60.0 * j), 20.0) for i in range(-4, 16) for j in range(20)
+    ]
+    seen = looked(mission(back=False), *zones)
+    every = told_once(seen.verdict.violations)
+    picture = picture_of(seen, "m")
+    assert len(seen.verdict.violations) > 2 * TOLD_AT_ONCE
+    assert len(picture.faults) == MAX_FAULTS < len(every)
+    assert picture.faults_left_out == len(every) - MAX_FAULTS
+    assert sum(tally.violated for tally in picture.tallies) == len(every)
+    own = {leg.label for leg in seen.own.legs} | {disc.label for disc in seen.own.discs}
+    ranked = sorted(every, key=lambda each: each.label not in own)
+    assert [fault.violation for fault in picture.faults] == ranked[:MAX_FAULTS]
+    told = picture_json(picture)
+    assert len(told["violations"]) == MAX_FAULTS
+    assert told["violations_left_out"] == picture.faults_left_out
+    hit = {zone.zone.zone_id for zone in picture.zones if zone.hit}
+    assert hit == {violation.zone_id for violation in every}
 
 
 def test_shapes_stay_together_across_the_antimeridian() -> None:
