@@ -169,9 +169,12 @@ def _tell(asked: Asked, picture: Picture) -> None:
             near = f"; the line passes {verdict.nearest_zone_id} at {verdict.clearance_m:.1f} m"
         typer.echo(f"allowed{near}")
     else:
-        typer.echo(f"NOT ALLOWED: {len(picture.faults)} violation(s)")
+        count = len(picture.faults) + picture.faults_left_out
+        typer.echo(f"NOT ALLOWED: {count} violation(s)")
         for fault in picture.faults:
             _tell_fault(picture, fault)
+        if picture.faults_left_out:
+            typer.echo(f"and {picture.faults_left_out} more, on these legs and later ones")
         _advise(picture)
     for violation in picture.advisories:
         typer.echo(f"advisory: {violation.label} {_reason(violation)}")
@@ -232,6 +235,7 @@ def _as_json(asked: Asked, picture: Picture) -> dict[str, Any]:
         "length_m": round(sum(leg.length_m for leg in seen.legs), 1),
         "duration_s": round(seen.legs[-1].end_s, 1),
         "violations": [fault_json(fault) for fault in picture.faults],
+        "violations_left_out": picture.faults_left_out,
         "advisories": [violation_json(each) for each in picture.advisories],
         "png": None if asked.png is None else str(asked.png),
     }

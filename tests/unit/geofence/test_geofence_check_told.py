@@ -11,7 +11,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from geofence.check import FlightPath, PathLeg, Surroundings, check, check_all
+from geofence.check import TOLD_AT_ONCE, FlightPath, PathLeg, Surroundings, check, check_all
 from geofence.frames import Altitude, Datum, LatLon, offset
 from geofence.terrain import Grid
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
@@ -158,3 +158,38 @@ def test_a_leg_of_half_a_second_has_its_speed() -> None:
     limit = zone(kind=ZoneKind.ADVISORY, max_speed_mps=4)
     assert run([limit], drawn).allowed
     assert not run([replace(limit, max_speed_mps=1.9)], drawn).allowed
+
+
+def test_thousands_of_violations_are_told_as_each_by_itself() -> None:
+    zones = [
+        zone(f"Z{i}-{j}", CircleArea(offset(offset(CENTER, 90.0, 40.0 * i), 0.0, 9.0 * j), 15.0))
+        for i in range(-25, 25)
+        for j in range(-2, 3)
+    ]
+    legs = tuple(replace(leg(), index=number) for number in range(10))
+    path = FlightPath(VehicleClass.MULTIROTOR, legs)
+    found = check(path, ZoneSet(zones), FLAT)
+    assert len(found.violations) > TOLD_AT_ONCE
+    alone = check(replace(path, legs=legs[4:5]), ZoneSet(zones), FLAT).violations
+    assert [v for v in found.violations if v.index == 4] == list(alone)
+    assert found.clearance_m == 0.0
+    by_id = {each.zone_id: each for each in zones}
+    nearest = check(path, ZoneSet([by_id[found.nearest_zone_id]]), FLAT)
+    assert nearest.clearance_m == 0.0
+    last = check(path, ZoneSet(zones), FLAT).violations[-1]
+    assert last == found.violations[-1]
+
+
+@pytest.mark.parametrize("lat", [0.0, 60.0, 80.0])
+def test_of_many_circles_the_nearest_is_told_to_a_millimetre(lat) -> None:
+    middle = LatLon(lat, 24.0)
+    zones = [
+        zone(f"Z{n}", CircleArea(offset(middle, 7.0 * n, 300.0 + 1.7 * n), 20.0 + 3.0 * (n % 5)))
+        for n in range(200)
+    ]
+    flown = leg(start=offset(middle, 200.0, 150.0), end=offset(middle, 20.0, 150.0))
+    whole = run(zones, flown)
+    alone = {each.zone_id: run([each], flown).clearance_m for each in zones}
+    least = min(v for v in alone.values() if v is not None)
+    assert whole.clearance_m == pytest.approx(least, abs=1e-3)
+    assert alone[whole.nearest_zone_id] == pytest.approx(least, abs=1e-3)
