@@ -12,8 +12,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from pymavlink.dialects.v20 import ardupilotmega as mav
-
 from missions.model import AirMission, Mission
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
@@ -200,7 +198,7 @@ class MavlinkSession:
             # keep the beat: a late tick must not stretch the period towards the GCS timeout
             late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
-            self._send(_heartbeat())
+            self._transmit(self._encoder.heartbeat())
         if heard and self._remote_id is not None:
             for message in self._remote_id.due(now_s, self.clock.now()):
                 self._send(message)
@@ -319,9 +317,3 @@ class MavlinkSession:
 
     def _send(self, message: Any) -> None:
         self._transmit(self._encoder.encode(message))
-
-
-def _heartbeat() -> Any:
-    return mav.MAVLink_heartbeat_message(
-        mav.MAV_TYPE_GCS, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3
-    )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
 from vehicles.mavlink import commands, failsafes, modes
 from vehicles.mavlink.baseline import Finding, audit, repairs
 from vehicles.mavlink.mission_transfer import RALLY, MissionDownload
@@ -24,6 +26,8 @@ PREARM_AGAIN_S = 15.0
 HOME_AGAIN_S = 10.0
 BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
+NEVER_TOLD_S = 12.0
+"""Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
 _BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
 
 
@@ -77,6 +81,7 @@ class Upkeep:
     async def _duties(self) -> None:
         session = self._session
         await self._notice_reboot()
+        self._doubt_silent_rates()
         await self._keep_rates()
         if session.state.armed is not False:
             return
@@ -108,12 +113,33 @@ class Upkeep:
             if era == self._era:
                 self._rates.clear()
 
+    def _doubt_silent_rates(self) -> None:
+        """Ask again for streams of which nothing ever came since the boot.
+
+        COMMAND_ACK does not say which message its SET_MESSAGE_INTERVAL was for: a late one for the
+        message before may have answered for a request that was lost.
+        """
+        session = self._session
+        state = session.state
+        if session.clock.monotonic_s() - self._rated_s < NEVER_TOLD_S:
+            return
+        told = {
+            mav.MAVLINK_MSG_ID_SYS_STATUS: state.prearm_ok is not None,
+            mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT: state.ekf_flags is not None,
+            mav.MAVLINK_MSG_ID_MISSION_CURRENT: state.seq is not None,
+            mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: state.landed_state != 0,
+        }
+        for message_id, came in told.items():
+            if not came:
+                self._rates.pop(message_id, None)
+
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = dict(commands.LEAN_RATES)
-        if session.phase in _BOOST_PHASES:
-            wanted |= commands.BOOST_RATES
+        wanted = commands.LEAN_RATES
+        # the phase of a disarmed vehicle takes every reason for not being ready to work out
+        if session.state.armed and session.phase in _BOOST_PHASES:
+            wanted = wanted | commands.BOOST_RATES
         era = self._era
         for message_id, every_s in wanted.items():
             if self._rates.get(message_id) == every_s:
