@@ -134,6 +134,8 @@ class SafetyConfig(Section):
     """What a vehicle is told whose mission a new zone forbids: the first that fits."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
+    return_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
+    """A drone that would land with less is told to return by its checked way; 0: never."""
 
     @field_validator("rezoned", mode="before")
     @classmethod

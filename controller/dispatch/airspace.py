@@ -25,7 +25,7 @@ from missions.model import AirMission
 from missions.plan_flown import FlownLeg, flown_legs
 from vehicles.port import Phase
 
-HELD = frozenset({Phase.HOLDING, Phase.FAILSAFE})
+HELD = frozenset({Phase.HOLDING, Phase.FAILSAFE, Phase.LOST})
 """Phases in which a drone does not follow its plan: it is expected to stay where it is."""
 
 HELD_FOR_S = 600.0

@@ -41,8 +41,8 @@ PACE = 8.0
 UDP = "udpin:127.0.0.1:0"
 
 
-def capability(device: DropDevice = DropDevice.GRIPPER) -> Capability:
-    return Capability(VehicleClass.MULTIROTOR, 2.0, 1, 10.0, 300.0, (0.4, 0.4, 0.4), device)
+def capability(device: DropDevice = DropDevice.GRIPPER, slots: int = 1) -> Capability:
+    return Capability(VehicleClass.MULTIROTOR, 2.0, slots, 10.0, 300.0, (0.4, 0.4, 0.4), device)
 
 
 def pad(number: int) -> LatLon:
@@ -54,9 +54,10 @@ def vehicle(
     link: str = UDP,
     device: DropDevice = DropDevice.GRIPPER,
     gcs_timeout_s: float = 60.0,
+    slots: int = 1,
 ) -> MavlinkVehicle:
     return MavlinkVehicle(
-        f"D-{number}", link, number + 1, capability(device), pad(number), HOME_AMSL_M,
+        f"D-{number}", link, number + 1, capability(device, slots), pad(number), HOME_AMSL_M,
         cruise_alt_home_m=CRUISE_M, gcs_timeout_s=gcs_timeout_s,
     )  # fmt: skip
 
@@ -178,6 +179,7 @@ async def lab(
     specs: Sequence[CopterSpec] | None = None,
     wall_s: float = 18.0,
     gcs_timeout_s: float = 60.0,
+    slots: int = 1,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
     if kind is CopterFleet:
@@ -193,7 +195,7 @@ async def lab(
             links = [f"tcp:127.0.0.1:{copters.ports[one.vehicle_id]}" for one in made]
         else:
             links = [UDP] * len(made)
-        ours = [vehicle(n, link, device, gcs_timeout_s) for n, link in enumerate(links)]
+        ours = [vehicle(n, link, device, gcs_timeout_s, slots) for n, link in enumerate(links)]
         fleet = await stack.enter_async_context(MavlinkFleet(ours, clock, settings))
         if not tcp:
             copters = await stack.enter_async_context(

@@ -19,6 +19,7 @@ from vehicles.mavlink.parameters import same_value
 from vehicles.mavlink.settings import MavlinkVehicle
 
 AUTO_RTL = 6.0
+_CONTINUE_AFTER_LAND = 4
 _FENCE_CIRCLE = 2
 _CONTINUE_IN_AUTO_OR_RELEASE = 0b100011
 """FS_OPTIONS: bit 0 and 1 go on in AUTO after RC or GCS loss, bit 5 opens the gripper."""
@@ -152,7 +153,30 @@ def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
         ),
     )
     device = vehicle.capability.drop_device
-    return _COMMON + own + (_DEVICES[device] if device is not None else ())
+    rules = _COMMON + own + (_DEVICES[device] if device is not None else ())
+    return rules if vehicle.capability.parcel_slots < 2 else _for_stops(rules, device)
+
+
+def _for_stops(
+    rules: tuple[Requirement, ...], device: DropDevice | None
+) -> tuple[Requirement, ...]:
+    """With room for several parcels it lands on the way, and holds the next one by itself.
+
+    AP_Mission.h: CONTINUE_AFTER_LAND goes on only where a take-off comes next, so that a mission
+    still ends with its last landing.
+    """
+    kept = tuple(rule for rule in rules if rule.name != "MIS_OPTIONS")
+    stops = _equals(
+        "MIS_OPTIONS", _CONTINUE_AFTER_LAND, "a mission goes on after a landing at a stop"
+    )
+    closes = Requirement(
+        "GRIP_AUTOCLOSE",
+        Rule.AT_LEAST,
+        (1,),
+        "a gripper that stays open says that it released the next parcel without having held it",
+    )
+    gripper = device in {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}
+    return (*kept, stops, *((closes,) if gripper else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from missions.model import AirMission, Mission
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
+from vehicles.mavlink.machine import PhaseMachine
 from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
-from vehicles.mavlink.phase import phase
+from vehicles.mavlink.phase import in_failsafe, lost, phase
 from vehicles.mavlink.profiles.profile import Profile, find_profile
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
@@ -29,6 +30,7 @@ from vehicles.port import (
     Capability,
     Clock,
     CommandResult,
+    Divert,
     EventKind,
     LinkState,
     MissionProgress,
@@ -43,6 +45,9 @@ MAX_EVENTS = 4096
 ALARM_AGAIN_S = 30.0
 _FLIGHT_PLAN_TEXT = "Flight plan received"
 _OWN_TEXT_LATE_S = 3.0
+_RESTING = frozenset({Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY})
+_REST_LOOK_S = 5.0
+"""A vehicle at rest is judged this often; whoever asks for its phase has it judged at once."""
 
 
 class MavlinkSession:
@@ -78,6 +83,8 @@ class MavlinkSession:
         self._events: asyncio.Queue[VehicleEvent] | None = None
         self._link = LinkState.UNKNOWN
         self._boots = 0
+        self.machine = PhaseMachine()
+        self._stepped_s = -1e9
         self._heartbeat_s = -1e9
         self._alarms: dict[str, float] = {}
         told = vehicle.remote_id
@@ -112,20 +119,26 @@ class MavlinkSession:
 
     @property
     def phase(self) -> Phase:
-        """Where it is in its work."""
-        return phase(self.state, self.flight, self.link, self.not_ready)
+        """Where it is in its work, by the machine, which is brought up to this moment."""
+        return self._step(self.not_ready if self.state.armed is False else ())
+
+    def _step(self, reasons: tuple[str, ...]) -> Phase:
+        now_s = self._stepped_s = self.clock.monotonic_s()
+        shown = phase(self.state, self.flight, self.link, reasons)
+        if lost(self.state, self.capability, self.settings, now_s):
+            shown = Phase.LOST
+        return self.machine.step(shown, now_s)
 
     @property
     def telemetry(self) -> Telemetry:
         """The newest state, at once."""
         state = self.state
         reasons = self.not_ready if state.armed is False else ()
-        link = self.link
         return Telemetry(
             vehicle_id=self.vehicle_id,
             received_at=state.received_at,
-            link=link,
-            phase=phase(state, self.flight, link, reasons),
+            link=self.link,
+            phase=self._step(reasons),
             position=state.position,
             alt_amsl_m=state.alt_amsl_m,
             alt_home_m=state.alt_home_m,
@@ -141,7 +154,15 @@ class MavlinkSession:
             home_amsl_m=state.home_amsl_m,
             not_ready=reasons,
             failsafes=self.upkeep.failsafes,
+            failsafe=self._failsafe(),
         )
+
+    def _failsafe(self) -> tuple[str, ...]:
+        state = self.state
+        if state.armed is False or not in_failsafe(state):
+            return ()
+        named = tuple(f"{cause.value}: {text}" for cause, text in state.failsafes.items())
+        return named or ("the vehicle reports a failsafe and did not say which",)
 
     def events(self) -> AsyncIterator[VehicleEvent]:
         """Events from now on, in order, for one consumer; a second call takes them over."""
@@ -171,6 +192,10 @@ class MavlinkSession:
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
         return await self._maneuvers.execute(verb)
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """To a point on the straight line, by DO_REPOSITION; the mission stays on board."""
+        return await self._maneuvers.divert(to)
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""
@@ -204,6 +229,9 @@ class MavlinkSession:
                 self._send(message)
         self._judge_link()
         self._watch(None)
+        resting = self.machine.phase in _RESTING
+        if not resting or now_s - self._stepped_s >= _REST_LOOK_S:
+            _ = self.phase
 
     def emit(
         self,

@@ -28,7 +28,11 @@ BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
 NEVER_TOLD_S = 12.0
 """Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
-_BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
+_BOOST_PHASES = frozenset(
+    {
+        Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
+    }
+)  # fmt: skip
 
 
 class Upkeep:
