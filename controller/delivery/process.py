@@ -304,8 +304,7 @@ class VehicleProcess:
 
     def _rezoned(self, task: AssignmentRecord) -> bool:
         """Whether other zones are in force than those that its mission was checked against."""
-        told = self._zones_version
-        return told is not None and told() != task.mission.zones_version
+        return (told := self._zones_version) is not None and told() != task.mission.zones_version
 
     async def _may_start(self, task: AssignmentRecord, command: CommandRecord) -> bool:
         if command.state in {CommandState.SENT, CommandState.UNCERTAIN}:
