@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from missions.model import AirMission, Mission
+from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
@@ -21,17 +22,20 @@ from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
 from vehicles.mavlink.phase import in_failsafe, lost, phase
 from vehicles.mavlink.profiles.profile import Profile, find_profile
+from vehicles.mavlink.proof import Prover
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import (
+    Audit,
     Capability,
     Clock,
     CommandResult,
     Divert,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -92,6 +96,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.upkeep = Upkeep(self)
+        self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
 
@@ -174,6 +179,31 @@ class MavlinkSession:
                 yield await queue.get()
 
         return follow()
+
+    @property
+    def wants_fence(self) -> bool:
+        """Whether `load` refuses a mission that no fence was ordered for."""
+        return self.vehicle.onboard_fence
+
+    @property
+    def fence_for(self) -> str:
+        """Content hash of the mission that a fence was ordered for last."""
+        order = self.prover.order
+        return "" if order is None else order.mission_hash
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """The next load of its mission puts this fence on board."""
+        self.prover.order = fence
+
+    async def audit(self) -> Audit:
+        """Read everything that the baseline names. Nothing is set."""
+        async with self.work:
+            return audit_of(self, await self.upkeep.audit())
+
+    async def apply(self) -> CommandResult:
+        """Set what is broken and can be set, while disarmed."""
+        async with self.work:
+            return await apply_baseline(self)
 
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
@@ -304,6 +334,7 @@ class MavlinkSession:
     def _rebooted(self) -> None:
         self._boots = self.state.boots
         self.mission_hash = None
+        self.prover.forget()
         self.state.reset_after_boot()
         self.upkeep.forget()
         self.emit(EventKind.REBOOTED, "time since boot went backwards")
