@@ -65,7 +65,7 @@ class MavlinkSession:
         self.settings = settings
         self.clock = clock
         self.profile: Profile = find_profile(vehicle)
-        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes)
+        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes, self.profile.counts_all)
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None

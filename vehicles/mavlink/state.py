@@ -18,6 +18,7 @@ from vehicles.mavlink import modes
 from vehicles.mavlink.messages import (
     BatteryStatus,
     EkfStatusReport,
+    EstimatorStatus,
     ExtendedSysState,
     GlobalPositionInt,
     GpsRawInt,
@@ -38,6 +39,8 @@ PREARM_BIT = 0x10000000
 EKF_POSITION_ABSOLUTE = 0x10
 _UNKNOWN_U16 = 0xFFFF
 _TEXT_CHUNK = 50
+_REFUSALS = ("PreArm: ", "Arm: ", "Preflight Fail: ", "Arming denied")
+"""How ArduPilot, and how PX4 begins to say why it does not arm."""
 _TEXTS_KEPT = 64
 PREARM_TEXT_LIFE_S = 40.0
 REBOOT_MARGIN_MS = 2000
@@ -57,6 +60,8 @@ class VehicleState:
 
     vehicle_id: str
     modes: Modes = arducopter.MODES
+    counts_all: bool = False
+    """Its MISSION_CURRENT counts every item: it has no home item that it leaves out."""
     received_s: float | None = None
     received_at: datetime | None = None
     heartbeat_s: float | None = None
@@ -82,6 +87,7 @@ class VehicleState:
     seq: int | None = None
     seq_s: float = 0.0
     total: int | None = None
+    """Items behind the first one."""
     home: LatLon | None = None
     home_amsl_m: float | None = None
     home_s: float | None = None
@@ -109,12 +115,13 @@ class VehicleState:
             case MissionCurrent():
                 self.seq, self.seq_s = message.seq, now_s
                 told = message.total != _UNKNOWN_U16 and message.mission_state != 0
-                self.total = message.total if told else None
+                self.total = message.total - self.counts_all if told else None
             case ExtendedSysState():
                 self.landed_state = message.landed_state
             case SystemTime():
                 self._booted(message.time_boot_ms)
-            case EkfStatusReport():
+            case EkfStatusReport() | EstimatorStatus():
+                # the bit for an absolute position is the same in both
                 self.ekf_flags = message.flags
             case GpsRawInt():
                 self.fix_type = message.fix_type
@@ -215,11 +222,12 @@ class VehicleState:
                     self._chunks.clear()
                 self._chunks[message.id] = text
                 return None
+        text = text.rstrip("\t")
         whole = Text(now_s, message.severity, text)
         self.texts.append(whole)
         if "Failsafe" in text:
             self.failsafe_told = True
-        if text.startswith(("PreArm: ", "Arm: ")):
+        if text.startswith(_REFUSALS):
             if len(self.prearm_texts) > 32:
                 self.prearm_texts.clear()
             self.prearm_texts[text] = now_s

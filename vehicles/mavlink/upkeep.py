@@ -111,7 +111,7 @@ class Upkeep:
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = dict(commands.LEAN_RATES)
+        wanted = dict(session.profile.rates)
         if session.phase in _BOOST_PHASES:
             wanted |= commands.BOOST_RATES
         era = self._era
@@ -130,15 +130,17 @@ class Upkeep:
         driver = session.driver
         address = (driver.system, driver.component)
         rules = session.profile.requirements(session.vehicle)
-        names = tuple(dict.fromkeys((*(rule.name for rule in rules), *failsafes.NAMES)))
+        reading, encoding = session.profile.reading, session.profile.encoding
+        names = tuple(dict.fromkeys((*(rule.name for rule in rules), *reading.names)))
         era = self._era
         self._baseline_s = session.clock.monotonic_s()
-        held = dict(await driver.run(ParameterRead(names, *address, resend_s=driver.answer_s)))
+        asked = ParameterRead(names, *address, resend_s=driver.answer_s, encoding=encoding)
+        held = dict(await driver.run(asked))
         found = audit(rules, held)
         wanted = repairs(found)
         if wanted and session.settings.apply_baseline and session.state.armed is False:
-            written = await driver.run(ParameterWrite(wanted, *address, resend_s=driver.answer_s))
-            held.update(written)
+            write = ParameterWrite(wanted, *address, resend_s=driver.answer_s, encoding=encoding)
+            held.update(await driver.run(write))
             found = audit(rules, held)
         rally = await self._read_rally(held)
         if era == self._era:
@@ -147,10 +149,14 @@ class Upkeep:
 
     async def read_failsafes(self) -> None:
         """Read what it does by itself once more: another station may have changed it."""
-        driver = self._session.driver
+        driver, profile = self._session.driver, self._session.profile
         era = self._era
         asked = ParameterRead(
-            failsafes.NAMES, driver.system, driver.component, resend_s=driver.answer_s
+            profile.reading.names,
+            driver.system,
+            driver.component,
+            resend_s=driver.answer_s,
+            encoding=profile.encoding,
         )
         held = await driver.run(asked)
         rally = await self._read_rally(held)
@@ -162,15 +168,15 @@ class Upkeep:
     ) -> None:
         told = rally if isinstance(rally, str) else ""
         self._rally_fault = told
-        known = None if isinstance(rally, str) else failsafes.failsafes_of(held, rally)
-        self._failsafes = known
+        meaning = self._session.profile.reading.meaning
+        self._failsafes = None if isinstance(rally, str) else meaning(held, rally)
 
     async def _read_rally(self, held: Mapping[str, float | None]) -> tuple[RallyPlace, ...] | str:
         """The rally list, or why it is not known. A vehicle that counts none is not asked."""
-        total = held.get(failsafes.RALLY_TOTAL)
-        if not total:
+        reading = self._session.profile.reading
+        if reading.rally_total and not held.get(reading.rally_total):
             return ()
-        silent = [name for name in failsafes.RALLY_RULES if held.get(name) is None]
+        silent = [name for name in reading.rally_rules if held.get(name) is None]
         if silent:
             return f"it has rally points, and parameter {silent[0]} gave no answer"
         driver = self._session.driver
@@ -178,5 +184,5 @@ class Upkeep:
             MissionDownload(driver.system, driver.component, mission_type=RALLY)
         )
         if read.items is None:
-            return f"its {total:g} rally points could not be read: {read.reason}"
+            return f"its rally points could not be read: {read.reason}"
         return failsafes.rally_places(read.items, self._session.state.home_amsl_m)

@@ -5,21 +5,46 @@ Owns the type and the lookup by name. Must not know a session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from missions.model import AirMission
 from vehicles.errors import ConfigurationError
-from vehicles.mavlink import baseline, items
+from vehicles.mavlink import baseline, commands, failsafes, items
 from vehicles.mavlink.baseline import Requirement
+from vehicles.mavlink.driver import Driver
+from vehicles.mavlink.encoding import CAST, Encoding
 from vehicles.mavlink.items import Plan
 from vehicles.mavlink.modes import Modes
-from vehicles.mavlink.profiles import arducopter
+from vehicles.mavlink.profiles import arducopter, px4, px4_items, px4_rules
 from vehicles.mavlink.settings import MavlinkVehicle
+from vehicles.port import Failsafes, RallyPlace
 
 _MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 """MAV_TYPE: quad, coaxial, helicopter, hexa, octo, tri, dodeca and deca rotor."""
-_ARDUPILOT = 3
+_ARDUPILOT, _PX4 = 3, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an autopilot tells what it does by itself: parameters, their meaning, rally points."""
+
+    names: tuple[str, ...]
+    meaning: Callable[[Mapping[str, float | None], Sequence[RallyPlace]], Failsafes | None]
+    rally_total: str = ""
+    """The parameter that counts the rally points; empty: there is none, the list is asked for."""
+    rally_rules: tuple[str, ...] = ()
+    """Parameters without which rally points mean nothing."""
+
+
+_ARDUCOPTER_READING = Reading(
+    failsafes.NAMES, failsafes.failsafes_of, failsafes.RALLY_TOTAL, failsafes.RALLY_RULES
+)
+
+
+async def set_current(driver: Driver, seq: int) -> None:
+    """Make an item the current one by DO_SET_MISSION_CURRENT; MISSION_CURRENT shows whether."""
+    await driver.command(commands.set_current(seq))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +59,15 @@ class Profile:
     requirements: Callable[[MavlinkVehicle], tuple[Requirement, ...]]
     translate: Callable[[AirMission], Plan]
     """Raises ValueError naming the item that cannot be flown."""
+    reading: Reading = _ARDUCOPTER_READING
+    encoding: Encoding = CAST
+    """Of parameters on the wire."""
+    rates: Mapping[int, float] = field(default_factory=lambda: commands.LEAN_RATES)
+    """Message id to seconds between two."""
+    rewind: Callable[[Driver, int], Awaitable[None]] = set_current
+    """Makes an item the current one."""
+    counts_all: bool = False
+    """It has no home item that MISSION_CURRENT.total leaves out."""
 
     def stranger(self, autopilot: int | None, vehicle_type: int | None) -> str:
         """Why the vehicle that answers is not of this profile; empty where it is or is unknown."""
@@ -55,6 +89,20 @@ PROFILES: Mapping[str, Profile] = {
             arducopter.MODES,
             baseline.requirements,
             items.translate,
+        ),
+        Profile(
+            "px4",
+            "a PX4 multicopter",
+            _PX4,
+            _MULTIROTORS,
+            px4.MODES,
+            px4_rules.requirements,
+            px4_items.translate,
+            Reading(px4_rules.FAILSAFE_NAMES, px4_rules.failsafes_of),
+            px4_rules.ENCODING,
+            px4.RATES,
+            px4.rewind,
+            counts_all=True,
         ),
     )
 }
