@@ -39,7 +39,7 @@ def test_a_copter_is_told_from_what_is_none(
 
 
 def test_a_profile_that_does_not_exist_is_named_with_those_that_do() -> None:
-    with pytest.raises(ConfigurationError, match="'ardusub' is not known: use one of .*px4"):
+    with pytest.raises(ConfigurationError, match=r"'ardusub' is not known: use one of .*px4"):
         find_profile(replace(VEHICLE, profile="ardusub"))
 
 
