@@ -42,6 +42,7 @@ _TEXT_CHUNK = 50
 _REFUSALS = ("PreArm: ", "Arm: ", "Preflight Fail: ", "Arming denied")
 """How ArduPilot, and how PX4 begins to say why it does not arm."""
 _TEXTS_KEPT = 64
+STILL_MPS = 0.3
 PREARM_TEXT_LIFE_S = 40.0
 REBOOT_MARGIN_MS = 2000
 
@@ -60,6 +61,8 @@ class VehicleState:
 
     vehicle_id: str
     modes: Modes = arducopter.MODES
+    ground: bool = False
+    """It drives: off its place means having moved since it was armed."""
     counts_all: bool = False
     """Its MISSION_CURRENT counts every item: it has no home item that it leaves out."""
     received_s: float | None = None
@@ -82,10 +85,14 @@ class VehicleState:
     alt_home_m: float | None = None
     heading_deg: float | None = None
     speed_mps: float | None = None
+    moved: bool = False
+    """Under way since it was armed."""
+    still_since_s: float | None = None
     battery_pct: float | None = None
     landed_state: int = 0
     seq: int | None = None
     seq_s: float = 0.0
+    mission_state: int = 0
     total: int | None = None
     """Items behind the first one."""
     home: LatLon | None = None
@@ -107,6 +114,7 @@ class VehicleState:
         match message:
             case GlobalPositionInt():
                 self._position(message)
+                self._motion(now_s)
                 self.position_s = now_s
             case Heartbeat():
                 self._heartbeat(message, now_s)
@@ -114,6 +122,7 @@ class VehicleState:
                 self._sys_status(message)
             case MissionCurrent():
                 self.seq, self.seq_s = message.seq, now_s
+                self.mission_state = message.mission_state
                 told = message.total != _UNKNOWN_U16 and message.mission_state != 0
                 self.total = message.total - self.counts_all if told else None
             case ExtendedSysState():
@@ -149,7 +158,12 @@ class VehicleState:
 
     @property
     def airborne(self) -> bool:
-        """Whether the vehicle says, or its height shows, that it is off the ground."""
+        """Whether the vehicle says, or its height shows, that it is off the ground.
+
+        Of what drives: whether it is on its way.
+        """
+        if self.ground:
+            return self.moved
         if self.landed_state in modes.AIRBORNE:
             return True
         return self.landed_state == 0 and self.alt_home_m is not None and self.alt_home_m > 1.0
@@ -166,6 +180,7 @@ class VehicleState:
         self.autopilot, self.vehicle_type = message.autopilot, message.type
         self.mode = message.custom_mode
         self.armed = bool(message.base_mode & modes.ARMED_BIT)
+        self.moved = self.moved and self.armed
         self.system_status = message.system_status
         if self.armed and message.system_status in modes.FAILSAFE_STATES:
             self.failsafe_told = True
@@ -180,6 +195,13 @@ class VehicleState:
         self.alt_home_m = message.relative_alt / 1000.0
         self.speed_mps = math.hypot(message.vx, message.vy) / 100.0
         self.heading_deg = None if message.hdg == _UNKNOWN_U16 else message.hdg / 100.0
+
+    def _motion(self, now_s: float) -> None:
+        if (self.speed_mps or 0.0) > STILL_MPS:
+            self.still_since_s = None
+            self.moved = self.moved or self.armed is True
+        elif self.still_since_s is None:
+            self.still_since_s = now_s
 
     def _sys_status(self, message: SysStatus) -> None:
         self.prearm_ok = all(

@@ -1,8 +1,8 @@
 """What is kept true of a vehicle without anyone asking: rates, baseline, home, pre-arm reasons.
 
 Owns the coroutine that renews message rates after a reboot, audits and applies the parameter
-baseline while disarmed, reads what the vehicle does by itself, and asks for what readiness lacks.
-Must not arm or move anything.
+baseline while disarmed, reads what the vehicle does by itself, asks for what readiness lacks, and
+disarms what drives when its round is over. Must not arm or move anything.
 """
 
 from __future__ import annotations
@@ -78,6 +78,9 @@ class Upkeep:
         session = self._session
         await self._notice_reboot()
         await self._keep_rates()
+        over = session.profile.over
+        if over is not None and over(session.state, session.flight, session.clock.monotonic_s()):
+            await session.driver.command(commands.disarm(), attempts=1)
         if session.state.armed is not False:
             return
         now_s = session.clock.monotonic_s()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from missions.model import AirMission
+from missions.model import AirMission, Mission
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink import baseline, commands, failsafes, items
 from vehicles.mavlink.baseline import Requirement
@@ -16,12 +17,24 @@ from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.encoding import CAST, Encoding
 from vehicles.mavlink.items import Plan
 from vehicles.mavlink.modes import Modes
-from vehicles.mavlink.profiles import arducopter, px4, px4_items, px4_rules
+from vehicles.mavlink.profiles import (
+    arducopter,
+    ardurover,
+    ardurover_rounds,
+    px4,
+    px4_items,
+    px4_rules,
+)
 from vehicles.mavlink.settings import MavlinkVehicle
 from vehicles.port import Failsafes, RallyPlace
 
+if TYPE_CHECKING:
+    from vehicles.mavlink.flight import Flight
+    from vehicles.mavlink.state import VehicleState
+
 _MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 """MAV_TYPE: quad, coaxial, helicopter, hexa, octo, tri, dodeca and deca rotor."""
+_ROVERS = frozenset({10})
 _ARDUPILOT, _PX4 = 3, 12
 
 
@@ -40,6 +53,11 @@ class Reading:
 _ARDUCOPTER_READING = Reading(
     failsafes.NAMES, failsafes.failsafes_of, failsafes.RALLY_TOTAL, failsafes.RALLY_RULES
 )
+
+
+def air_mission(mission: Mission) -> AirMission | None:
+    """What flies: an air mission, as it stands."""
+    return mission if isinstance(mission, AirMission) else None
 
 
 async def set_current(driver: Driver, seq: int) -> None:
@@ -68,6 +86,20 @@ class Profile:
     """Makes an item the current one."""
     counts_all: bool = False
     """It has no home item that MISSION_CURRENT.total leaves out."""
+    ground: bool = False
+    """It drives: nothing of height is asked of it."""
+    accept: Callable[[Mission], AirMission | None] = air_mission
+    """A mission in the items that are watched; None: of another kind. Raises ValueError."""
+    over: Callable[[VehicleState, Flight | None, float], bool] | None = None
+    """Whether it stands armed at the end of its mission; None: it disarms by itself."""
+
+    def taken(self, mission: Mission) -> AirMission | str:
+        """A mission that is of this profile's kind, or why it is not."""
+        try:
+            taken = self.accept(mission)
+        except ValueError as error:
+            return str(error)
+        return taken or ("not a ground mission" if self.ground else "not an air mission")
 
     def stranger(self, autopilot: int | None, vehicle_type: int | None) -> str:
         """Why the vehicle that answers is not of this profile; empty where it is or is unknown."""
@@ -103,6 +135,19 @@ PROFILES: Mapping[str, Profile] = {
             px4.RATES,
             px4.rewind,
             counts_all=True,
+        ),
+        Profile(
+            "ardurover",
+            "an ArduPilot ground rover",
+            _ARDUPILOT,
+            _ROVERS,
+            ardurover.MODES,
+            ardurover.requirements,
+            ardurover_rounds.translate,
+            Reading((), ardurover.no_failsafes),
+            ground=True,
+            accept=ardurover_rounds.accept,
+            over=ardurover.over,
         ),
     )
 }
