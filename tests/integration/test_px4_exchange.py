@@ -82,15 +82,35 @@ async def test_land_is_where_it_is_and_it_is_not_ready_there() -> None:
         assert any("from its pad" in reason for reason in one.session.telemetry.not_ready)
 
 
-async def test_a_failsafe_is_told_with_its_evidence() -> None:
+async def test_a_failsafe_holds_first_and_then_returns_and_both_are_told() -> None:
     async with px4() as (one, peer):
         await flying(one, peer)
         peer.play("way out", "failsafe return")
         await over(one, peer)
-        assert one.kinds() == [EventKind.STARTED, EventKind.FAILSAFE, EventKind.ABORTED]
-        told = one.first(EventKind.FAILSAFE)
-        assert "system status critical" in told.detail
-        assert "AUTO.RTL" in told.detail
+        failsafe = EventKind.FAILSAFE
+        assert one.kinds() == [EventKind.STARTED, failsafe, failsafe, EventKind.ABORTED]
+        first, then = (event for event in one.seen if event.kind is failsafe)
+        assert "system status critical" in first.detail
+        assert "AUTO.LOITER" in first.detail
+        assert "AUTO.RTL" in then.detail
+        assert any("entering Hold for 5 seconds" in words for words in then.evidence)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "released"),
+    [("under way, dropped", {"P-1"}), ("under way, holding", set())],
+)
+async def test_a_flight_under_way_is_adopted_by_what_it_holds_and_shows(
+    chapter: str, released: set[str]
+) -> None:
+    async with px4() as (one, peer):
+        peer.play(chapter, "download")
+        progress = await one.session.adopt(MISSION)
+        assert (progress.holds, progress.running) == (True, True), (progress, peer.stuck_at)
+        assert progress.released == released
+        peer.play("way back", "landing")
+        await over(one, peer)
+        assert EventKind.STARTED not in one.kinds()
 
 
 async def test_what_it_says_before_it_is_ready_is_the_reason() -> None:

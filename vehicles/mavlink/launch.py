@@ -246,6 +246,7 @@ class Launcher:
             resend_s=driver.answer_s,
             silence_s=max(9.0, 6.0 * driver.answer_s),
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
+            shrugged=self._session.profile.shrugged,
         )
 
     async def _download(self) -> DownloadResult:

@@ -83,6 +83,8 @@ class MissionUpload:
     silence_s: float = 9.0
     last_silence_s: float = 4.0
     again_s: float = 2.0
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -153,7 +155,8 @@ class MissionUpload:
         return [self.items[seq]]
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+        if result in self.shrugged or self._waiting:
+            self._reason = ack_text(result)
             return
         if result == ACCEPTED:
             # an ACK before the last item was asked for belongs to an earlier conversation

@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from missions.model import AirMission, Mission
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from missions.model import AirMission, DropDevice, Mission
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink import baseline, commands, failsafes, items
 from vehicles.mavlink.baseline import Requirement
@@ -36,6 +38,7 @@ _MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 """MAV_TYPE: quad, coaxial, helicopter, hexa, octo, tri, dodeca and deca rotor."""
 _ROVERS = frozenset({10})
 _ARDUPILOT, _PX4 = 3, 12
+_GRIPPER = frozenset({DropDevice.GRIPPER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Profile:
     """It drives: nothing of height is asked of it."""
     accept: Callable[[Mission], AirMission | None] = air_mission
     """A mission in the items that are watched; None: of another kind. Raises ValueError."""
+    devices: frozenset[DropDevice] = frozenset(DropDevice)
+    """The drop devices that it can work."""
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """MISSION_ACK results that do not end an upload."""
     over: Callable[[VehicleState, Flight | None, float], bool] | None = None
     """Whether it stands armed at the end of its mission; None: it disarms by itself."""
 
@@ -135,6 +142,8 @@ PROFILES: Mapping[str, Profile] = {
             px4.RATES,
             px4.rewind,
             counts_all=True,
+            devices=_GRIPPER,
+            shrugged=px4.SHRUGGED,
         ),
         Profile(
             "ardurover",
@@ -146,6 +155,7 @@ PROFILES: Mapping[str, Profile] = {
             ardurover_rounds.translate,
             Reading((), ardurover.no_failsafes),
             ground=True,
+            devices=_GRIPPER,
             accept=ardurover_rounds.accept,
             over=ardurover.over,
         ),
@@ -154,11 +164,21 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def find_profile(vehicle: MavlinkVehicle) -> Profile:
-    """The profile that a vehicle is enrolled with. Raises ConfigurationError naming it."""
+    """The profile that a vehicle is enrolled with.
+
+    Raises ConfigurationError naming it, or the drop device that its autopilot cannot work.
+    """
     profile = PROFILES.get(vehicle.profile)
     if profile is None:
         known = ", ".join(PROFILES)
         raise ConfigurationError(
             vehicle.vehicle_id, f"profile {vehicle.profile!r} is not known: use one of {known}"
+        )
+    device = vehicle.capability.drop_device
+    if device is not None and device not in profile.devices:
+        known = ", ".join(sorted(known.value for known in profile.devices))
+        raise ConfigurationError(
+            vehicle.vehicle_id,
+            f"drop_device {device.value!r} is not for profile {vehicle.profile!r}: use {known}",
         )
     return profile

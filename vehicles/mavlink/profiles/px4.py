@@ -60,6 +60,10 @@ RATES: dict[int, float] = {
 } | {mav.MAVLINK_MSG_ID_ESTIMATOR_STATUS: 5.0}
 
 
+SHRUGGED = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE, mav.MAV_MISSION_ERROR})
+"""A COUNT that comes twice is answered with ERROR, and the upload goes on (mavlink_mission.cpp)."""
+
+
 @dataclass(slots=True)
 class _Rewind:
     """MISSION_SET_CURRENT until MISSION_CURRENT shows it: PX4 before 1.17 has no command for it."""

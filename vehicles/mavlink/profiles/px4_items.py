@@ -55,7 +55,10 @@ def translate(mission: AirMission) -> Plan:
         raw.append((index, _translate(index, item, mission)))
         if index == 0:
             raw.append((0, _mark(mission)))
-    items = tuple(item._replace(seq=seq) for seq, (_, item) in enumerate(raw))
+    # a list without a current item would stand at none (MISSION_CURRENT 65535)
+    items = tuple(
+        item._replace(seq=seq, current=int(seq == 0)) for seq, (_, item) in enumerate(raw)
+    )
     return Plan(
         items=items,
         mission_index=tuple(index for index, _ in raw),
