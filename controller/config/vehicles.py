@@ -54,6 +54,8 @@ class DroneConfig(_VehicleConfig):
 
     link: str
     sysid: Annotated[int, Field(ge=1, le=254)]
+    profile: str = "arducopter"
+    """Its autopilot: a profile of `vehicles.mavlink`, "arducopter" or "px4"."""
     pad_lat_deg: Latitude
     pad_lon_deg: Longitude
     pad_amsl_m: Finite | None = None

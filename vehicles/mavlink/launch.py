@@ -257,6 +257,7 @@ class Launcher:
             resend_s=driver.answer_s,
             silence_s=max(9.0, 6.0 * driver.answer_s),
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
+            shrugged=self._session.profile.shrugged,
         )
 
     async def _download(self) -> DownloadResult:
@@ -310,7 +311,7 @@ class Launcher:
     async def _enter_auto(self, plan: Plan) -> None:
         session = self._session
         await self._leave_auto()
-        await session.driver.command(commands.set_current(plan.takeoff_seq))
+        await session.profile.rewind(session.driver, plan.takeoff_seq)
         await self._mode(self._modes.mission)
         told = await self._ask("MISSION_CURRENT", lambda: session.state.seq_s)
         if not told or (session.state.seq or 0) > plan.takeoff_seq:

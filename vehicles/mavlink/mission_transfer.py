@@ -87,6 +87,8 @@ class MissionUpload:
     last_silence_s: float = 4.0
     again_s: float = 2.0
     mission_type: int = MISSION
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -157,7 +159,8 @@ class MissionUpload:
         return [self.items[seq]]
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+        if result in self.shrugged or self._waiting:
+            self._reason = ack_text(result)
             return
         if result == ACCEPTED:
             # an ACK before the last item was asked for belongs to an earlier conversation

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from missions.model import AirMission, Mission
+from missions.model import Mission
 from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
@@ -72,7 +72,12 @@ class MavlinkSession:
         self.settings = settings
         self.clock = clock
         self.profile: Profile = find_profile(vehicle)
-        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes)
+        self.state = VehicleState(
+            vehicle.vehicle_id,
+            self.profile.modes,
+            ground=self.profile.ground,
+            counts_all=self.profile.counts_all,
+        )
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None
@@ -207,17 +212,19 @@ class MavlinkSession:
 
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.load(mission)
+            return await self._launcher.load(taken)
 
     async def start(self, mission: Mission) -> CommandResult:
         """Read back once more, arm in AUTO, and see it take off."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.start(mission)
+            return await self._launcher.start(taken)
 
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
@@ -229,10 +236,11 @@ class MavlinkSession:
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""
-        if not isinstance(mission, AirMission):
-            return MissionProgress(holds=False, running=False, detail="not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return MissionProgress(holds=False, running=False, detail=taken)
         async with self.work:
-            return await self._launcher.adopt(mission)
+            return await self._launcher.adopt(taken)
 
     def receive(self, frame: Frame) -> None:
         """A frame of this vehicle. Whatever is wrong with it stays with this vehicle."""
