@@ -7,7 +7,7 @@ schedules, permits or what is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,8 @@ def find_contacts(
         piece, zone, turn = _candidates(pieces, zones)
     else:
         piece, zone, turn = *among, np.zeros(len(among[0]))
-    wanted, which = np.unique(zone, return_inverse=True)
+    wanted = np.flatnonzero(np.bincount(zone))
+    which = np.searchsorted(wanted, zone)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
     bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]
     limits = np.array([(b.low_m, b.high_m) for b in bands]).reshape(-1, 2)[which]
@@ -142,7 +143,7 @@ def _mattering(  # noqa: PLR0917 - rows of one table, column by column
     circle = np.flatnonzero(zones.is_circle[zone])
     apart[circle] = _geodesic_least(pieces, piece[circle], apart[circle])
     sure: list[int] = []
-    for row in np.argsort(apart, kind="stable").tolist():
+    for row in _ascending(apart):
         each = zones.zones[zone[row]]
         if each.kind is not ZoneKind.ADVISORY and each.schedule == ALWAYS:
             sure.append(row)
@@ -157,6 +158,19 @@ def _mattering(  # noqa: PLR0917 - rows of one table, column by column
         limit = np.full(len(piece), np.inf)
     # a millimetre: far more than rounding, and no row fewer
     return np.flatnonzero(apart <= limit + 1e-3)
+
+
+def _ascending(values: Array) -> Iterator[int]:
+    """Numbers of values, least first; of many the rest is put in order when it is asked for."""
+    many = min(_MANY, len(values))
+    first = np.argpartition(values, many - 1)[:many] if many < len(values) else np.arange(many)
+    first = np.sort(first)
+    yield from first[np.argsort(values[first], kind="stable")].tolist()
+    if many < len(values):
+        yield from np.argsort(values, kind="stable")[many:].tolist()
+
+
+_MANY = 4096
 
 
 def _geodesic_least(pieces: Pieces, piece: Ints, apart_m: Array) -> Array:

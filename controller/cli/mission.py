@@ -39,6 +39,8 @@ class Asked:
     more_zones: tuple[Path, ...] = ()
     """Further files of zones, read with the same profile."""
     profile: str = "waypost"
+    timezone: str | None = None
+    """Of times in the zones that have no offset."""
     home_amsl_m: float | None = None
     ground_amsl_m: float | None = None
     geoid_m: float | None = None
@@ -103,14 +105,14 @@ def _bytes(file: Path, what: str) -> bytes:
 def _zones(asked: Asked) -> list[Zone]:
     found: list[Zone] = []
     for file in (asked.zones, *asked.more_zones):
-        found.extend(_zones_of(file, asked.profile))
+        found.extend(_zones_of(file, asked))
     return found
 
 
-def _zones_of(file: Path, profile: str) -> tuple[Zone, ...]:
+def _zones_of(file: Path, asked: Asked) -> tuple[Zone, ...]:
     data = _bytes(file, "a file of zones")
     try:
-        return read_any(data, file.name, profile=profile)
+        return read_any(data, file.name, profile=asked.profile, timezone=asked.timezone)
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
@@ -121,7 +123,7 @@ def _zones_of(file: Path, profile: str) -> tuple[Zone, ...]:
         ) from error
     except ValueError as error:
         raise CliError(
-            str(error), status=EXIT_INPUT, next_step="name one of them with --profile"
+            str(error), status=EXIT_INPUT, next_step="name one of them with --profile or --timezone"
         ) from error
 
 
