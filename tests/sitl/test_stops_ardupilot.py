@@ -14,11 +14,16 @@ from tests.integration.mavlink_rig import (
     CRUISE_M,
     HOME,
     HOME_AMSL_M,
+    PATIENT,
+    UDP,
     Watched,
     light,
     real,
+    serving,
     spec,
+    vehicle,
 )
+from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.port import EventKind, Phase, Verb
 
@@ -142,6 +147,28 @@ async def test_the_light_copter_lets_two_parcels_go_at_the_two_places() -> None:
         assert len(truth) == 2
         assert geodesic_m(truth[0], FIRST) < 3.0
         assert geodesic_m(truth[1], SECOND) < 3.0
+
+
+async def test_after_a_restart_at_a_landing_both_parcels_are_still_accounted_for() -> None:
+    async with light(specs=[replace(spec(), parcels=2)], slots=2) as (watched, _, fleet):
+        one = watched["D-0"]
+        mission = two_stops(landing)
+        await start(one, mission)
+        await one.until(lambda: one.session.telemetry.phase is Phase.RELEASED, "at the first stop")
+        assert (one.session.telemetry.alt_home_m or 0.0) < 1.0
+        host, port = fleet.udp_address(UDP)
+        await fleet.__aexit__()
+        again = MavlinkFleet([vehicle(link=f"udpin:{host}:{port}", slots=2)], one.clock, PATIENT)
+        async with again, serving(again, one.clock, 18.0) as found:
+            two = found["D-0"]
+            progress = await two.session.adopt(mission)
+            assert (progress.holds, progress.running) == (True, True), progress
+            assert not progress.completed
+            await two.ended()
+            told = [e.parcel_id for e in two.seen if e.kind is EventKind.RELEASED]
+            assert sorted(progress.released | set(told)) == ["P-1", "P-2"]
+            assert len(told) == len(set(told) - progress.released)
+            assert two.kinds()[-1] is EventKind.COMPLETED
 
 
 async def test_a_winch_lets_two_parcels_down() -> None:
