@@ -27,12 +27,7 @@ from controller.delivery.steps import Rest, Retry
 from controller.domain.alarms import Condition
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
-from controller.domain.records import (
-    AssignmentRecord,
-    CommandKind,
-    CommandRecord,
-    CommandState,
-)
+from controller.domain.records import AssignmentRecord, CommandKind, CommandRecord, CommandState
 from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
 from controller.store.errors import FencedError, StoreError
