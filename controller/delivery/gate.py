@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from controller.dispatch.failsafes import policy_of
+from controller.dispatch.fencing import Fenced, flight_fence, judge_flight, promised
 from controller.dispatch.model import DispatchSettings
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
@@ -27,13 +28,12 @@ from missions.validate import (
     FlightChecks,
     GoNoGo,
     RoundChecks,
-    validate_flight,
     validate_round,
     walk_flight,
 )
 from missions.validate_round import round_path
 from missions.way_home import way_home
-from vehicles.port import Capability, Clock, LinkState, Telemetry
+from vehicles.port import Capability, Clock, FlightFence, LinkState, Telemetry
 
 Held = Callable[[str, Collection[str], datetime], frozenset[str]]
 """The permits of a vehicle with these parcels up to a moment."""
@@ -56,6 +56,8 @@ class _Vehicle:
     permits: frozenset[str]
     battery_pct: float = 100.0
     policy: ContingencyPolicy = DEFAULT_POLICY
+    avoidance: bool = False
+    """May count: its fence for this flight is still to be put on board."""
 
 
 class Gate:
@@ -102,8 +104,14 @@ class Gate:
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
         owner: VehicleOwner,
+        *,
+        loading: bool = False,
     ) -> Shut | None:
-        """Why the mission may not be sent, or None where it may."""
+        """Why the mission may not be sent, or None where it may.
+
+        `loading`: what its fence will make of the vehicle's avoidance counts, else only what the
+        fence was proven to be.
+        """
         zones = self._zones()
         if record.mission.zones_version != zones.version:
             return Shut("the zones have changed since it was planned", passing=True)
@@ -117,7 +125,8 @@ class Gate:
             self._loads(record, parcels),
             self.permits(record),
             telemetry.battery_pct,
-            policy_of(telemetry, zones.version),
+            policy_of(telemetry, zones.version, record.mission.content_hash),
+            loading and promised(telemetry),
         )
         try:
             verdict = await asyncio.to_thread(self._judge, record, vehicle, zones)
@@ -126,6 +135,37 @@ class Gate:
         if verdict.go:
             return None
         return Shut("; ".join(reason.text for reason in verdict.reasons))
+
+    async def fence(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[FlightFence, str] | Shut | None:
+        """The fence that goes on board with a mission, and what to tell about it, if anything.
+
+        None for a vehicle that takes none. Where the flight needs its vehicle's avoidance, a fence
+        that cannot be made shuts the gate; else the flight goes without one and that is told.
+        """
+        mission = record.mission
+        if not owner.wants_fence or not isinstance(mission, AirMission):
+            return None
+        zones, telemetry = self._zones(), owner.telemetry
+        vehicle = _Vehicle(
+            owner.capability,
+            self._loads(record, parcels),
+            self.permits(record),
+            100.0 if telemetry.battery_pct is None else telemetry.battery_pct,
+            policy_of(telemetry, ""),
+        )
+        checks = cast("FlightChecks", self._checks(record, vehicle, self._clock.now()))
+        try:
+            needed, made = await asyncio.to_thread(
+                flight_fence, mission, checks, zones, self._surroundings
+            )
+        except (GeofenceError, MissionsError) as error:
+            needed, made = promised(telemetry), Fenced(reason=str(error))
+        if needed and made.reason:
+            return Shut(f"its fence cannot be made, and the flight needs it: {made.reason}")
+        told = made.reason or "; ".join(made.left_out)
+        return FlightFence(mission.content_hash, zones.version, made.items), told
 
     def permits(self, record: AssignmentRecord, *, leave: datetime | None = None) -> frozenset[str]:
         """What its vehicle holds for this mission, to its late end or up to `leave`."""
@@ -154,7 +194,7 @@ class Gate:
             self._loads(record, parcels),
             self.permits(record),
             100.0 if told_pct is None or record.started_at is not None else told_pct,
-            policy_of(telemetry, zones.version),
+            policy_of(telemetry, zones.version, record.mission.content_hash),
         )
         checks = self._checks(record, vehicle, record.started_at or self._clock.now())
         if isinstance(record.mission, AirMission):
@@ -262,7 +302,9 @@ class Gate:
         checks = self._checks(record, vehicle, self._clock.now())
         if isinstance(record.mission, AirMission):
             flight = cast("FlightChecks", checks)
-            return validate_flight(record.mission, flight, zones, self._surroundings)
+            return judge_flight(
+                record.mission, flight, zones, self._surroundings, avoidance=vehicle.avoidance
+            )
         drive = cast("RoundChecks", checks)
         return validate_round(record.mission, drive, zones, self._surroundings)
 

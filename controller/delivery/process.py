@@ -18,6 +18,7 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import steps
+from controller.delivery.fencing import order_fence
 from controller.delivery.gate import Gate, Shut
 from controller.delivery.happenings import Happenings, doubt_condition, on_it
 from controller.delivery.journal import by_journal
@@ -26,12 +27,7 @@ from controller.delivery.steps import Rest, Retry
 from controller.domain.alarms import Condition
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
-from controller.domain.records import (
-    AssignmentRecord,
-    CommandKind,
-    CommandRecord,
-    CommandState,
-)
+from controller.domain.records import AssignmentRecord, CommandKind, CommandRecord, CommandState
 from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
 from controller.store.errors import FencedError, StoreError
@@ -105,8 +101,7 @@ class VehicleProcess:
         self._ids = ids
         self._on_free = on_free
         self._approved = approved
-        self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self._in_doubt = self._adopted = owner.vehicle_id in ledger.assignments
         self._gap = False
         self._wait_until_s = 0.0
@@ -249,13 +244,14 @@ class VehicleProcess:
             self._in_doubt = True
 
     async def _load(self, task: AssignmentRecord) -> None:
-        command = self._command(task, CommandKind.LOAD)
-        if command is None:
+        if (command := self._command(task, CommandKind.LOAD)) is None:
             return
         if command.tries >= self._settings.load_tries:
             await self._fail_unstarted(task, f"loading failed: {command.reason}")
             return
-        shut = await self._gate.shut(task, self._ledger.parcels, self.owner)
+        gate, parcels = self._gate, self._ledger.parcels
+        shut = await gate.shut(task, parcels, self.owner, loading=True)
+        shut = shut or await order_fence(gate, self._ledger, self.owner, task)
         if shut is not None:
             await self._gate_shut(task, shut)
             return
@@ -320,13 +316,16 @@ class VehicleProcess:
 
     def _rezoned(self, task: AssignmentRecord) -> bool:
         """Whether other zones are in force than those that its mission was checked against."""
-        in_force = self._zones_version
-        return in_force is not None and in_force() != task.mission.zones_version
+        return (told := self._zones_version) is not None and told() != task.mission.zones_version
 
     async def _may_start(self, task: AssignmentRecord, command: CommandRecord) -> bool:
         if command.state in {CommandState.SENT, CommandState.UNCERTAIN}:
             self._in_doubt = True
             self._wake.set()
+            return False
+        if self.owner.lacks_fence(task.mission):
+            steps.unloaded(draft := self._ledger.draft(), task, "its fence is not proven here")
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
             return False
         if command.tries >= self._settings.start_tries:
             await self._fail_unstarted(task, f"the start was refused: {command.reason}")
@@ -474,8 +473,8 @@ class VehicleProcess:
             self._on_free()
 
     def _back_off(self, tries: int) -> None:
-        wait_s = self._settings.retry.wait(tries + 1).total_seconds()
-        self._wait_until_s = self._clock.monotonic_s() + wait_s
+        wait = self._settings.retry.wait(tries + 1)
+        self._wait_until_s = self._clock.monotonic_s() + wait.total_seconds()
 
     def _command(self, task: AssignmentRecord, kind: CommandKind) -> CommandRecord | None:
         return self._ledger.commands.get((task.assignment.assignment_id, kind))

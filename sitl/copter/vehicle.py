@@ -371,6 +371,7 @@ class Copter:
         for transfer in self.inbox.transfers.values():
             if transfer.receiving:
                 transfer.tick(self.now_s)
+        self.fence.update()
         self.gripper.tick(self.now_s)
         self.winch.tick(self.now_s, self.flight.height_m)
         self.failsafe.tick()

@@ -55,10 +55,12 @@ def vehicle(
     device: DropDevice = DropDevice.GRIPPER,
     gcs_timeout_s: float = 60.0,
     slots: int = 1,
+    *,
+    onboard_fence: bool = False,
 ) -> MavlinkVehicle:
     return MavlinkVehicle(
         f"D-{number}", link, number + 1, capability(device, slots), pad(number), HOME_AMSL_M,
-        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=gcs_timeout_s,
+        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=gcs_timeout_s, onboard_fence=onboard_fence,
     )  # fmt: skip
 
 
@@ -180,6 +182,7 @@ async def lab(
     wall_s: float = 18.0,
     gcs_timeout_s: float = 60.0,
     slots: int = 1,
+    onboard_fence: bool = False,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
     if kind is CopterFleet:
@@ -195,7 +198,10 @@ async def lab(
             links = [f"tcp:127.0.0.1:{copters.ports[one.vehicle_id]}" for one in made]
         else:
             links = [UDP] * len(made)
-        ours = [vehicle(n, link, device, gcs_timeout_s, slots) for n, link in enumerate(links)]
+        ours = [
+            vehicle(n, link, device, gcs_timeout_s, slots, onboard_fence=onboard_fence)
+            for n, link in enumerate(links)
+        ]
         fleet = await stack.enter_async_context(MavlinkFleet(ours, clock, settings))
         if not tcp:
             copters = await stack.enter_async_context(

@@ -17,6 +17,7 @@ read back is this mission and no other.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -67,10 +68,14 @@ class Plan:
     return_path_seq: int | None
     land_seq: int
     takeoff_seq: int
+    first: int = 1
+    """The first item that is ours: ArduPilot puts home before it, others have no such item."""
+    form: Callable[[MissionItemInt], tuple[tuple[str, float], ...]] | None = None
+    """What the vehicle keeps of an item; None: as ArduPilot does (`canonical`)."""
 
     @property
     def count(self) -> int:
-        """Items including home."""
+        """Items including home where there is one."""
         return len(self.items)
 
     def messages(self, system: int, component: int) -> tuple[Any, ...]:
@@ -339,16 +344,17 @@ def differences(plan: Plan, held: tuple[MissionItemInt, ...]) -> tuple[str, ...]
 
     An item that differs in its JUMP_TAG alone is another mission of the same shape.
 
-    Item 0 is the vehicle's home and is judged elsewhere, by place and height.
+    Where item 0 is the vehicle's home it is judged elsewhere, by place and height.
     """
     found: list[str] = []
     if len(held) != plan.count:
         found.append(f"the vehicle holds {len(held)} items, not {plan.count}")
-    for ours, theirs in zip(plan.items[1:], held[1:], strict=False):
+    form = plan.form or canonical
+    for ours, theirs in zip(plan.items[plan.first :], held[plan.first :], strict=False):
         if theirs.seq != ours.seq:
             found.append(f"item {ours.seq}: read as number {theirs.seq}")
             continue
-        want, have = canonical(ours), canonical(theirs)
+        want, have = form(ours), form(theirs)
         if want == have:
             continue
         had = dict(have)

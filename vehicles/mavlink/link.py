@@ -34,7 +34,7 @@ BUSY_WINDOW_S = 0.005
 BUSY_DATAGRAMS = 20
 """More than this in one window: the socket is read by a timer, many datagrams a turn, rather than
 at each datagram's own wake-up. A transfer item by item stays far below it and loses no time."""
-BUSY_TURN_S = 0.004
+BUSY_TURN_S = 0.01
 QUIET_DATAGRAMS = 4
 """Fewer than this in one turn: back to waking up."""
 MAX_PEERS = 4096

@@ -138,11 +138,11 @@ class Maneuvers:
         asked for its return path first, too: RTL would fly straight through whatever lies between.
         """
         flight = self._session.flight
-        if flight is None:
+        if flight is None and self._modes.return_path is not None:
             result = await self._return_path(None)
             if result.outcome is not Outcome.REFUSED:
                 return result
-        elif flight.plan.return_path_seq is not None:
+        elif flight is not None and flight.plan.return_path_seq is not None:
             before, flight.jumped = flight.jumped, True
             result = await self._return_path(flight.plan.return_path_seq)
             if result.outcome is Outcome.REFUSED:

@@ -1,4 +1,4 @@
-"""Mission upload and download, sans-IO.
+"""Upload and download of missions, fences and rally lists, sans-IO.
 
 Owns the two transfers of the MAVLink mission protocol as ArduPilot really speaks it. Must not
 know what an item means, and never calls an upload verified: reading back is the proof.
@@ -7,7 +7,8 @@ Rules from ArduPilot 4.6 (GCS_MAVLink/MissionItemProtocol.cpp): it asks with MIS
 is content with MISSION_ITEM_INT; ACK INVALID_SEQUENCE answers a duplicate and the upload goes on;
 it gives up after 8 s with ACK OPERATION_CANCELLED; while another station uploads, everything is
 DENIED; just after boot a COUNT may be answered NO_SPACE although there is room. Any other error
-ends the upload and leaves a mixture of old and new items behind.
+ends the upload and leaves a mixture of old and new items behind, in missions and rally lists: a
+fence is staged and written whole or not at all. An empty list is acknowledged without a request.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from vehicles.mavlink.messages import (
 )
 
 MISSION = mav.MAV_MISSION_TYPE_MISSION
+FENCE = mav.MAV_MISSION_TYPE_FENCE
 RALLY = mav.MAV_MISSION_TYPE_RALLY
+_NAMES = {MISSION: "mission", FENCE: "fence", RALLY: "rally list"}
 ACCEPTED = mav.MAV_MISSION_ACCEPTED
 _AGAIN = frozenset(
     {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
@@ -83,6 +86,9 @@ class MissionUpload:
     silence_s: float = 9.0
     last_silence_s: float = 4.0
     again_s: float = 2.0
+    mission_type: int = MISSION
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -101,13 +107,13 @@ class MissionUpload:
         if self.result is not None:
             return []
         if isinstance(message, MissionRequest | MissionRequestInt):
-            if message.mission_type == MISSION and for_us(
+            if message.mission_type == self.mission_type and for_us(
                 message.target_system, message.target_component
             ):
                 return self._requested(message.seq, now_s)
         elif (
             isinstance(message, MissionAck)
-            and message.mission_type == MISSION
+            and message.mission_type == self.mission_type
             and for_us(message.target_system, message.target_component)
         ):
             self._acknowledged(message.type, now_s)
@@ -120,7 +126,7 @@ class MissionUpload:
         silent_s = now_s - self._heard_s
         if self._waiting or silent_s >= self.silence_s:
             return self._begin(now_s)
-        if self._highest == len(self.items) - 1 and silent_s >= self.last_silence_s:
+        if 0 <= self._highest == len(self.items) - 1 and silent_s >= self.last_silence_s:
             # it asks again every second for what it lacks: the ACK was lost, not the item
             self.result = UploadResult(accepted=True, reason="acknowledgement not seen")
             return []
@@ -140,7 +146,7 @@ class MissionUpload:
         self._heard_s = now_s
         self.deadline_s = now_s + self.resend_s
         self._last = mav.MAVLink_mission_count_message(
-            self.system, self.component, len(self.items), MISSION
+            self.system, self.component, len(self.items), self.mission_type
         )
         return [self._last]
 
@@ -153,7 +159,8 @@ class MissionUpload:
         return [self.items[seq]]
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+        if result in self.shrugged or self._waiting:
+            self._reason = ack_text(result)
             return
         if result == ACCEPTED:
             # an ACK before the last item was asked for belongs to an earlier conversation
@@ -166,7 +173,8 @@ class MissionUpload:
             self.deadline_s = now_s + self.again_s
         else:
             self.result = UploadResult(
-                accepted=False, reason=f"the vehicle refused the mission: {self._reason}"
+                accepted=False,
+                reason=f"the vehicle refused the {_NAMES[self.mission_type]}: {self._reason}",
             )
 
 
@@ -220,7 +228,8 @@ class MissionDownload:
         if self.result is not None or now_s < self.deadline_s:
             return []
         if self._tries >= self.attempts:
-            self.result = DownloadResult(None, f"reading the mission failed: {self._reason}")
+            what = _NAMES[self.mission_type]
+            self.result = DownloadResult(None, f"reading the {what} failed: {self._reason}")
             return []
         return self._ask(now_s)
 

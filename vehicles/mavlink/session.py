@@ -12,9 +12,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from pymavlink.dialects.v20 import ardupilotmega as mav
-
-from missions.model import AirMission, Mission
+from missions.model import Mission
+from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
@@ -23,17 +22,20 @@ from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
 from vehicles.mavlink.phase import in_failsafe, lost, phase
 from vehicles.mavlink.profiles.profile import Profile, find_profile
+from vehicles.mavlink.proof import Prover
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import (
+    Audit,
     Capability,
     Clock,
     CommandResult,
     Divert,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -70,7 +72,12 @@ class MavlinkSession:
         self.settings = settings
         self.clock = clock
         self.profile: Profile = find_profile(vehicle)
-        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes)
+        self.state = VehicleState(
+            vehicle.vehicle_id,
+            self.profile.modes,
+            ground=self.profile.ground,
+            counts_all=self.profile.counts_all,
+        )
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None
@@ -94,6 +101,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.upkeep = Upkeep(self)
+        self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
 
@@ -177,19 +185,46 @@ class MavlinkSession:
 
         return follow()
 
+    @property
+    def wants_fence(self) -> bool:
+        """Whether `load` refuses a mission that no fence was ordered for."""
+        return self.vehicle.onboard_fence
+
+    @property
+    def fence_for(self) -> str:
+        """Content hash of the mission that a fence was ordered for last."""
+        order = self.prover.order
+        return "" if order is None else order.mission_hash
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """The next load of its mission puts this fence on board."""
+        self.prover.order = fence
+
+    async def audit(self) -> Audit:
+        """Read everything that the baseline names. Nothing is set."""
+        async with self.work:
+            return audit_of(self, await self.upkeep.audit())
+
+    async def apply(self) -> CommandResult:
+        """Set what is broken and can be set, while disarmed."""
+        async with self.work:
+            return await apply_baseline(self)
+
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.load(mission)
+            return await self._launcher.load(taken)
 
     async def start(self, mission: Mission) -> CommandResult:
         """Read back once more, arm in AUTO, and see it take off."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.start(mission)
+            return await self._launcher.start(taken)
 
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
@@ -201,10 +236,11 @@ class MavlinkSession:
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""
-        if not isinstance(mission, AirMission):
-            return MissionProgress(holds=False, running=False, detail="not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return MissionProgress(holds=False, running=False, detail=taken)
         async with self.work:
-            return await self._launcher.adopt(mission)
+            return await self._launcher.adopt(taken)
 
     def receive(self, frame: Frame) -> None:
         """A frame of this vehicle. Whatever is wrong with it stays with this vehicle."""
@@ -225,7 +261,7 @@ class MavlinkSession:
             # keep the beat: a late tick must not stretch the period towards the GCS timeout
             late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
-            self._send(_heartbeat())
+            self._transmit(self._encoder.heartbeat())
         if heard and self._remote_id is not None:
             for message in self._remote_id.due(now_s, self.clock.now()):
                 self._send(message)
@@ -306,6 +342,7 @@ class MavlinkSession:
     def _rebooted(self) -> None:
         self._boots = self.state.boots
         self.mission_hash = None
+        self.prover.forget()
         self.state.reset_after_boot()
         self.upkeep.forget()
         self.emit(EventKind.REBOOTED, "time since boot went backwards")
@@ -347,9 +384,3 @@ class MavlinkSession:
 
     def _send(self, message: Any) -> None:
         self._transmit(self._encoder.encode(message))
-
-
-def _heartbeat() -> Any:
-    return mav.MAVLink_heartbeat_message(
-        mav.MAV_TYPE_GCS, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3
-    )

@@ -36,6 +36,8 @@ class MavlinkVehicle:
     """What autopilot it is: a name of `profiles.PROFILES`."""
     remote_id: RemoteId | None = None
     """Where the drone wants its operator told; None: nothing is sent."""
+    onboard_fence: bool = False
+    """Every flight is given its own part of the zones as a fence, proven before the start."""
     signing_key: SigningKey | None = None
     """Where it is set, this vehicle is spoken to and believed by signed frames only."""
 

@@ -134,9 +134,19 @@ class OpenGate:
         self.answer: Shut | None = None
 
     async def shut(
-        self, record: object, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+        self,
+        record: object,
+        parcels: Mapping[str, ParcelRecord],
+        owner: VehicleOwner,
+        *,
+        loading: bool = False,
     ) -> Shut | None:
         return self.answer
+
+    async def fence(
+        self, record: object, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> None:
+        return None
 
 
 @dataclass
