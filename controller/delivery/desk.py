@@ -175,25 +175,6 @@ class Desk:
             return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
 
-    async def divert(
-        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
-    ) -> CommandResult:
-        """Send a drone in the air to a point and let it hold there. UnknownVehicleError.
-
-        Refused, and nothing sent, where the straight way there, the stay, or the way home from
-        there is not allowed by the zones in force.
-        """
-        process = self._processes.get(vehicle_id)
-        if process is None:
-            raise UnknownVehicleError(vehicle_id)
-        telemetry = process.owner.telemetry
-        if at_rest(telemetry):
-            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
-        against = await self._against_divert(vehicle_id, to)
-        if against:
-            return CommandResult(Outcome.REFUSED, against)
-        return await process.divert(to, by=by, reason=reason)
-
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
         hold = HoldRecord(by, reason, self._clock.now())
@@ -267,6 +248,25 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Send a drone in the air to a point and let it hold there. UnknownVehicleError.
+
+        Refused, and nothing sent, where the straight way there, the stay, or the way home from
+        there is not allowed by the zones in force.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        telemetry = process.owner.telemetry
+        if at_rest(telemetry):
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
+        against = await self._against_divert(vehicle_id, to)
+        if against:
+            return CommandResult(Outcome.REFUSED, against)
+        return await process.divert(to, by=by, reason=reason)
 
     @property
     def zone_set(self) -> ZoneSet:

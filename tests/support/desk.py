@@ -267,6 +267,11 @@ class FakeDesk:
         self.put_vehicle(replace(view, telemetry=replace(view.telemetry, phase=phase)))
         return CommandResult(Outcome.DONE)
 
+    async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
+        self.held = HoldState(by, reason, self.clock.now())
+        self._tell(Update("held", self.held))
+        return {v: await self.command(v, verb, by=by, reason=reason) for v in self._vehicles}
+
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
     ) -> CommandResult:
@@ -277,11 +282,6 @@ class FakeDesk:
         if to.alt_home_m > 120.0:
             return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
         return CommandResult(Outcome.DONE)
-
-    async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
-        self.held = HoldState(by, reason, self.clock.now())
-        self._tell(Update("held", self.held))
-        return {v: await self.command(v, verb, by=by, reason=reason) for v in self._vehicles}
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         self.held = None
