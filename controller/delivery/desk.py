@@ -59,7 +59,7 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
-from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
+from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -174,6 +174,39 @@ class Desk:
         if refused:
             return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
+
+    async def audit(self, vehicle_id: str) -> Audit | str:
+        """A vehicle's parameter baseline, read now, or why it cannot be. UnknownVehicleError."""
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        return await process.owner.audit()
+
+    async def audit_all(self) -> dict[str, Audit | str]:
+        """Every vehicle's at once, in the order of the configuration."""
+        async with asyncio.TaskGroup() as group:
+            asked = {
+                vehicle_id: group.create_task(self.audit(vehicle_id), name=f"audit {vehicle_id}")
+                for vehicle_id in self._processes
+            }
+        return {vehicle_id: task.result() for vehicle_id, task in asked.items()}
+
+    async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
+        """Set what its baseline demands, while it is disarmed. Raises UnknownVehicleError.
+
+        Kept in the event log with who asked, what was set, and what a fitter must do.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        result = await process.owner.apply_baseline()
+        data: dict[str, object] = {
+            "by": by, "reason": reason, "outcome": result.outcome.value, "told": result.reason,
+        }  # fmt: skip
+        event = Event("vehicle.baseline", self._clock.now(), vehicle_id=vehicle_id, data=data)
+        await self._ledger.keep(Changes(events=(event,)))
+        self._matching.wake()
+        return result
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""

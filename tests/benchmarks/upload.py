@@ -1,10 +1,11 @@
 """A mission of 12 items uploaded to the light copter, by ours and by both peers in one run.
 
-The copters live in a second process, each behind a UDP proxy that loses datagrams both ways. At no
-loss the time of ours runs to the end of reading back and comparing; DroneKit's and pymavlink's to
-where they say that they are done. At 10 % and 20 % loss each gets LIMIT_S, and what the vehicle
-then holds is read in its own process. `verified_at_20_percent_loss`: the share of MANY loads by
-the whole session that were proven by reading back, in simulated time (see `tests.drills`).
+The copters live in a second process, on UDP; behind a proxy that loses datagrams both ways where
+there is loss. At no loss the time of ours runs to the end of reading back and comparing; DroneKit's
+and pymavlink's to where they say that they are done. At 10 % and 20 % loss each gets LIMIT_S, and
+what the vehicle then holds is read in its own process. `verified_at_20_percent_loss`: the share of
+MANY loads by the whole session that were proven by reading back, in simulated time (see
+`tests.drills`). `far_ratio` is `ratio` at a round trip of FAR_S, as over a mobile network.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tests.drills.light_upload import VEHICLE, drill
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.items import Plan, differences, translate
 from vehicles.mavlink.messages import MissionItemInt
-from vehicles.mavlink.mission_transfer import MissionDownload, MissionUpload
+from vehicles.mavlink.mission_transfer import ITEMS_AHEAD, MissionDownload, MissionUpload
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.port import VehicleSession
 
@@ -43,6 +44,8 @@ NAMES = ("ours", "dronekit", "mavwp")
 ITEMS = 12
 ROUNDS, LOSSY_ROUNDS = 15, 3
 LIMIT_S = 30.0
+FAR_S, FAR_ROUNDS = 0.1, 5
+"""A round trip by a mobile network."""
 MANY = 1_000
 
 PLANS = (
@@ -52,28 +55,31 @@ PLANS = (
 """In turn, so that every upload changes what is held."""
 
 
-async def lab(ports: list[int]) -> None:
-    """The second process: a copter and a proxy for each; told what to do a line at a time."""
+async def lab(ports: list[int], *, proxied: bool) -> None:
+    """The second process: a copter for each, behind a proxy if so; told a line at a time."""
     clock = LabClock.starting_now()
     async with contextlib.AsyncExitStack() as stack:
         proxies: list[UdpProxy] = []
         fleets: dict[str, CopterFleet] = {}
         for number, (name, port) in enumerate(zip(NAMES, ports, strict=True)):
-            proxy = UdpProxy(("127.0.0.1", port), Faults(), seed=number)
-            proxies.append(await stack.enter_async_context(proxy))
+            where = ("127.0.0.1", port)
+            if proxied:
+                proxy = UdpProxy(where, Faults(), seed=number)
+                proxies.append(await stack.enter_async_context(proxy))
+                where = proxy.address
             spec = CopterSpec("D-0", 1, HOME.lat_deg, HOME.lon_deg, HOME_AMSL_M)
             fleets[name] = await stack.enter_async_context(
                 CopterFleet(
-                    [spec], controller=proxy.address, clock=clock, on_truth=lambda _: None,
+                    [spec], controller=where, clock=clock, on_truth=lambda _: None,
                     boot_s=1.0,
                 )
             )  # fmt: skip
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, value = line.split()
-            if word == "loss":
+            if word in {"drop", "delay_s"}:
                 for proxy in proxies:
-                    proxy.faults = Faults(drop=float(value))
+                    proxy.faults = Faults(**{word: float(value)})
                 print("done", flush=True)
             else:
                 held = held_items(fleets[value].copter("D-0"))
@@ -83,8 +89,8 @@ async def lab(ports: list[int]) -> None:
 class Lab:
     """The second process, from here."""
 
-    def __init__(self, ports: list[int]) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.upload", "lab", *map(str, ports)]
+    def __init__(self, ports: list[int], kind: str) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.upload", kind, *map(str, ports)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -117,8 +123,8 @@ async def ours(session: MavlinkSession, plan: Plan) -> bool:
     """Upload, read back, compare."""
     driver = session.driver
     address = (driver.system, driver.component)
-    sent = await driver.run(MissionUpload(plan.messages(*address), *address))
-    read = await driver.run(MissionDownload(*address))
+    sent = await driver.run(MissionUpload(plan.messages(*address), *address, ahead=ITEMS_AHEAD))
+    read = await driver.run(MissionDownload(*address, ahead=ITEMS_AHEAD))
     return sent.accepted and read.items is not None and not differences(plan, read.items)
 
 
@@ -143,19 +149,17 @@ async def ready(session: VehicleSession) -> None:
             await asyncio.sleep(0.05)
 
 
-async def measured() -> dict[str, Any]:
-    """All of it that has sockets."""
+async def measured(kind: str) -> dict[str, Any]:
+    """All that has sockets: on a good link, or through the proxies that lose."""
     from tests.benchmarks.peers.upload import DroneKit, Mavwp
 
     theirs_ports = [free_port(), free_port()]
     async with MavlinkFleet([VEHICLE], SystemClock()) as fleet:
         run = asyncio.create_task(fleet.run(), name="fleet")
-        world = Lab([fleet.udp_address(VEHICLE.link)[1], *theirs_ports])
+        world = Lab([fleet.udp_address(VEHICLE.link)[1], *theirs_ports], kind)
         where = [f"udpin:127.0.0.1:{port}" for port in theirs_ports]
-        dronekit, mavwp = (
-            await asyncio.to_thread(DroneKit, where[0]),
-            await asyncio.to_thread(Mavwp, where[1]),
-        )
+        dronekit = await asyncio.to_thread(DroneKit, where[0])
+        mavwp = await asyncio.to_thread(Mavwp, where[1])
         session = fleet.sessions["D-0"]
         assert isinstance(session, MavlinkSession)
 
@@ -167,7 +171,7 @@ async def measured() -> dict[str, Any]:
 
         try:
             await ready(session)
-            return {**await good(work, world), **await lossy(work, world)}
+            return await (good if kind == "direct" else lossy)(work, world)
         finally:
             dronekit.close()
             mavwp.close()
@@ -180,10 +184,10 @@ async def measured() -> dict[str, Any]:
 Work = Callable[[str, Plan], Callable[[], Any]]
 
 
-async def good(work: Work, world: Lab) -> dict[str, Any]:
+async def good(work: Work, world: Lab, rounds: int = ROUNDS) -> dict[str, Any]:
     """Medians at no loss, one after the other in turn."""
     spent: dict[str, list[float]] = {name: [] for name in NAMES}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         plan = PLANS[number % 2]
         for name in NAMES:
             took_s, done = await timed(work(name, plan))
@@ -198,15 +202,17 @@ async def good(work: Work, world: Lab) -> dict[str, Any]:
 
 
 async def lossy(work: Work, world: Lab) -> dict[str, Any]:
-    """What each does at 10 % and 20 %, all at once: told / held / median seconds."""
-    found: dict[str, Any] = {}
+    """Far away; then what each does at 10 % and 20 %, all at once."""
+    world.ask(f"delay_s {FAR_S / 2.0}")
+    far = await good(work, world, rounds=FAR_ROUNDS)
+    found: dict[str, Any] = {f"far_{name}": value for name, value in far.items()}
     for loss in (0.1, 0.2):
-        world.ask(f"loss {loss}")
+        world.ask(f"drop {loss}")
         said = dict.fromkeys(NAMES, 0)
         held = dict.fromkeys(NAMES, 0)
         spent: dict[str, list[float]] = {name: [] for name in NAMES}
         for number in range(LOSSY_ROUNDS):
-            plan = PLANS[(ROUNDS + 1 + number) % 2]
+            plan = PLANS[(FAR_ROUNDS + 1 + number) % 2]
             results = await asyncio.gather(*(timed(work(name, plan)) for name in NAMES))
             for name, (took_s, done) in zip(NAMES, results, strict=True):
                 said[name] += done
@@ -235,7 +241,7 @@ def verified(number: int) -> tuple[bool, int]:
 def main() -> None:
     """Run it."""
     assert all(plan.count == ITEMS for plan in PLANS)
-    found = asyncio.run(measured())
+    found = {**asyncio.run(measured("direct")), **asyncio.run(measured("proxied"))}
     print(json.dumps(found, indent=1))
     with ProcessPoolExecutor(2) as pool:
         many = list(pool.map(verified, range(MANY), chunksize=25))
@@ -250,7 +256,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["lab"]:
-        asyncio.run(lab([int(port) for port in sys.argv[2:]]))
+    if len(sys.argv) > 1:
+        ports = [int(port) for port in sys.argv[2:]]
+        asyncio.run(lab(ports, proxied=sys.argv[1] == "proxied"))
     else:
         main()

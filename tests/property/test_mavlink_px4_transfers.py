@@ -150,14 +150,29 @@ def test_what_it_holds_is_the_old_list_or_the_new_one_and_read_back_tells_which(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0.0, 0.2), st.floats(0.0, 0.2))
+@given(st.integers(0, 2**32), st.floats(0.0, 0.2), st.floats(0.0, 0.2), st.floats(0.0, 0.6))
 def test_uploads_succeed_at_up_to_a_fifth_lost_and_doubled(
-    seed: int, loss: float, duplicate: float
+    seed: int, loss: float, duplicate: float, jitter_s: float
 ) -> None:
     old, new = translate(mission(50.0, 9)), translate(mission(30.1, 5))
-    vehicle, air = Px4Store(old.items), Air(Faults(loss, duplicate, 0.05, 0.1), seed)
+    vehicle, air = Px4Store(old.items), Air(Faults(loss, duplicate, 0.05, jitter_s), seed)
     sent = drive(upload(new), vehicle, air)
     assert sent.accepted, sent.reason
     read = drive(MissionDownload(*VEHICLE), vehicle, air)
     assert read.items is not None, read.reason
     assert differences(new, read.items) == ()
+
+
+def test_a_count_that_comes_twice_is_called_an_error_and_ends_nothing() -> None:
+    new = translate(mission(30.1, 2))
+    begun = upload(new)
+    begun.start(0.0)
+    begun.receive(MissionRequestInt(0, *US, 0), 0.1)
+    begun.receive(MissionAck(*US, ERROR, 0), 0.2)
+    assert begun.result is None
+    for seq in range(1, new.count):
+        (sent,) = begun.receive(MissionRequestInt(seq, *US, 0), 0.3)
+        assert sent.seq == seq
+    begun.receive(MissionAck(*US, ACCEPTED, 0), 0.4)
+    assert begun.result is not None
+    assert begun.result.accepted

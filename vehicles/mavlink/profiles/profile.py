@@ -18,6 +18,7 @@ from vehicles.mavlink.baseline import Requirement
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.encoding import CAST, Encoding
 from vehicles.mavlink.items import Plan
+from vehicles.mavlink.mission_transfer import ITEMS_AHEAD
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.profiles import (
     arducopter,
@@ -97,6 +98,8 @@ class Profile:
     """The drop devices that it can work."""
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """MISSION_ACK results that do not end an upload."""
+    items_ahead: int = ITEMS_AHEAD
+    """How many items of a transfer are under way at once; 1 where nothing else was tried."""
     over: Callable[[VehicleState, Flight | None, float], bool] | None = None
     """Whether it stands armed at the end of its mission; None: it disarms by itself."""
 
@@ -144,6 +147,7 @@ PROFILES: Mapping[str, Profile] = {
             counts_all=True,
             devices=_GRIPPER,
             shrugged=px4.SHRUGGED,
+            items_ahead=1,
         ),
         Profile(
             "ardurover",
