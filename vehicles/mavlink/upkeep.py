@@ -245,7 +245,7 @@ class Upkeep:
         self._rally_fault = rally if isinstance(rally, str) else ""
         known = None if isinstance(rally, str) else failsafes.failsafes_of(held, rally)
         if known is not None:
-            known = replace(known, fenced=self._session.vehicle.onboard_fence)
+            known = replace(known, fenced=self._session.wants_fence)
         fence = self._fence
         if known is not None and fence is not None and fence.items and held["FENCE_ENABLE"] == 1:
             known = replace(known, fence_hash=fence.zones_version, fence_mission=fence.mission_hash)
