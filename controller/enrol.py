@@ -260,6 +260,7 @@ def _mavlink_settings(config: Config) -> MavlinkSettings:
     plain = MavlinkSettings()
     return MavlinkSettings(
         tick_s=at_least(plain.tick_s, 0.02, config),
+        apply_baseline=config.mavlink.apply_baseline,
         stale_after_s=at_least(plain.stale_after_s, STALE_WALL_S, config),
         offline_after_s=at_least(plain.offline_after_s, OFFLINE_WALL_S, config),
         answer_s=at_least(plain.answer_s, 0.2, config),
