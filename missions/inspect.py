@@ -7,7 +7,7 @@ validate.py and geofence.check do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -153,10 +153,21 @@ def _flight(
 
 def told_once(violations: Iterable[Violation]) -> tuple[Violation, ...]:
     """One violation for each leg and zone, at its deepest, in the order of the flight."""
-    deepest: dict[tuple[int, str, str], Violation] = {}
+    return tuple(deepest(each) for each in by_leg_and_zone(violations))
+
+
+def by_leg_and_zone(violations: Iterable[Violation]) -> list[list[Violation]]:
+    """Violations of one leg and zone together, in the order of the flight; reads no more of them.
+
+    How deep each is may take a while to work out where there are thousands.
+    """
+    found: dict[tuple[int, str, str], list[Violation]] = {}
     for violation in violations:
         key = violation.index, violation.label, violation.zone_id
-        known = deepest.get(key)
-        if known is None or violation.depth_m > known.depth_m:
-            deepest[key] = violation
-    return tuple(sorted(deepest.values(), key=lambda each: each.index))
+        found.setdefault(key, []).append(violation)
+    return sorted(found.values(), key=lambda each: each[0].index)
+
+
+def deepest(violations: Sequence[Violation]) -> Violation:
+    """The first of the deepest."""
+    return max(violations, key=lambda each: each.depth_m)

@@ -26,6 +26,7 @@ class FenceStore:
         self._staged: list[Item | None] | None = None
         self._say = say
         self._changed = changed
+        self._total = self._seen_total = 0
 
     def count(self) -> int:
         """Stored items, or staged ones while receiving."""
@@ -59,8 +60,24 @@ class FenceStore:
             self._say(4, fault)
             return it.ERROR
         self.items = staged
-        self._changed(len(staged))
+        self._tell_total()
         return it.ACCEPTED
+
+    def _tell_total(self) -> None:
+        """FENCE_TOTAL as AC_PolyFence_loader::write_fence sets it."""
+        lines = len(self.items)
+        self._total = lines + 2 if lines >= 3 else 0
+        self._changed(self._total)
+
+    def update(self) -> None:
+        """A fence whose FENCE_TOTAL has fallen to 0 is taken for one cleared by the old protocol.
+
+        AC_PolyFence_loader::update: so one or two circles that follow a larger fence are erased.
+        """
+        if self._seen_total != self._total:
+            self._seen_total = self._total
+            if self._total == 0:
+                self.items = []
 
     def abandon(self) -> None:
         """Drop what was staged."""
@@ -73,7 +90,7 @@ class FenceStore:
     def clear(self) -> bool:
         """Remove the fence."""
         self.items = []
-        self._changed(0)
+        self._tell_total()
         return True
 
 

@@ -266,7 +266,7 @@ class Copter:
             self._set_home()
         if self._on_pad():
             # whoever sends a copter off its own pad has hung the next parcel on it
-            self.gripper.holding = self.winch.holding = True
+            self.gripper.holding, self.winch.holding = self.spec.parcels, True
         self._ground_since_s = self.now_s
         return True
 
@@ -371,6 +371,7 @@ class Copter:
         for transfer in self.inbox.transfers.values():
             if transfer.receiving:
                 transfer.tick(self.now_s)
+        self.fence.update()
         self.gripper.tick(self.now_s)
         self.winch.tick(self.now_s, self.flight.height_m)
         self.failsafe.tick()

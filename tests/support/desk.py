@@ -54,6 +54,7 @@ from vehicles.port import (
     Capability,
     Clock,
     CommandResult,
+    Divert,
     LinkState,
     Outcome,
     Phase,
@@ -183,6 +184,7 @@ class FakeDesk:
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
+        self.diverts: list[tuple[str, Divert, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
@@ -263,6 +265,17 @@ class FakeDesk:
             Verb.LAND: Phase.LANDING,
         }[verb]
         self.put_vehicle(replace(view, telemetry=replace(view.telemetry, phase=phase)))
+        return CommandResult(Outcome.DONE)
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles.get(vehicle_id)
+        if view is None:
+            raise UnknownVehicleError(vehicle_id)
+        self.diverts.append((vehicle_id, to, by, reason))
+        if to.alt_home_m > 120.0:
+            return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
         return CommandResult(Outcome.DONE)
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:

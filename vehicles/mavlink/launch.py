@@ -17,7 +17,11 @@ from missions.model import AirMission, DropDevice
 from vehicles.mavlink import commands
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.items import Plan, Release, differences
-from vehicles.mavlink.mission_transfer import DownloadResult, MissionDownload, MissionUpload
+from vehicles.mavlink.mission_transfer import (
+    DownloadResult,
+    MissionDownload,
+    MissionUpload,
+)
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.state import home_fault
 from vehicles.port import (
@@ -80,12 +84,17 @@ class Launcher:
         try:
             plan = self._plan(mission)
             self._require_ready()
-            # another station may have changed them since, and the gate before the start looks
-            await session.upkeep.read_failsafes()
-            self._require_ready()
             session.mission_hash = None
+            session.prover.forget()
             await self._leave_auto()
+            boots, writes = session.state.boots, session.foreign_writes
+            self._require(await session.prover.put_fence(mission))
             await self._upload_and_prove(plan)
+            # the gate before the start judges by what is read here
+            self._require(await session.prover.approve(mission))
+            self._require_ready()
+            if (session.state.boots, session.foreign_writes) != (boots, writes):
+                raise _doubt("the vehicle rebooted, or another station wrote, while loading")
         except _No as no:
             return no.result
         session.mission_hash, session.held_count = mission.content_hash, plan.count
@@ -101,6 +110,8 @@ class Launcher:
             self._require_ready()
             await self._prove_home()
             await self._prove_held(plan)
+            self._require(await session.prover.prove(mission))
+            self._require_ready()
             await self._hold_parcel(mission)
             await self._enter_auto(plan)
             await self._arm(mission, plan)
@@ -215,6 +226,10 @@ class Launcher:
         if session.phase is not Phase.READY:
             raise _refuse("not ready: " + "; ".join(session.not_ready))
 
+    def _require(self, fault: str) -> None:
+        if fault:
+            raise _refuse(fault)
+
     async def _upload_and_prove(self, plan: Plan) -> None:
         session = self._session
         driver = session.driver
@@ -247,12 +262,18 @@ class Launcher:
             silence_s=max(9.0, 6.0 * driver.answer_s),
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
             shrugged=self._session.profile.shrugged,
+            ahead=self._session.profile.items_ahead,
         )
 
     async def _download(self) -> DownloadResult:
         driver = self._session.driver
         return await driver.run(
-            MissionDownload(driver.system, driver.component, resend_s=driver.answer_s)
+            MissionDownload(
+                driver.system,
+                driver.component,
+                resend_s=driver.answer_s,
+                ahead=self._session.profile.items_ahead,
+            )
         )
 
     async def _prove_held(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Mission upload and download, sans-IO.
+"""Upload and download of missions, fences and rally lists, sans-IO.
 
 Owns the two transfers of the MAVLink mission protocol as ArduPilot really speaks it. Must not
 know what an item means, and never calls an upload verified: reading back is the proof.
@@ -7,11 +7,17 @@ Rules from ArduPilot 4.6 (GCS_MAVLink/MissionItemProtocol.cpp): it asks with MIS
 is content with MISSION_ITEM_INT; ACK INVALID_SEQUENCE answers a duplicate and the upload goes on;
 it gives up after 8 s with ACK OPERATION_CANCELLED; while another station uploads, everything is
 DENIED; just after boot a COUNT may be answered NO_SPACE although there is room. Any other error
-ends the upload and leaves a mixture of old and new items behind.
+ends the upload and leaves a mixture of old and new items behind, in missions and rally lists: a
+fence is staged and written whole or not at all. An empty list is acknowledged without a request.
+
+Items need not wait for their request: it takes whichever comes next in order, and answers one out
+of order with INVALID_SEQUENCE. So a transfer may be some items `ahead`, which spares it most of its
+round trips; what was lost is asked for again as ever.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +34,14 @@ from vehicles.mavlink.messages import (
 )
 
 MISSION = mav.MAV_MISSION_TYPE_MISSION
+FENCE = mav.MAV_MISSION_TYPE_FENCE
 RALLY = mav.MAV_MISSION_TYPE_RALLY
+_NAMES = {MISSION: "mission", FENCE: "fence", RALLY: "rally list"}
 ACCEPTED = mav.MAV_MISSION_ACCEPTED
+ITEMS_AHEAD = 6
+"""Under way at once: 300 bytes, which the smallest serial buffers of an autopilot hold."""
+LOST_AFTER_S = 0.7
+"""A request for an item sent longer ago says that it was lost: ArduPilot repeats it after 1 s."""
 _AGAIN = frozenset(
     {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
 )
@@ -83,8 +95,10 @@ class MissionUpload:
     silence_s: float = 9.0
     last_silence_s: float = 4.0
     again_s: float = 2.0
+    mission_type: int = MISSION
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
+    ahead: int = 1
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -92,6 +106,8 @@ class MissionUpload:
     _heard_s: float = field(default=0.0)
     _last: Any = field(default=None)
     _highest: int = field(default=-1)
+    _sent_s: dict[int, float] = field(default_factory=dict)
+    """When each item that may have been taken was last sent in this attempt, by seq."""
     _reason: str = field(default="no answer")
 
     def start(self, now_s: float) -> list[Any]:
@@ -103,13 +119,13 @@ class MissionUpload:
         if self.result is not None:
             return []
         if isinstance(message, MissionRequest | MissionRequestInt):
-            if message.mission_type == MISSION and for_us(
+            if message.mission_type == self.mission_type and for_us(
                 message.target_system, message.target_component
             ):
                 return self._requested(message.seq, now_s)
         elif (
             isinstance(message, MissionAck)
-            and message.mission_type == MISSION
+            and message.mission_type == self.mission_type
             and for_us(message.target_system, message.target_component)
         ):
             self._acknowledged(message.type, now_s)
@@ -122,7 +138,7 @@ class MissionUpload:
         silent_s = now_s - self._heard_s
         if self._waiting or silent_s >= self.silence_s:
             return self._begin(now_s)
-        if self._highest == len(self.items) - 1 and silent_s >= self.last_silence_s:
+        if self._all_sent and silent_s >= self.last_silence_s:
             # it asks again every second for what it lacks: the ACK was lost, not the item
             self.result = UploadResult(accepted=True, reason="acknowledgement not seen")
             return []
@@ -139,10 +155,11 @@ class MissionUpload:
         self._attempt += 1
         self._waiting = False
         self._highest = -1
+        self._sent_s.clear()
         self._heard_s = now_s
         self.deadline_s = now_s + self.resend_s
         self._last = mav.MAVLink_mission_count_message(
-            self.system, self.component, len(self.items), MISSION
+            self.system, self.component, len(self.items), self.mission_type
         )
         return [self._last]
 
@@ -152,15 +169,25 @@ class MissionUpload:
         self._heard_s = now_s
         self.deadline_s = now_s + self.resend_s
         self._highest = max(self._highest, seq)
-        return [self.items[seq]]
+        if self.ahead == 1 or now_s - self._sent_s.get(seq, -1e9) >= LOST_AFTER_S:
+            # of what was sent beyond the first that it lacks, nothing was taken
+            self._sent_s = {n: at_s for n, at_s in self._sent_s.items() if n < seq}
+        wanted = range(seq, min(seq + self.ahead, len(self.items)))
+        sending = [n for n in wanted if n not in self._sent_s]
+        self._sent_s.update(dict.fromkeys(sending, now_s))
+        return [self.items[n] for n in sending]
+
+    @property
+    def _all_sent(self) -> bool:
+        return len(self.items) - 1 in self._sent_s
 
     def _acknowledged(self, result: int, now_s: float) -> None:
         if result in self.shrugged or self._waiting:
             self._reason = ack_text(result)
             return
         if result == ACCEPTED:
-            # an ACK before the last item was asked for belongs to an earlier conversation
-            if self._highest == len(self.items) - 1:
+            # an ACK before the last item was sent belongs to an earlier conversation
+            if self._all_sent or not self.items:
                 self.result = UploadResult(accepted=True)
             return
         self._reason = ack_text(result)
@@ -169,7 +196,8 @@ class MissionUpload:
             self.deadline_s = now_s + self.again_s
         else:
             self.result = UploadResult(
-                accepted=False, reason=f"the vehicle refused the mission: {self._reason}"
+                accepted=False,
+                reason=f"the vehicle refused the {_NAMES[self.mission_type]}: {self._reason}",
             )
 
 
@@ -190,11 +218,13 @@ class MissionDownload:
     begin_again_after: int = 4
     beginnings: int = 6
     mission_type: int = MISSION
+    ahead: int = 1
     result: DownloadResult | None = None
     deadline_s: float = 0.0
     _count: int = field(default=-1)
     _begun: int = field(default=1)
-    _items: list[MissionItemInt] = field(default_factory=list)
+    _items: dict[int, MissionItemInt] = field(default_factory=dict)
+    _asked: set[int] = field(default_factory=set)
     _tries: int = field(default=0)
     _reason: str = field(default="no answer")
 
@@ -203,7 +233,7 @@ class MissionDownload:
         return self._ask(now_s)
 
     def receive(self, message: Message, now_s: float) -> list[Any]:
-        """Take the count and the items in order."""
+        """Take the count and the items."""
         if self.result is not None:
             return []
         if isinstance(message, MissionCount):
@@ -220,6 +250,7 @@ class MissionDownload:
             self._reason = ack_text(message.type)
             self._count = -1
             self._items.clear()
+            self._asked.clear()
             self.deadline_s = now_s + self.resend_s
         return []
 
@@ -228,8 +259,10 @@ class MissionDownload:
         if self.result is not None or now_s < self.deadline_s:
             return []
         if self._tries >= self.attempts:
-            self.result = DownloadResult(None, f"reading the mission failed: {self._reason}")
+            what = _NAMES[self.mission_type]
+            self.result = DownloadResult(None, f"reading the {what} failed: {self._reason}")
             return []
+        self._asked.clear()
         if self._count >= 0 and self._tries >= self.begin_again_after:
             self._begin_again()
         return self._ask(now_s)
@@ -248,6 +281,7 @@ class MissionDownload:
         if message.count == self._count:
             return []
         self._items.clear()
+        self._asked.clear()
         if message.count > self.most_items:
             self.result = DownloadResult(None, f"the vehicle counts {message.count} items")
             return []
@@ -261,11 +295,11 @@ class MissionDownload:
         if (
             message.mission_type != self.mission_type
             or not for_us(message.target_system, message.target_component)
-            or message.seq != len(self._items)
-            or self._count < 0
+            or message.seq not in self._asked
+            or message.seq in self._items
         ):
             return []
-        self._items.append(message)
+        self._items[message.seq] = message
         self._tries = 0
         if len(self._items) == self._count:
             return self._finish()
@@ -280,14 +314,18 @@ class MissionDownload:
                     self.system, self.component, self.mission_type
                 )
             ]
+        missing = (n for n in range(self._count) if n not in self._items)
+        wanted = [n for n in itertools.islice(missing, self.ahead) if n not in self._asked]
+        self._asked.update(wanted)
         return [
             mav.MAVLink_mission_request_int_message(
-                self.system, self.component, len(self._items), self.mission_type
+                self.system, self.component, seq, self.mission_type
             )
+            for seq in wanted
         ]
 
     def _finish(self) -> list[Any]:
-        self.result = DownloadResult(tuple(self._items))
+        self.result = DownloadResult(tuple(self._items[n] for n in range(self._count)))
         return [
             mav.MAVLink_mission_ack_message(
                 self.system, self.component, ACCEPTED, self.mission_type

@@ -12,26 +12,30 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from pymavlink.dialects.v20 import ardupilotmega as mav
-
 from missions.model import Mission
+from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
+from vehicles.mavlink.machine import PhaseMachine
 from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
-from vehicles.mavlink.phase import phase
+from vehicles.mavlink.phase import in_failsafe, lost, phase
 from vehicles.mavlink.profiles.profile import Profile, find_profile
+from vehicles.mavlink.proof import Prover
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import (
+    Audit,
     Capability,
     Clock,
     CommandResult,
+    Divert,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -45,6 +49,9 @@ MAX_EVENTS = 4096
 ALARM_AGAIN_S = 30.0
 _FLIGHT_PLAN_TEXT = "Flight plan received"
 _OWN_TEXT_LATE_S = 3.0
+_RESTING = frozenset({Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY})
+_REST_LOOK_S = 5.0
+"""A vehicle at rest is judged this often; whoever asks for its phase has it judged at once."""
 
 
 class MavlinkSession:
@@ -85,6 +92,8 @@ class MavlinkSession:
         self._events: asyncio.Queue[VehicleEvent] | None = None
         self._link = LinkState.UNKNOWN
         self._boots = 0
+        self.machine = PhaseMachine()
+        self._stepped_s = -1e9
         self._heartbeat_s = -1e9
         self._alarms: dict[str, float] = {}
         told = vehicle.remote_id
@@ -92,6 +101,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.upkeep = Upkeep(self)
+        self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
 
@@ -119,20 +129,26 @@ class MavlinkSession:
 
     @property
     def phase(self) -> Phase:
-        """Where it is in its work."""
-        return phase(self.state, self.flight, self.link, self.not_ready)
+        """Where it is in its work, by the machine, which is brought up to this moment."""
+        return self._step(self.not_ready if self.state.armed is False else ())
+
+    def _step(self, reasons: tuple[str, ...]) -> Phase:
+        now_s = self._stepped_s = self.clock.monotonic_s()
+        shown = phase(self.state, self.flight, self.link, reasons)
+        if lost(self.state, self.capability, self.settings, now_s):
+            shown = Phase.LOST
+        return self.machine.step(shown, now_s)
 
     @property
     def telemetry(self) -> Telemetry:
         """The newest state, at once."""
         state = self.state
         reasons = self.not_ready if state.armed is False else ()
-        link = self.link
         return Telemetry(
             vehicle_id=self.vehicle_id,
             received_at=state.received_at,
-            link=link,
-            phase=phase(state, self.flight, link, reasons),
+            link=self.link,
+            phase=self._step(reasons),
             position=state.position,
             alt_amsl_m=state.alt_amsl_m,
             alt_home_m=state.alt_home_m,
@@ -148,7 +164,15 @@ class MavlinkSession:
             home_amsl_m=state.home_amsl_m,
             not_ready=reasons,
             failsafes=self.upkeep.failsafes,
+            failsafe=self._failsafe(),
         )
+
+    def _failsafe(self) -> tuple[str, ...]:
+        state = self.state
+        if state.armed is False or not in_failsafe(state):
+            return ()
+        named = tuple(f"{cause.value}: {text}" for cause, text in state.failsafes.items())
+        return named or ("the vehicle reports a failsafe and did not say which",)
 
     def events(self) -> AsyncIterator[VehicleEvent]:
         """Events from now on, in order, for one consumer; a second call takes them over."""
@@ -160,6 +184,31 @@ class MavlinkSession:
                 yield await queue.get()
 
         return follow()
+
+    @property
+    def wants_fence(self) -> bool:
+        """Whether `load` refuses a mission that no fence was ordered for."""
+        return self.vehicle.onboard_fence
+
+    @property
+    def fence_for(self) -> str:
+        """Content hash of the mission that a fence was ordered for last."""
+        order = self.prover.order
+        return "" if order is None else order.mission_hash
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """The next load of its mission puts this fence on board."""
+        self.prover.order = fence
+
+    async def audit(self) -> Audit:
+        """Read everything that the baseline names. Nothing is set."""
+        async with self.work:
+            return audit_of(self, await self.upkeep.audit())
+
+    async def apply(self) -> CommandResult:
+        """Set what is broken and can be set, while disarmed."""
+        async with self.work:
+            return await apply_baseline(self)
 
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
@@ -180,6 +229,10 @@ class MavlinkSession:
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
         return await self._maneuvers.execute(verb)
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """To a point on the straight line, by DO_REPOSITION; the mission stays on board."""
+        return await self._maneuvers.divert(to)
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""
@@ -208,12 +261,15 @@ class MavlinkSession:
             # keep the beat: a late tick must not stretch the period towards the GCS timeout
             late = now_s - self._heartbeat_s >= 2 * self.settings.heartbeat_s
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
-            self._send(_heartbeat())
+            self._transmit(self._encoder.heartbeat())
         if heard and self._remote_id is not None:
             for message in self._remote_id.due(now_s, self.clock.now()):
                 self._send(message)
         self._judge_link()
         self._watch(None)
+        resting = self.machine.phase in _RESTING
+        if not resting or now_s - self._stepped_s >= _REST_LOOK_S:
+            _ = self.phase
 
     def emit(
         self,
@@ -286,6 +342,7 @@ class MavlinkSession:
     def _rebooted(self) -> None:
         self._boots = self.state.boots
         self.mission_hash = None
+        self.prover.forget()
         self.state.reset_after_boot()
         self.upkeep.forget()
         self.emit(EventKind.REBOOTED, "time since boot went backwards")
@@ -327,9 +384,3 @@ class MavlinkSession:
 
     def _send(self, message: Any) -> None:
         self._transmit(self._encoder.encode(message))
-
-
-def _heartbeat() -> Any:
-    return mav.MAVLink_heartbeat_message(
-        mav.MAV_TYPE_GCS, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3
-    )

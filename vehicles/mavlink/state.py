@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from geofence.frames import LatLon, geodesic_m
 from vehicles.errors import ProtocolError
-from vehicles.mavlink import modes
+from vehicles.mavlink import failsafe_words, modes
 from vehicles.mavlink.messages import (
     BatteryStatus,
     EkfStatusReport,
@@ -33,7 +33,7 @@ from vehicles.mavlink.messages import (
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
-from vehicles.port import LinkState
+from vehicles.port import FailsafeCause, LinkState
 
 PREARM_BIT = 0x10000000
 EKF_POSITION_ABSOLUTE = 0x10
@@ -103,6 +103,8 @@ class VehicleState:
     """Reboots seen."""
     texts: deque[Text] = field(default_factory=lambda: deque(maxlen=_TEXTS_KEPT))
     prearm_texts: dict[str, float] = field(default_factory=dict)
+    failsafes: dict[FailsafeCause, str] = field(default_factory=dict)
+    """Those that stand by the vehicle's own words, with the words."""
     _chunks: dict[int, str] = field(default_factory=dict)
 
     def apply(self, message: Message, now_s: float, now: datetime) -> Text | None:
@@ -150,6 +152,7 @@ class VehicleState:
         self.seq = self.total = self.position_s = None
         self.landed_state = 0
         self.prearm_texts.clear()
+        self.failsafes.clear()
 
     @property
     def mode_name(self) -> str:
@@ -179,7 +182,12 @@ class VehicleState:
         self.heartbeats += 1
         self.autopilot, self.vehicle_type = message.autopilot, message.type
         self.mode = message.custom_mode
-        self.armed = bool(message.base_mode & modes.ARMED_BIT)
+        armed = bool(message.base_mode & modes.ARMED_BIT)
+        if armed and self.armed is False:
+            # a battery and a fence have no word for the end: a new flight is it
+            self.failsafes.pop(FailsafeCause.BATTERY, None)
+            self.failsafes.pop(FailsafeCause.FENCE, None)
+        self.armed = armed
         self.moved = self.moved and self.armed
         self.system_status = message.system_status
         if self.armed and message.system_status in modes.FAILSAFE_STATES:
@@ -249,6 +257,10 @@ class VehicleState:
         self.texts.append(whole)
         if "Failsafe" in text:
             self.failsafe_told = True
+        told = failsafe_words.read(text)
+        self.failsafes.update(dict.fromkeys(told.begun, text))
+        for cause in told.ended:
+            self.failsafes.pop(cause, None)
         if text.startswith(_REFUSALS):
             if len(self.prearm_texts) > 32:
                 self.prearm_texts.clear()

@@ -18,6 +18,7 @@ from vehicles.mavlink.baseline import Requirement
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.encoding import CAST, Encoding
 from vehicles.mavlink.items import Plan
+from vehicles.mavlink.mission_transfer import ITEMS_AHEAD
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.profiles import (
     arducopter,
@@ -95,8 +96,12 @@ class Profile:
     """A mission in the items that are watched; None: of another kind. Raises ValueError."""
     devices: frozenset[DropDevice] = frozenset(DropDevice)
     """The drop devices that it can work."""
+    fences: bool = False
+    """Fences can be put on board and proved."""
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """MISSION_ACK results that do not end an upload."""
+    items_ahead: int = ITEMS_AHEAD
+    """How many items of a transfer are under way at once; 1 where nothing else was tried."""
     over: Callable[[VehicleState, Flight | None, float], bool] | None = None
     """Whether it stands armed at the end of its mission; None: it disarms by itself."""
 
@@ -128,6 +133,7 @@ PROFILES: Mapping[str, Profile] = {
             arducopter.MODES,
             baseline.requirements,
             items.translate,
+            fences=True,
         ),
         Profile(
             "px4",
@@ -144,6 +150,7 @@ PROFILES: Mapping[str, Profile] = {
             counts_all=True,
             devices=_GRIPPER,
             shrugged=px4.SHRUGGED,
+            items_ahead=1,
         ),
         Profile(
             "ardurover",
@@ -166,7 +173,7 @@ PROFILES: Mapping[str, Profile] = {
 def find_profile(vehicle: MavlinkVehicle) -> Profile:
     """The profile that a vehicle is enrolled with.
 
-    Raises ConfigurationError naming it, or the drop device that its autopilot cannot work.
+    Raises ConfigurationError naming it, the drop device that its autopilot cannot work, or a fence.
     """
     profile = PROFILES.get(vehicle.profile)
     if profile is None:
@@ -180,5 +187,10 @@ def find_profile(vehicle: MavlinkVehicle) -> Profile:
         raise ConfigurationError(
             vehicle.vehicle_id,
             f"drop_device {device.value!r} is not for profile {vehicle.profile!r}: use {known}",
+        )
+    if vehicle.onboard_fence and not profile.fences:
+        raise ConfigurationError(
+            vehicle.vehicle_id,
+            f"onboard_fence is not for profile {vehicle.profile!r}: leave it out",
         )
     return profile
