@@ -276,6 +276,25 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Divert:
+    """A point in the air to go to, on the straight line, and to hold at."""
+
+    position: LatLon
+    alt_home_m: float
+
+
+@runtime_checkable
+class Diverting(Protocol):
+    """A session whose vehicle takes another way while it is under way."""
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """Leave the mission for a point; DONE when it is seen going there, or there.
+
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class MissionProgress:
     """What a vehicle shows of a mission that it may be on, read after a restart."""
 
@@ -323,25 +342,6 @@ class VehicleSession(Protocol):
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """After a restart: read the vehicle, and go on watching the mission if it is on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Divert:
-    """A point in the air to go to, on the straight line, and to hold at."""
-
-    position: LatLon
-    alt_home_m: float
-
-
-@runtime_checkable
-class Diverting(Protocol):
-    """A session whose vehicle takes another way while it is under way."""
-
-    async def divert(self, to: Divert) -> CommandResult:
-        """Leave the mission for a point; DONE when it is seen going there, or there.
-
-        Nothing is checked against zones: whoever asks has done so.
-        """
 
 
 @dataclass(frozen=True, slots=True)

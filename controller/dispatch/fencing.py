@@ -21,6 +21,14 @@ from missions.plan_reasons import GoNoGo, Reason
 from missions.validate import FlightChecks, validate_flight, walk_flight
 from vehicles.port import Telemetry
 
+KEPT_FREE = 0.8
+"""Share of a corridor that the fence must leave free.
+
+A route passes a zone as near as its corridor allows, and a fence is coarser than the zone: a
+circle grows by the difference of ArduPilot's sphere to WGS84. A drone in the outer fifth of its
+corridor is beyond all that its flight was checked to need, and is brought back before the zone.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
@@ -79,7 +87,8 @@ def fence_of(
     walked = walk_flight(mission, checks, surroundings)
     if isinstance(walked, GoNoGo):
         return Fenced(reason="; ".join(reason.text for reason in walked.reasons))
-    made = onboard_fence(walked.path, zones, surroundings)
+    legs = tuple(replace(leg, corridor_m=KEPT_FREE * leg.corridor_m) for leg in walked.path.legs)
+    made = onboard_fence(replace(walked.path, legs=legs), zones, surroundings)
     if isinstance(made, FenceRefused):
         return Fenced(reason=made.reason)
     left_out = tuple(f"{each.zone_id}: {each.reason}" for each in made.left_out)

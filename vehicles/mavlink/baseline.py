@@ -166,9 +166,29 @@ _DEVICES: Mapping[DropDevice, tuple[Requirement, ...]] = {
 }
 
 
+def _for_stops(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
+    """With room for several parcels it lands on the way, and holds the next one by itself.
+
+    AP_Mission.h: CONTINUE_AFTER_LAND goes on only where a take-off comes next, so that a mission
+    still ends with its last landing.
+    """
+    if vehicle.capability.parcel_slots < 2:
+        return ()
+    why = "a mission goes on after a landing at a stop"
+    stops = _equals("MIS_OPTIONS", _CONTINUE_AFTER_LAND, why)
+    closes = Requirement(
+        "GRIP_AUTOCLOSE",
+        Rule.AT_LEAST,
+        (1,),
+        "a gripper that stays open says that it released the next parcel without having held it",
+    )
+    gripper = vehicle.capability.drop_device in {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}
+    return (stops, closes) if gripper else (stops,)
+
+
 def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
     """The rules for one vehicle: common ones, its own figures, its drop device."""
-    own = (
+    own: tuple[Requirement, ...] = (
         _equals("FS_GCS_TIMEOUT", vehicle.gcs_timeout_s, "as configured for this vehicle"),
         _equals(
             "RTL_ALT",
@@ -184,32 +204,10 @@ def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
         *(_FENCE if vehicle.onboard_fence else ()),
     )
     device = vehicle.capability.drop_device
+    own += _for_stops(vehicle)
     names = {rule.name for rule in own}
     common = tuple(rule for rule in _COMMON if rule.name not in names)
-    rules = common + own + (_DEVICES[device] if device is not None else ())
-    return rules if vehicle.capability.parcel_slots < 2 else _for_stops(rules, device)
-
-
-def _for_stops(
-    rules: tuple[Requirement, ...], device: DropDevice | None
-) -> tuple[Requirement, ...]:
-    """With room for several parcels it lands on the way, and holds the next one by itself.
-
-    AP_Mission.h: CONTINUE_AFTER_LAND goes on only where a take-off comes next, so that a mission
-    still ends with its last landing.
-    """
-    kept = tuple(rule for rule in rules if rule.name != "MIS_OPTIONS")
-    stops = _equals(
-        "MIS_OPTIONS", _CONTINUE_AFTER_LAND, "a mission goes on after a landing at a stop"
-    )
-    closes = Requirement(
-        "GRIP_AUTOCLOSE",
-        Rule.AT_LEAST,
-        (1,),
-        "a gripper that stays open says that it released the next parcel without having held it",
-    )
-    gripper = device in {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}
-    return (*kept, stops, *((closes,) if gripper else ()))
+    return common + own + (_DEVICES[device] if device is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
