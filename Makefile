@@ -10,7 +10,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 endif
 
-.PHONY: help demo test check bench fuzz oracle setup setup-dev console clean
+.PHONY: help demo test check bench fuzz oracle drills setup setup-dev console clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -36,6 +36,9 @@ fuzz: setup-dev  ## fuzz the MAVLink stream parser with atheris, a million input
 
 oracle: setup-dev  ## 120,000 cases of the checker against exact arithmetic (ORACLE="--cases N --seed S")
 	$(BIN)/python -m tests.oracle $(ORACLE)
+
+drills: setup-dev  ## 10,000 uploads under faults, 200 flights with a return, a lost link or a low battery; DRILLS=light leaves real ArduCopters out
+	$(BIN)/python -m tests.drills --vehicle $(or $(DRILLS),both)
 
 setup: $(VENV)/.run  ## what it takes to run
 setup-dev: $(VENV)/.dev  ## what it takes to develop

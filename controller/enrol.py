@@ -287,6 +287,7 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> Mavlin
         gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
         onboard_fence=drone.onboard_fence,
+        profile=drone.profile,
         signing_key=_signing_key(drone),
     )
 

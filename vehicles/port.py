@@ -133,16 +133,38 @@ class Phase(StrEnum):
     """Where a vehicle is in its work, as far as its own state shows."""
 
     UNKNOWN = "unknown"
+    """It has told too little to say."""
+    OFFLINE = "offline"
+    """It was at rest when it was last heard, and is silent."""
     BOOTING = "booting"
     NOT_READY = "not_ready"
     READY = "ready"
     ARMED = "armed"
     EN_ROUTE = "en_route"
     AT_STOP = "at_stop"
+    RELEASED = "released"
+    """Still at the stop, its parcel gone."""
     RETURNING = "returning"
     LANDING = "landing"
+    LANDED = "landed"
+    """On the ground after a flight, its motors still armed."""
     HOLDING = "holding"
     FAILSAFE = "failsafe"
+    LOST = "lost"
+    """It was armed when it was last heard, and is silent for longer than it could fly, or than
+    its settings wait."""
+
+
+class FailsafeCause(StrEnum):
+    """What a vehicle names as the reason of a failsafe."""
+
+    GROUND_LINK = "ground link"
+    RADIO = "radio"
+    BATTERY = "battery"
+    ESTIMATOR = "estimator"
+    DEAD_RECKONING = "dead reckoning"
+    TERRAIN = "terrain data"
+    FENCE = "fence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +194,8 @@ class Telemetry:
     """The vehicle's own words for why it cannot start."""
     failsafes: Failsafes | None = None
     """None: not read from the vehicle, so that nothing may be built on them."""
+    failsafe: tuple[str, ...] = ()
+    """The failsafes that it is in by its own words, each with them as evidence."""
 
     @property
     def startable(self) -> bool:
@@ -249,6 +273,25 @@ class Verb(StrEnum):
     RETURN = "return"
     LAND = "land"
     """For a ground robot: cancel the order and stop where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Divert:
+    """A point in the air to go to, on the straight line, and to hold at."""
+
+    position: LatLon
+    alt_home_m: float
+
+
+@runtime_checkable
+class Diverting(Protocol):
+    """A session whose vehicle takes another way while it is under way."""
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """Leave the mission for a point; DONE when it is seen going there, or there.
+
+        Nothing is checked against zones: whoever asks has done so.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,26 @@ def resume(
     does.command("resume", vehicle, everyone, reason=reason, url=url, as_json=as_json)
 
 
+@app.command()
+def divert(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="VEHICLE")],
+    lat_deg: Annotated[float, typer.Argument(min=-84, max=84, help="of the point")],
+    lon_deg: Annotated[float, typer.Argument(min=-180, max=180, help="of the point")],
+    alt_home_m: Annotated[
+        float, typer.Option("--height", min=1, max=500, help="metres above its home")
+    ],
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Send a drone in the air to a point, by the straight line, and let it hold there."""
+    from controller.cli import fleet as does
+
+    to = {"lat_deg": lat_deg, "lon_deg": lon_deg, "alt_home_m": alt_home_m}
+    does.divert(vehicle, to, reason=reason, url=url, as_json=as_json)
+
+
 @app.command("return")
 def return_(
     vehicle: VehicleArg = None,

@@ -7,7 +7,7 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -51,14 +51,15 @@ from controller.domain.model import (
 )
 from controller.domain.permits import Permit
 from controller.domain.records import HoldRecord, ParcelRecord
-from controller.fleet.allowed import refusal
+from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
 from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
-from vehicles.port import Audit, Clock, CommandResult, Outcome, Verb
+from missions.battery import Forecast
+from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +88,8 @@ class Desk:
         retry: Retry,
         clock: Clock,
         missions: PlannedMissions,
+        against_divert: Callable[[str, Divert], Awaitable[str]],
+        forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -102,6 +105,8 @@ class Desk:
         self._retry = retry
         self._clock = clock
         self.missions = missions
+        self._forecast = forecast
+        self._against_divert = against_divert
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -277,6 +282,25 @@ class Desk:
         self._matching.wake()
         return CommandResult(Outcome.DONE)
 
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Send a drone in the air to a point and let it hold there. UnknownVehicleError.
+
+        Refused, and nothing sent, where the straight way there, the stay, or the way home from
+        there is not allowed by the zones in force.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        telemetry = process.owner.telemetry
+        if at_rest(telemetry):
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
+        against = await self._against_divert(vehicle_id, to)
+        if against:
+            return CommandResult(Outcome.REFUSED, against)
+        return await process.divert(to, by=by, reason=reason)
+
     @property
     def zone_set(self) -> ZoneSet:
         """The zones in force."""
@@ -448,6 +472,7 @@ class Desk:
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
+            forecast=self._forecast(owner.vehicle_id),
         )
 
 

@@ -23,6 +23,7 @@ from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.errors import MissionsError
 from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
+from missions.plan_flown import FlightRules, FlownLeg, flown_legs
 from missions.validate import (
     FlightChecks,
     GoNoGo,
@@ -32,7 +33,7 @@ from missions.validate import (
 )
 from missions.validate_round import round_path
 from missions.way_home import way_home
-from vehicles.port import Capability, Clock, FlightFence, LinkState
+from vehicles.port import Capability, Clock, FlightFence, LinkState, Telemetry
 
 Held = Callable[[str, Collection[str], datetime], frozenset[str]]
 """The permits of a vehicle with these parcels up to a moment."""
@@ -88,6 +89,11 @@ class Gate:
     def surroundings(self) -> Surroundings:
         """What is known of the ground."""
         return self._surroundings
+
+    @property
+    def flight_rules(self) -> FlightRules:
+        """What flights are checked by."""
+        return self._settings.flight
 
     def now(self) -> datetime:
         """The time that missions are judged at."""
@@ -222,13 +228,17 @@ class Gate:
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
         owner: VehicleOwner,
+        telemetry: Telemetry | None = None,
     ) -> FlightPath | None:
         """What a return by the mission's own return path uses, from where the vehicle is.
+
+        `telemetry` puts it elsewhere than it is.
 
         None: the mission has no return path, or the vehicle's place is not known.
         Call it in a thread.
         """
-        mission, telemetry = record.mission, owner.telemetry
+        mission = record.mission
+        telemetry = owner.telemetry if telemetry is None else telemetry
         if not isinstance(mission, AirMission):
             return None
         if telemetry.position is None or telemetry.alt_home_m is None:
@@ -262,6 +272,20 @@ class Gate:
         policy = policy_of(owner.telemetry, "")
         loads = self._loads(record, parcels)
         return _Vehicle(owner.capability, loads, permits, policy=policy)
+
+    def legs_of(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[FlownLeg, ...]:
+        """An air mission as it will be flown; nothing of a round."""
+        if not isinstance(record.mission, AirMission):
+            return ()
+        return flown_legs(
+            record.mission,
+            loads=self._loads(record, parcels),
+            speed_mps=owner.capability.cruise_speed_mps,
+            model=self._settings.multirotor,
+            rules=self._settings.flight,
+        )
 
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""

@@ -21,18 +21,13 @@ from controller.delivery import steps
 from controller.delivery.fencing import order_fence
 from controller.delivery.gate import Gate, Shut
 from controller.delivery.happenings import Happenings, doubt_condition, on_it
+from controller.delivery.journal import by_journal
 from controller.delivery.ledger import Ledger
 from controller.delivery.steps import Rest, Retry
 from controller.domain.alarms import Condition
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
-from controller.domain.model import ParcelState
-from controller.domain.records import (
-    AssignmentRecord,
-    CommandKind,
-    CommandRecord,
-    CommandState,
-)
+from controller.domain.records import AssignmentRecord, CommandKind, CommandRecord, CommandState
 from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
 from controller.store.errors import FencedError, StoreError
@@ -40,6 +35,7 @@ from missions.model import AirMission
 from vehicles.port import (
     Clock,
     CommandResult,
+    Divert,
     EventKind,
     MissionProgress,
     Outcome,
@@ -53,11 +49,8 @@ log = structlog.get_logger(__name__)
 DOUBT_TOLD_S = 30.0
 """Doubt that lasts longer than a vehicle takes to read is told."""
 
-OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
+OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RELEASED, Phase.HOLDING})
 """Phases in which a drone's place in its mission shows what it has released."""
-
-IN_ORDER = frozenset({ParcelState.PREPARING, ParcelState.IN_TRANSIT})
-"""States of a parcel whose mission nothing is known to have turned aside."""
 
 UNSENT = frozenset({CommandState.PENDING, CommandState.REFUSED})
 
@@ -160,17 +153,7 @@ class VehicleProcess:
 
     async def demand(self, verb: Verb, *, by: str, reason: str) -> CommandResult:
         """Hold, resume, return or land, through the journal."""
-        command = CommandRecord(
-            command_id=self._ids("command"),
-            vehicle_id=self.owner.vehicle_id,
-            epoch=self.owner.epoch,
-            kind=CommandKind(verb.value),
-            state=CommandState.PENDING,
-            created_at=self._clock.now(),
-            assignment_id=task.assignment.assignment_id if (task := self._task()) else "",
-            by=by,
-            reason=reason,
-        )
+        command = self._demanded(CommandKind(verb.value), by, reason)
 
         async def keep(record: CommandRecord, result: CommandResult | None) -> None:
             draft = self._ledger.draft()
@@ -184,6 +167,35 @@ class VehicleProcess:
         result = await self.owner.send(command, None, keep)
         self._count(command.kind, result)
         return result
+
+    async def divert(self, to: Divert, *, by: str, reason: str) -> CommandResult:
+        """To a point that was checked, through the journal."""
+        where = f"{to.position.lat_deg:.6f}, {to.position.lon_deg:.6f} at {to.alt_home_m:g} m"
+        words = f"to {where}: {reason}" if reason else f"to {where}"
+        command = self._demanded(CommandKind.DIVERT, by, words)
+
+        async def keep(record: CommandRecord, _: CommandResult | None) -> None:
+            draft = self._ledger.draft()
+            draft.command(record)
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+
+        result = await self.owner.send(command, None, keep, to)
+        self._count(command.kind, result)
+        return result
+
+    def _demanded(self, kind: CommandKind, by: str, reason: str) -> CommandRecord:
+        task = self._task()
+        return CommandRecord(
+            command_id=self._ids("command"),
+            vehicle_id=self.owner.vehicle_id,
+            epoch=self.owner.epoch,
+            kind=kind,
+            state=CommandState.PENDING,
+            created_at=self._clock.now(),
+            assignment_id=task.assignment.assignment_id if task else "",
+            by=by,
+            reason=reason,
+        )
 
     async def give_up(self, reason: str) -> bool:
         """End an assignment whose start was not sent; its parcels are offered again.
@@ -357,7 +369,7 @@ class VehicleProcess:
             if now is None or now.assignment.assignment_id != task.assignment.assignment_id:
                 self._in_doubt = False
                 return
-            await self._happenings.read_back(now, self._by_journal(now, progress))
+            await self._happenings.read_back(now, by_journal(now, progress, self._ledger))
             after = self._task()
             if after is not None and on_it(progress):
                 # met on its way home: a release before that was heard by nobody
@@ -369,22 +381,6 @@ class VehicleProcess:
             self._doubt_since = None
             self._read_again_s = 0.0
         self._after_step()
-
-    def _by_journal(self, task: AssignmentRecord, progress: MissionProgress) -> MissionProgress:
-        """Count what the vehicle passed as released where nobody ever touched its mission."""
-        touched = any(
-            self._command(task, kind) is not None
-            for kind in (CommandKind.HOLD, CommandKind.RESUME, CommandKind.RETURN, CommandKind.LAND)
-        )
-        aboard = {p for p in progress.passed if self._ledger.parcels[p].state in IN_ORDER}
-        if touched or not aboard:
-            return progress
-        words = "in AUTO behind the release, and this controller never held it or sent it home"
-        return replace(
-            progress,
-            released=progress.released | aboard,
-            detail=f"{progress.detail}; {words}" if progress.detail else words,
-        )
 
     def _unwatched_return(self, task: AssignmentRecord) -> bool:
         outward = self.owner.telemetry.phase in OUTWARD

@@ -24,6 +24,8 @@ from vehicles.port import (
     Capability,
     Clock,
     CommandResult,
+    Divert,
+    Diverting,
     FenceHolder,
     FlightFence,
     MissionProgress,
@@ -141,7 +143,11 @@ class VehicleOwner:
         return None
 
     async def send(
-        self, command: CommandRecord, mission: Mission | None, keep: Keep
+        self,
+        command: CommandRecord,
+        mission: Mission | None,
+        keep: Keep,
+        divert: Divert | None = None,
     ) -> CommandResult:
         """Keep the command as sent, send it, keep its result.
 
@@ -157,7 +163,7 @@ class VehicleOwner:
             ended_at=None,
         )
         await keep(sent, None)
-        result = await self._call(sent, mission)
+        result = await self._call(sent, mission, divert)
         ended = replace(
             sent,
             state=_ENDED[result.outcome],
@@ -167,9 +173,13 @@ class VehicleOwner:
         await keep(ended, result)
         return result
 
-    async def _call(self, command: CommandRecord, mission: Mission | None) -> CommandResult:
+    async def _call(
+        self, command: CommandRecord, mission: Mission | None, divert: Divert | None
+    ) -> CommandResult:
         try:
             async with self._clock.timeout(self._command_timeout_s):
+                if divert is not None:
+                    return await self._divert(divert)
                 if mission is None:
                     return await self._session.execute(Verb(command.kind.value))
                 if command.kind is CommandKind.LOAD:
@@ -185,3 +195,8 @@ class VehicleOwner:
             # whatever one vehicle's adapter stumbles over, the others fly on
             log.exception("adapter failed", vehicle=self.vehicle_id, kind=command.kind.value)
             return CommandResult(Outcome.UNCERTAIN, f"{type(error).__name__}: {error}")
+
+    async def _divert(self, to: Divert) -> CommandResult:
+        if not isinstance(self._session, Diverting):
+            return CommandResult(Outcome.REFUSED, "this vehicle takes no other way under way")
+        return await self._session.divert(to)

@@ -55,6 +55,7 @@ from vehicles.port import (
     Capability,
     Clock,
     CommandResult,
+    Divert,
     LinkState,
     Outcome,
     Phase,
@@ -185,6 +186,7 @@ class FakeDesk:
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
+        self.diverts: list[tuple[str, Divert, str, str]] = []
         self.audits: dict[str, Audit] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
@@ -292,6 +294,17 @@ class FakeDesk:
         self.held = HoldState(by, reason, self.clock.now())
         self._tell(Update("held", self.held))
         return {v: await self.command(v, verb, by=by, reason=reason) for v in self._vehicles}
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles.get(vehicle_id)
+        if view is None:
+            raise UnknownVehicleError(vehicle_id)
+        self.diverts.append((vehicle_id, to, by, reason))
+        if to.alt_home_m > 120.0:
+            return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
+        return CommandResult(Outcome.DONE)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         self.held = None

@@ -19,6 +19,7 @@ from vehicles.mavlink.parameters import same_value
 from vehicles.mavlink.settings import MavlinkVehicle
 
 AUTO_RTL = 6.0
+_CONTINUE_AFTER_LAND = 4
 _FENCE_CIRCLE = 2
 _FENCE_POLYGON = 4
 _FENCE_FLOOR = 8
@@ -165,9 +166,29 @@ _DEVICES: Mapping[DropDevice, tuple[Requirement, ...]] = {
 }
 
 
+def _for_stops(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
+    """With room for several parcels it lands on the way, and holds the next one by itself.
+
+    AP_Mission.h: CONTINUE_AFTER_LAND goes on only where a take-off comes next, so that a mission
+    still ends with its last landing.
+    """
+    if vehicle.capability.parcel_slots < 2:
+        return ()
+    why = "a mission goes on after a landing at a stop"
+    stops = _equals("MIS_OPTIONS", _CONTINUE_AFTER_LAND, why)
+    closes = Requirement(
+        "GRIP_AUTOCLOSE",
+        Rule.AT_LEAST,
+        (1,),
+        "a gripper that stays open says that it released the next parcel without having held it",
+    )
+    gripper = vehicle.capability.drop_device in {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}
+    return (stops, closes) if gripper else (stops,)
+
+
 def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
     """The rules for one vehicle: common ones, its own figures, its drop device."""
-    own = (
+    own: tuple[Requirement, ...] = (
         _equals("FS_GCS_TIMEOUT", vehicle.gcs_timeout_s, "as configured for this vehicle"),
         _equals(
             "RTL_ALT",
@@ -183,6 +204,7 @@ def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
         *(_FENCE if vehicle.onboard_fence else ()),
     )
     device = vehicle.capability.drop_device
+    own += _for_stops(vehicle)
     names = {rule.name for rule in own}
     common = tuple(rule for rule in _COMMON if rule.name not in names)
     return common + own + (_DEVICES[device] if device is not None else ())

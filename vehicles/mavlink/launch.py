@@ -17,7 +17,11 @@ from missions.model import AirMission, DropDevice
 from vehicles.mavlink import commands
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.items import Plan, Release, differences
-from vehicles.mavlink.mission_transfer import DownloadResult, MissionDownload, MissionUpload
+from vehicles.mavlink.mission_transfer import (
+    DownloadResult,
+    MissionDownload,
+    MissionUpload,
+)
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.state import home_fault
 from vehicles.port import (
@@ -257,12 +261,19 @@ class Launcher:
             resend_s=driver.answer_s,
             silence_s=max(9.0, 6.0 * driver.answer_s),
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
+            shrugged=self._session.profile.shrugged,
+            ahead=self._session.profile.items_ahead,
         )
 
     async def _download(self) -> DownloadResult:
         driver = self._session.driver
         return await driver.run(
-            MissionDownload(driver.system, driver.component, resend_s=driver.answer_s)
+            MissionDownload(
+                driver.system,
+                driver.component,
+                resend_s=driver.answer_s,
+                ahead=self._session.profile.items_ahead,
+            )
         )
 
     async def _prove_held(self, plan: Plan) -> None:
@@ -310,7 +321,7 @@ class Launcher:
     async def _enter_auto(self, plan: Plan) -> None:
         session = self._session
         await self._leave_auto()
-        await session.driver.command(commands.set_current(plan.takeoff_seq))
+        await session.profile.rewind(session.driver, plan.takeoff_seq)
         await self._mode(self._modes.mission)
         told = await self._ask("MISSION_CURRENT", lambda: session.state.seq_s)
         if not told or (session.state.seq or 0) > plan.takeoff_seq:

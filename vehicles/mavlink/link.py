@@ -30,11 +30,11 @@ Address = tuple[str, int]
 
 DRAIN_DATAGRAMS = 256
 """Most datagrams read before other tasks run again."""
-BUSY_WINDOW_S = 0.005
-BUSY_DATAGRAMS = 20
+BUSY_WINDOW_S = 0.02
+BUSY_DATAGRAMS = 60
 """More than this in one window: the socket is read by a timer, many datagrams a turn, rather than
-at each datagram's own wake-up. A transfer item by item stays far below it and loses no time."""
-BUSY_TURN_S = 0.004
+at each datagram's own wake-up. The transfer of a mission stays below it and loses no time."""
+BUSY_TURN_S = 0.01
 QUIET_DATAGRAMS = 4
 """Fewer than this in one turn: back to waking up."""
 MAX_PEERS = 4096

@@ -9,10 +9,15 @@ it gives up after 8 s with ACK OPERATION_CANCELLED; while another station upload
 DENIED; just after boot a COUNT may be answered NO_SPACE although there is room. Any other error
 ends the upload and leaves a mixture of old and new items behind, in missions and rally lists: a
 fence is staged and written whole or not at all. An empty list is acknowledged without a request.
+
+Items need not wait for their request: it takes whichever comes next in order, and answers one out
+of order with INVALID_SEQUENCE. So a transfer may be some items `ahead`, which spares it most of its
+round trips; what was lost is asked for again as ever.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +38,10 @@ FENCE = mav.MAV_MISSION_TYPE_FENCE
 RALLY = mav.MAV_MISSION_TYPE_RALLY
 _NAMES = {MISSION: "mission", FENCE: "fence", RALLY: "rally list"}
 ACCEPTED = mav.MAV_MISSION_ACCEPTED
+ITEMS_AHEAD = 6
+"""Under way at once: 300 bytes, which the smallest serial buffers of an autopilot hold."""
+LOST_AFTER_S = 0.7
+"""A request for an item sent longer ago says that it was lost: ArduPilot repeats it after 1 s."""
 _AGAIN = frozenset(
     {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
 )
@@ -87,6 +96,9 @@ class MissionUpload:
     last_silence_s: float = 4.0
     again_s: float = 2.0
     mission_type: int = MISSION
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
+    ahead: int = 1
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -94,6 +106,8 @@ class MissionUpload:
     _heard_s: float = field(default=0.0)
     _last: Any = field(default=None)
     _highest: int = field(default=-1)
+    _sent_s: dict[int, float] = field(default_factory=dict)
+    """When each item that may have been taken was last sent in this attempt, by seq."""
     _reason: str = field(default="no answer")
 
     def start(self, now_s: float) -> list[Any]:
@@ -124,7 +138,7 @@ class MissionUpload:
         silent_s = now_s - self._heard_s
         if self._waiting or silent_s >= self.silence_s:
             return self._begin(now_s)
-        if 0 <= self._highest == len(self.items) - 1 and silent_s >= self.last_silence_s:
+        if self._all_sent and silent_s >= self.last_silence_s:
             # it asks again every second for what it lacks: the ACK was lost, not the item
             self.result = UploadResult(accepted=True, reason="acknowledgement not seen")
             return []
@@ -141,6 +155,7 @@ class MissionUpload:
         self._attempt += 1
         self._waiting = False
         self._highest = -1
+        self._sent_s.clear()
         self._heard_s = now_s
         self.deadline_s = now_s + self.resend_s
         self._last = mav.MAVLink_mission_count_message(
@@ -154,14 +169,25 @@ class MissionUpload:
         self._heard_s = now_s
         self.deadline_s = now_s + self.resend_s
         self._highest = max(self._highest, seq)
-        return [self.items[seq]]
+        if self.ahead == 1 or now_s - self._sent_s.get(seq, -1e9) >= LOST_AFTER_S:
+            # of what was sent beyond the first that it lacks, nothing was taken
+            self._sent_s = {n: at_s for n, at_s in self._sent_s.items() if n < seq}
+        wanted = range(seq, min(seq + self.ahead, len(self.items)))
+        sending = [n for n in wanted if n not in self._sent_s]
+        self._sent_s.update(dict.fromkeys(sending, now_s))
+        return [self.items[n] for n in sending]
+
+    @property
+    def _all_sent(self) -> bool:
+        return len(self.items) - 1 in self._sent_s
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+        if result in self.shrugged or self._waiting:
+            self._reason = ack_text(result)
             return
         if result == ACCEPTED:
-            # an ACK before the last item was asked for belongs to an earlier conversation
-            if self._highest == len(self.items) - 1:
+            # an ACK before the last item was sent belongs to an earlier conversation
+            if self._all_sent or not self.items:
                 self.result = UploadResult(accepted=True)
             return
         self._reason = ack_text(result)
@@ -179,7 +205,9 @@ class MissionUpload:
 class MissionDownload:
     """Reads the mission that the vehicle holds, item by item; or another list of its kind.
 
-    A count that changes on the way (another station wrote) begins the reading again.
+    A count that changes on the way (another station wrote) begins the reading again, and so does
+    an item that is not told after a few requests: PX4 ends a reading of its own accord, and then
+    answers no request for an item (mavlink_mission.cpp).
     """
 
     system: int
@@ -187,11 +215,16 @@ class MissionDownload:
     attempts: int = 12
     resend_s: float = 1.0
     most_items: int = 1000
+    begin_again_after: int = 4
+    beginnings: int = 6
     mission_type: int = MISSION
+    ahead: int = 1
     result: DownloadResult | None = None
     deadline_s: float = 0.0
     _count: int = field(default=-1)
-    _items: list[MissionItemInt] = field(default_factory=list)
+    _begun: int = field(default=1)
+    _items: dict[int, MissionItemInt] = field(default_factory=dict)
+    _asked: set[int] = field(default_factory=set)
     _tries: int = field(default=0)
     _reason: str = field(default="no answer")
 
@@ -200,7 +233,7 @@ class MissionDownload:
         return self._ask(now_s)
 
     def receive(self, message: Message, now_s: float) -> list[Any]:
-        """Take the count and the items in order."""
+        """Take the count and the items."""
         if self.result is not None:
             return []
         if isinstance(message, MissionCount):
@@ -217,6 +250,7 @@ class MissionDownload:
             self._reason = ack_text(message.type)
             self._count = -1
             self._items.clear()
+            self._asked.clear()
             self.deadline_s = now_s + self.resend_s
         return []
 
@@ -228,7 +262,16 @@ class MissionDownload:
             what = _NAMES[self.mission_type]
             self.result = DownloadResult(None, f"reading the {what} failed: {self._reason}")
             return []
+        self._asked.clear()
+        if self._count >= 0 and self._tries >= self.begin_again_after:
+            self._begin_again()
         return self._ask(now_s)
+
+    def _begin_again(self) -> None:
+        if self._begun < self.beginnings:
+            self._begun += 1
+            self._count = -1
+            self._items.clear()
 
     def _counted(self, message: MissionCount, now_s: float) -> list[Any]:
         if message.mission_type != self.mission_type or not for_us(
@@ -238,6 +281,7 @@ class MissionDownload:
         if message.count == self._count:
             return []
         self._items.clear()
+        self._asked.clear()
         if message.count > self.most_items:
             self.result = DownloadResult(None, f"the vehicle counts {message.count} items")
             return []
@@ -251,11 +295,11 @@ class MissionDownload:
         if (
             message.mission_type != self.mission_type
             or not for_us(message.target_system, message.target_component)
-            or message.seq != len(self._items)
-            or self._count < 0
+            or message.seq not in self._asked
+            or message.seq in self._items
         ):
             return []
-        self._items.append(message)
+        self._items[message.seq] = message
         self._tries = 0
         if len(self._items) == self._count:
             return self._finish()
@@ -270,14 +314,18 @@ class MissionDownload:
                     self.system, self.component, self.mission_type
                 )
             ]
+        missing = (n for n in range(self._count) if n not in self._items)
+        wanted = [n for n in itertools.islice(missing, self.ahead) if n not in self._asked]
+        self._asked.update(wanted)
         return [
             mav.MAVLink_mission_request_int_message(
-                self.system, self.component, len(self._items), self.mission_type
+                self.system, self.component, seq, self.mission_type
             )
+            for seq in wanted
         ]
 
     def _finish(self) -> list[Any]:
-        self.result = DownloadResult(tuple(self._items))
+        self.result = DownloadResult(tuple(self._items[n] for n in range(self._count)))
         return [
             mav.MAVLink_mission_ack_message(
                 self.system, self.component, ACCEPTED, self.mission_type

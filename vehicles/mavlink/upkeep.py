@@ -1,8 +1,8 @@
 """What is kept true of a vehicle without anyone asking: rates, baseline, home, pre-arm reasons.
 
 Owns the coroutine that renews message rates after a reboot, audits and applies the parameter
-baseline while disarmed, reads what the vehicle does by itself, and asks for what readiness lacks.
-Must not arm or move anything.
+baseline while disarmed, reads what the vehicle does by itself, asks for what readiness lacks, and
+disarms what drives when its round is over. Must not arm or move anything.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink import commands, failsafes, modes
 from vehicles.mavlink.baseline import Finding, Requirement, audit, repairs
@@ -27,10 +29,16 @@ PREARM_AGAIN_S = 15.0
 HOME_AGAIN_S = 10.0
 BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
+NEVER_TOLD_S = 12.0
+"""Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
+_BOOST_PHASES = frozenset(
+    {
+        Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
+    }
+)  # fmt: skip
 PATIENT_READS = 10
 """Times that a parameter is asked for where a flight depends on it."""
 Values = Mapping[str, float | None]
-_BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
 
 
 class Upkeep:
@@ -85,7 +93,11 @@ class Upkeep:
     async def _duties(self) -> None:
         session = self._session
         await self._notice_reboot()
+        self._doubt_silent_rates()
         await self._keep_rates()
+        over = session.profile.over
+        if over is not None and over(session.state, session.flight, session.clock.monotonic_s()):
+            await session.driver.command(commands.disarm(), attempts=1)
         if session.state.armed is not False:
             return
         now_s = session.clock.monotonic_s()
@@ -116,11 +128,32 @@ class Upkeep:
             if era == self._era:
                 self._rates.clear()
 
+    def _doubt_silent_rates(self) -> None:
+        """Ask again for streams of which nothing ever came since the boot.
+
+        COMMAND_ACK does not say which message its SET_MESSAGE_INTERVAL was for: a late one for the
+        message before may have answered for a request that was lost.
+        """
+        session = self._session
+        state = session.state
+        if session.clock.monotonic_s() - self._rated_s < NEVER_TOLD_S:
+            return
+        told = {
+            mav.MAVLINK_MSG_ID_SYS_STATUS: state.prearm_ok is not None,
+            mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT: state.ekf_flags is not None,
+            mav.MAVLINK_MSG_ID_MISSION_CURRENT: state.seq is not None,
+            mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: state.landed_state != 0,
+        }
+        for message_id, came in told.items():
+            if not came:
+                self._rates.pop(message_id, None)
+
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = dict(commands.LEAN_RATES)
-        if session.phase in _BOOST_PHASES:
+        wanted = dict(session.profile.rates)
+        # the phase of a disarmed vehicle takes every reason for not being ready to work out
+        if session.state.armed and session.phase in _BOOST_PHASES:
             wanted |= commands.BOOST_RATES
         era = self._era
         for message_id, every_s in wanted.items():
@@ -165,12 +198,21 @@ class Upkeep:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*(rule.name for rule in self.rules), *failsafes.NAMES)))
+        return tuple(
+            dict.fromkeys(
+                (*(rule.name for rule in self.rules), *self._session.profile.reading.names)
+            )
+        )
 
     async def _read(self, names: tuple[str, ...], attempts: int = 4) -> dict[str, float | None]:
         driver = self._session.driver
         asked = ParameterRead(
-            names, driver.system, driver.component, resend_s=driver.answer_s, attempts=attempts
+            names,
+            driver.system,
+            driver.component,
+            resend_s=driver.answer_s,
+            attempts=attempts,
+            encoding=self._session.profile.encoding,
         )
         return dict(await driver.run(asked))
 
@@ -178,9 +220,10 @@ class Upkeep:
         wanted = repairs(audit(self.rules, held))
         if not wanted:
             return {}
-        driver = self._session.driver
+        driver, encoding = self._session.driver, self._session.profile.encoding
         address = (driver.system, driver.component)
-        return await driver.run(ParameterWrite(wanted, *address, resend_s=driver.answer_s))
+        write = ParameterWrite(wanted, *address, resend_s=driver.answer_s, encoding=encoding)
+        return await driver.run(write)
 
     async def _keep(self, held: Values, era: int) -> tuple[RallyPlace, ...] | str:
         """Judge by what was read, unless the vehicle rebooted since; its rally list, or why not."""
@@ -243,7 +286,9 @@ class Upkeep:
 
     def _keep_failsafes(self, held: Values, rally: tuple[RallyPlace, ...] | str) -> None:
         self._rally_fault = rally if isinstance(rally, str) else ""
-        known = None if isinstance(rally, str) else failsafes.failsafes_of(held, rally)
+        known = (
+            None if isinstance(rally, str) else self._session.profile.reading.meaning(held, rally)
+        )
         if known is not None:
             known = replace(known, fenced=self._session.wants_fence)
         fence = self._fence
@@ -253,10 +298,10 @@ class Upkeep:
 
     async def _read_rally(self, held: Values) -> tuple[RallyPlace, ...] | str:
         """The rally list, or why it is not known. A vehicle that counts none is not asked."""
-        total = held.get(failsafes.RALLY_TOTAL)
-        if not total:
+        reading = self._session.profile.reading
+        if reading.rally_total and not held.get(reading.rally_total):
             return ()
-        silent = [name for name in failsafes.RALLY_RULES if held.get(name) is None]
+        silent = [name for name in reading.rally_rules if held.get(name) is None]
         if silent:
             return f"it has rally points, and parameter {silent[0]} gave no answer"
         driver = self._session.driver
@@ -266,5 +311,5 @@ class Upkeep:
             )
         )
         if read.items is None:
-            return f"its {total:g} rally points could not be read: {read.reason}"
+            return f"its rally points could not be read: {read.reason}"
         return failsafes.rally_places(read.items, self._session.state.home_amsl_m)

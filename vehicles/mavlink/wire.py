@@ -68,6 +68,13 @@ the unpacker of its head and checksum, its checksum residue, the unpacker of its
 that truncation took, how values are gathered, its type."""
 
 
+_BEAT = Struct("<IBBBBB").pack(
+    0, dialect.MAV_TYPE_GCS, dialect.MAV_AUTOPILOT_INVALID, 0, dialect.MAV_STATE_ACTIVE, 3
+)
+"""The payload of HEARTBEAT in wire order: custom mode, type, autopilot, base mode, state, version
+3 of the protocol's messages."""
+
+
 def _checksum_marks() -> tuple[list[int], list[int]]:
     """What each checksum adds to the residue of the frame that it stands in.
 
@@ -301,6 +308,15 @@ class Encoder:
     ) -> None:
         self._sign = sign
         self._mav = dialect.MAVLink(None, srcSystem=system, srcComponent=component)
+
+    def heartbeat(self) -> bytes:
+        """A ground station's HEARTBEAT: what every vehicle is sent every second."""
+        mav = self._mav
+        body = bytes((len(_BEAT), 0, 0, mav.seq, mav.srcSystem, mav.srcComponent, 0, 0, 0)) + _BEAT
+        crc = mcrf4xx(body + _EXTRAS[dialect.MAVLINK_MSG_ID_HEARTBEAT])
+        mav.seq = (mav.seq + 1) % 256
+        frame = b"\xfd" + body + crc.to_bytes(2, "little")
+        return frame if self._sign is None else self._sign(frame)
 
     def encode(self, message: Any) -> bytes:
         """One frame, MAVLink 2."""

@@ -452,6 +452,38 @@ async def test_a_failed_release_comes_home(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("end", [EventKind.ABORTED, EventKind.COMPLETED])
+async def test_one_of_two_parcels_whose_release_failed_comes_home_and_the_other_is_delivered(
+    tmp_path: Path, end: EventKind
+) -> None:
+    second = offset(DROP, 90.0, 300.0)
+    drop = AirItem(ItemKind.RELEASE, second, 20.0, device=DropDevice.WINCH, parcel_id="P-2")
+    *way, land = flight().items
+    mission = replace(flight(), items=(*way, AirItem(ItemKind.WAYPOINT, second, 50.0), drop, land))
+    async with rig_on(tmp_path, Session(), mission) as rig:
+        await rig.assign(("P-1", "P-2"))
+        await rig.until(lambda: rig.task_state() is AssignmentState.STARTED)
+        both = [rig.ledger.parcels[p].custodian for p in ("P-1", "P-2")]
+        assert both == [Custodian(CustodianKind.VEHICLE, "V-1")] * 2
+        rig.tell(EventKind.RELEASE_FAILED, parcel_id="P-1", detail="no ground found")
+        await rig.until(lambda: rig.state("P-1") is P.RETURNING)
+        assert rig.state("P-2") is P.IN_TRANSIT
+        assert rig.ledger.parcels["P-1"].reasons == ("no ground found",)
+        rig.tell(EventKind.RELEASED, parcel_id="P-2", position=second, evidence=("winch",))
+        await rig.until(lambda: rig.state("P-2") is P.DELIVERED)
+        assert rig.ledger.aboard("V-1") == ("P-1",)
+        assert rig.ledger.parcels["P-2"].custodian.kind is CustodianKind.RECIPIENT
+        rig.tell(end, position=HUB.position)
+        await rig.until(lambda: rig.task_state() is None)
+        one, other = rig.ledger.parcels["P-1"], rig.ledger.parcels["P-2"]
+        assert one.state is P.SUBMITTED
+        assert one.custodian == Custodian(CustodianKind.SITE, "hub")
+        assert one.attempts == 1
+        assert "returned" in one.times
+        assert other.state is P.DELIVERED
+        assert rig.ledger.aboard("V-1") == ()
+
+
+@pytest.mark.parametrize("end", [EventKind.ABORTED, EventKind.COMPLETED])
 @pytest.mark.parametrize("before", [None, EventKind.FAILSAFE, EventKind.LINK_LOST])
 async def test_a_release_in_doubt_strands_its_parcel_and_is_never_offered_again(
     rig: Rig, before: EventKind | None, end: EventKind

@@ -163,3 +163,14 @@ def test_a_layout_that_drifted_stops_the_import() -> None:
 
     with pytest.raises(ImportError, match="HEARTBEAT has fields"):
         _layout("HEARTBEAT", MissionItemReached)
+
+
+def test_the_heartbeat_is_the_frame_that_the_dialect_makes() -> None:
+    message = mav.MAVLink_heartbeat_message(
+        mav.MAV_TYPE_GCS, mav.MAV_AUTOPILOT_INVALID, 0, 0, mav.MAV_STATE_ACTIVE, 3
+    )
+    quick, slow = Encoder(), Encoder()
+    for _ in range(300):
+        assert quick.heartbeat() == slow.encode(message)
+    signed = Encoder(sign=lambda frame: frame + b"signature")
+    assert signed.heartbeat() == Encoder().heartbeat() + b"signature"

@@ -1,0 +1,115 @@
+"""Transfers that are some items ahead of what the vehicle has asked for."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.property.test_mavlink_transfers import (
+    US,
+    VEHICLE,
+    Air,
+    Faults,
+    Storage,
+    drive,
+    faults,
+    mission,
+)
+from vehicles.mavlink.items import differences, translate
+from vehicles.mavlink.messages import MissionAck, MissionCount, MissionRequest
+from vehicles.mavlink.mission_transfer import LOST_AFTER_S, MissionDownload, MissionUpload
+
+
+def numbers(messages: list) -> list[int]:
+    return [message.seq for message in messages]
+
+
+@settings(max_examples=150, deadline=None)
+@given(faults, st.integers(0, 2**32), st.integers(0, 12), st.integers(0, 2), st.integers(2, 20))
+def test_a_read_back_never_passes_what_the_vehicle_does_not_hold(
+    fault: Faults, seed: int, old_stops: int, refusals: int, ahead: int
+) -> None:
+    old, new = translate(mission(50.0, old_stops)), translate(mission(30.0, 5))
+    vehicle, air = Storage(list(old.items)), Air(fault, seed)
+    vehicle.boot_refusals = refusals
+    upload = drive(MissionUpload(new.messages(*VEHICLE), *VEHICLE, ahead=ahead), vehicle, air)
+    read = drive(MissionDownload(*VEHICLE, ahead=ahead), vehicle, air)
+    if read.items is not None and not differences(new, read.items):
+        assert not differences(new, tuple(vehicle.items))
+    if read.items is not None:
+        assert [item.seq for item in read.items] == list(range(len(read.items)))
+    if upload.accepted and not upload.reason and fault.jitter_s == 0.0:
+        assert not differences(new, tuple(vehicle.items))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.0, 0.2), st.floats(0.0, 0.2), st.integers(2, 20))
+def test_transfers_succeed_at_up_to_a_fifth_lost(
+    seed: int, loss: float, duplicate: float, ahead: int
+) -> None:
+    old, new = translate(mission(50.0, 9)), translate(mission(30.0, 5))
+    vehicle, air = Storage(list(old.items)), Air(Faults(loss, duplicate, 0.05, 0.1), seed)
+    upload = drive(MissionUpload(new.messages(*VEHICLE), *VEHICLE, ahead=ahead), vehicle, air)
+    assert upload.accepted
+    read = drive(MissionDownload(*VEHICLE, ahead=ahead), vehicle, air)
+    assert read.items is not None, read.reason
+    assert differences(new, read.items) == ()
+
+
+def test_a_good_link_takes_a_few_round_trips() -> None:
+    new = translate(mission(30.0, 9))
+
+    def seconds(ahead: int) -> float:
+        vehicle, air = Storage([]), Air(Faults(delay_s=0.1), 1)
+        drive(MissionUpload(new.messages(*VEHICLE), *VEHICLE, ahead=ahead), vehicle, air)
+        drive(MissionDownload(*VEHICLE, ahead=ahead), vehicle, air)
+        assert not differences(new, tuple(vehicle.items))
+        return air.now_s
+
+    assert seconds(6) < 0.45 * seconds(1)
+
+
+def test_what_was_sent_ahead_is_sent_again_only_where_it_is_asked_for_late() -> None:
+    upload = MissionUpload(translate(mission(30.0, 9)).messages(*VEHICLE), *VEHICLE, ahead=3)
+    upload.start(0.0)
+    assert numbers(upload.receive(MissionRequest(0, *US, 0), 0.1)) == [0, 1, 2]
+    assert numbers(upload.receive(MissionRequest(1, *US, 0), 0.2)) == [3]
+    assert numbers(upload.receive(MissionRequest(1, *US, 0), 0.2)) == []
+    assert upload.receive(MissionAck(*US, 13, 0), 0.3) == []
+    late_s = 0.1 + LOST_AFTER_S
+    assert numbers(upload.receive(MissionRequest(1, *US, 0), late_s)) == [1, 2, 3]
+    assert upload.result is None
+
+
+def test_an_acceptance_before_everything_was_sent_proves_nothing() -> None:
+    items = translate(mission(30.0, 2)).messages(*VEHICLE)
+    upload = MissionUpload(items, *VEHICLE, ahead=3)
+    upload.start(0.0)
+    upload.receive(MissionRequest(0, *US, 0), 0.1)
+    upload.receive(MissionAck(*US, 0, 0), 0.1)
+    assert upload.result is None
+    for seq in range(1, len(items)):
+        upload.receive(MissionRequest(seq, *US, 0), 0.2)
+    upload.receive(MissionAck(*US, 0, 0), 0.3)
+    assert upload.result is not None
+    assert upload.result.accepted
+
+
+def test_items_that_come_out_of_order_are_read_in_order() -> None:
+    held = translate(mission(30.0, 3)).items
+    read = MissionDownload(*VEHICLE, ahead=4)
+    read.start(0.0)
+    assert numbers(read.receive(MissionCount(len(held), *US, 0), 0.1)) == [0, 1, 2, 3]
+    theirs = [item._replace(target_system=255, target_component=190) for item in held]
+    assert read.receive(theirs[6], 0.2) == []
+    assert numbers(read.receive(theirs[1], 0.2)) == [4]
+    assert read.receive(theirs[1], 0.2) == []
+    assert numbers(read.receive(theirs[0], 0.2)) == [5]
+    assert numbers(read.tick(9.0)) == [2, 3, 4, 5]
+    for item in reversed(theirs[2:6]):
+        read.receive(item, 9.1)
+    for item in theirs[6:]:
+        read.receive(item, 9.2)
+    assert read.result is not None
+    assert read.result.items is not None
+    assert [item.seq for item in read.result.items] == list(range(len(held)))
