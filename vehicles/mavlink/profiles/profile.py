@@ -100,8 +100,6 @@ class Profile:
     """Fences can be put on board and proved."""
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """MISSION_ACK results that do not end an upload."""
-    fences: bool = False
-    """It can be given each flight's fence; what a fence does elsewhere was never tried."""
     items_ahead: int = ITEMS_AHEAD
     """How many items of a transfer are under way at once; 1 where nothing else was tried."""
     over: Callable[[VehicleState, Flight | None, float], bool] | None = None
