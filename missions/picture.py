@@ -199,7 +199,9 @@ def covered(path: FlightPath, anchor: LatLon) -> shapely.Geometry:
     _, first = np.unique(rows, axis=0, return_index=True)
     origin, scale = pieces.origin[first], pieces.scale[first]
     line = (pieces.line[first].reshape(-1, 2, 2) - origin[:, None]) * scale[:, None]
-    areas = shapely.buffer(shapely.linestrings(line), pieces.reach_m[first], quad_segs=8)
+    # simplified below, and never drawn narrower than it is
+    reach_m = pieces.reach_m[first] + _SIMPLE_DEG * scale.max(axis=1)
+    areas = shapely.buffer(shapely.linestrings(line), reach_m, quad_segs=8)
     points, owner = shapely.get_coordinates(areas, return_index=True)
     turned = near(origin[:, 0], anchor) - origin[:, 0]
     points = points / scale[owner] + origin[owner]

@@ -10,6 +10,7 @@ from controller.delivery.ledger import Ledger
 from controller.domain.model import Event
 from controller.domain.records import AssignmentRecord
 from controller.fleet.owner import VehicleOwner
+from geofence.formats.onboard import OnboardFence
 
 
 async def order_fence(
@@ -17,22 +18,22 @@ async def order_fence(
 ) -> Shut | None:
     """Have the load of this mission put its fence on board; why that is impossible.
 
-    What the fence cannot hold is told in the event log.
+    The event log tells how large it is, and which zones it cannot hold and why.
     """
     made = await gate.fence(task, ledger.parcels, owner)
     if made is None or isinstance(made, Shut):
         return made
     fence, told = made
     owner.order_fence(fence)
-    if told:
-        data: dict[str, object] = {"items": len(fence.items), "not_held": told}
-        ledger.note(
-            Event(
-                "vehicle.fence",
-                gate.now(),
-                vehicle_id=owner.vehicle_id,
-                assignment_id=task.assignment.assignment_id,
-                data=data,
-            )
+    size = OnboardFence(fence.items).size_bytes
+    data: dict[str, object] = {"items": len(fence.items), "bytes": size, "not_held": told}
+    ledger.note(
+        Event(
+            "vehicle.fence",
+            gate.now(),
+            vehicle_id=owner.vehicle_id,
+            assignment_id=task.assignment.assignment_id,
+            data=data,
         )
+    )
     return None

@@ -157,5 +157,10 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
             }
             for event in sorted({o.event for o in outcomes})
         },
+        "unverified": [
+            {"case": o.name, "loss": o.loss, "event": o.event, "last": o.refusals[-1:]}
+            for o in outcomes
+            if not o.verified
+        ][:20],
         "faults": [asdict(o) for o in outcomes if o.started_other or o.armed_other or o.fault][:20],
     }

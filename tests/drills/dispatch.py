@@ -21,6 +21,8 @@ READY_S = 150.0
 class Dispatch(ABC):
     """One case from the controller's side; `killed` ends a controller's life."""
 
+    ready_s = READY_S
+
     def __init__(self, case: Case, *, start: bool = True) -> None:
         self.case = case
         self.start = start
@@ -84,7 +86,7 @@ class Dispatch(ABC):
         return result.done
 
     async def _ready(self, session: VehicleSession, clock: Clock) -> bool:
-        deadline_s = clock.monotonic_s() + READY_S
+        deadline_s = clock.monotonic_s() + self.ready_s
         while not session.telemetry.startable:
             if clock.monotonic_s() > deadline_s or self.started:
                 return False

@@ -76,9 +76,9 @@ def show(figures: dict[str, Any]) -> None:
         if name in {"by_loss", "by_event"}:
             for key, line in value.items():
                 print(f"  {name[3:]} {key}: " + ", ".join(f"{k} {v}" for k, v in line.items()))
-        elif name == "faults":
-            for fault in value:
-                print("FAULT " + json.dumps(fault))
+        elif name in {"faults", "unverified"}:
+            for each in value:
+                print(f"{name}: {json.dumps(each)}")
         else:
             print(f"{name}: {value}")
 

@@ -33,7 +33,7 @@ class Prover:
     async def put_fence(self, mission: AirMission) -> str:
         """Put the ordered fence on board and read it back; why it is not there."""
         session = self._session
-        if not session.vehicle.onboard_fence:
+        if not session.wants_fence:
             return ""
         order = self.order
         if order is None or order.mission_hash != mission.content_hash:
@@ -84,7 +84,7 @@ class Prover:
         """
         approved = self.approved
         if approved is None or approved.mission != mission.content_hash:
-            if self._session.vehicle.onboard_fence:
+            if self._session.wants_fence:
                 return "its fence is not proven since this controller was started: load it again"
             return await self.approve(mission)
         now = await self._read(mission)
@@ -98,7 +98,7 @@ class Prover:
 
     async def _read(self, mission: AirMission) -> Approved | str:
         session = self._session
-        order = self.order if session.vehicle.onboard_fence else None
+        order = self.order if session.wants_fence else None
         state = await session.upkeep.read_state(order)
         if isinstance(state, str):
             return state

@@ -188,7 +188,7 @@ class MavlinkSession:
     @property
     def wants_fence(self) -> bool:
         """Whether `load` refuses a mission that no fence was ordered for."""
-        return self.vehicle.onboard_fence
+        return self.vehicle.onboard_fence and self.profile.fences
 
     @property
     def fence_for(self) -> str:
@@ -322,7 +322,8 @@ class MavlinkSession:
             self._count_held()
         if text is not None and text.text.startswith(_FLIGHT_PLAN_TEXT):
             self._flight_plan_written(now_s)
-        self._judge_link()
+        if self._link is not LinkState.ONLINE:
+            self._judge_link()
         self._watch(text)
         self.driver.receive(message)
 

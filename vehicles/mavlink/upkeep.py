@@ -290,7 +290,7 @@ class Upkeep:
             None if isinstance(rally, str) else self._session.profile.reading.meaning(held, rally)
         )
         if known is not None:
-            known = replace(known, fenced=self._session.vehicle.onboard_fence)
+            known = replace(known, fenced=self._session.wants_fence)
         fence = self._fence
         if known is not None and fence is not None and fence.items and held["FENCE_ENABLE"] == 1:
             known = replace(known, fence_hash=fence.zones_version, fence_mission=fence.mission_hash)

@@ -58,6 +58,7 @@ from vehicles.port import (
     Capability,
     CommandResult,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -657,6 +658,38 @@ async def test_after_a_restart_the_vehicle_is_read_and_nothing_is_sent(
         await second.until(lambda: second.state() is state)
         assert (second.task_state() is not None) is open_after
         assert session.calls == ["adopt"]
+
+
+class FencedSession(Session):
+    """Takes a fence for every flight; a load proves it."""
+
+    wants_fence = True
+    fence_for = ""
+
+    def order_fence(self, fence: FlightFence) -> None:
+        self.fence_for = fence.mission_hash
+
+    async def load(self, mission: Mission) -> CommandResult:
+        self.fence_for = mission.content_hash
+        return await super().load(mission)
+
+
+async def test_a_drone_whose_fence_this_controller_did_not_prove_is_loaded_again(
+    tmp_path: Path,
+) -> None:
+    session = FencedSession()
+    session.show(phase=Phase.NOT_READY)
+    async with rig_on(tmp_path, session, flight()) as first:
+        await first.assign()
+        await first.until(lambda: first.task_state() is AssignmentState.LOADED)
+        assert session.calls == ["load"]
+    session.calls.clear()
+    session.fence_for = ""
+    session.progress = MissionProgress(holds=True, running=False)
+    session.show(phase=Phase.READY)
+    async with rig_on(tmp_path, session, flight(), again=True) as second:
+        await second.until(lambda: second.task_state() is AssignmentState.STARTED)
+        assert session.calls == ["adopt", "load", "start"]
 
 
 async def test_a_drone_met_on_its_way_home_after_a_restart_is_not_believed_to_carry(

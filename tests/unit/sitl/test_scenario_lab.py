@@ -184,7 +184,7 @@ def test_the_header_tells_the_referee_what_zones_may_ask_of_a_vehicle(tmp_path: 
         log(sample(0.0))
     told = {track.vehicle_id: track.traits for track in read_truth(file).tracks.values()}
     assert told == {"d1": Traits(None, 6.0, None), "r1": Traits("road", 40.5, True)}
-    assert set(header_of(scenario.limited(1, 0))["traits"]) == {"d1"}
+    assert header_of(scenario.limited(1, 0))["traits"] == {"d1": {"mass_kg": 6.0}}
 
 
 def test_of_a_vehicle_of_which_nothing_is_told_nothing_is_said(tmp_path: Path) -> None:

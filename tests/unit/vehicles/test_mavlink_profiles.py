@@ -52,6 +52,13 @@ def test_a_drop_device_that_an_autopilot_cannot_work_is_named(profile: str) -> N
     assert find_profile(replace(VEHICLE, capability=fitted)).name == "arducopter"
 
 
+@pytest.mark.parametrize("profile", ["px4", "ardurover"])
+def test_a_fence_on_board_is_for_arducopter_alone(profile: str) -> None:
+    with pytest.raises(ConfigurationError, match="onboard_fence is not for profile"):
+        find_profile(replace(VEHICLE, profile=profile, onboard_fence=True))
+    assert find_profile(replace(VEHICLE, onboard_fence=True)).name == "arducopter"
+
+
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
 def test_the_modes_of_a_profile_are_named_and_make_sense(profile) -> None:
     modes = profile.modes

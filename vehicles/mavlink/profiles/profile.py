@@ -96,6 +96,8 @@ class Profile:
     """A mission in the items that are watched; None: of another kind. Raises ValueError."""
     devices: frozenset[DropDevice] = frozenset(DropDevice)
     """The drop devices that it can work."""
+    fences: bool = False
+    """Fences can be put on board and proved."""
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """MISSION_ACK results that do not end an upload."""
     items_ahead: int = ITEMS_AHEAD
@@ -131,6 +133,7 @@ PROFILES: Mapping[str, Profile] = {
             arducopter.MODES,
             baseline.requirements,
             items.translate,
+            fences=True,
         ),
         Profile(
             "px4",
@@ -170,7 +173,7 @@ PROFILES: Mapping[str, Profile] = {
 def find_profile(vehicle: MavlinkVehicle) -> Profile:
     """The profile that a vehicle is enrolled with.
 
-    Raises ConfigurationError naming it, or the drop device that its autopilot cannot work.
+    Raises ConfigurationError naming it, the drop device that its autopilot cannot work, or a fence.
     """
     profile = PROFILES.get(vehicle.profile)
     if profile is None:
@@ -184,5 +187,10 @@ def find_profile(vehicle: MavlinkVehicle) -> Profile:
         raise ConfigurationError(
             vehicle.vehicle_id,
             f"drop_device {device.value!r} is not for profile {vehicle.profile!r}: use {known}",
+        )
+    if vehicle.onboard_fence and not profile.fences:
+        raise ConfigurationError(
+            vehicle.vehicle_id,
+            f"onboard_fence is not for profile {vehicle.profile!r}: leave it out",
         )
     return profile
