@@ -142,8 +142,8 @@ class SafetyConfig(Section):
     def _no_divert(cls, value: Any) -> Any:
         if isinstance(value, list | tuple) and "divert" in value:
             raise ValueError(
-                "'divert' is not possible, since no vehicle takes another way while it is under "
-                "way: use 'return', 'hold' or 'land'"
+                "'divert' is not possible, since it needs a point that a person names "
+                "('waypost divert'): use 'return', 'hold' or 'land'"
             )
         return value
 
