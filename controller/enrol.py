@@ -39,6 +39,7 @@ from missions.roads import StreetGraph, read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
+from vehicles.mavlink.profiles.profile import PROFILES
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle

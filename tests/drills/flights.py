@@ -48,7 +48,9 @@ from vehicles.mavlink.wire import Frame
 from vehicles.port import Clock, EventKind, Verb
 
 OVER = {EventKind.COMPLETED, EventKind.ABORTED, EventKind.MISSION_LOST}
-LIGHT_SPEEDUP, REAL_SPEEDUP = 25.0, 4.0
+LIGHT_SPEEDUP = 25.0
+REAL_SHARE, MOST_REAL_SPEEDUP = 40.0, 6.0
+"""Ten real copters at four times the pace of the wall take most of a core."""
 READY_S, FLIGHT_S = 400.0, 900.0
 """Simulated seconds that a copter may take to be ready, and to be down again."""
 REBOOT = Command(246, (1.0,))
@@ -143,7 +145,7 @@ class Drill:
         self, on_truth: Callable[[TruthSample], None]
     ) -> AsyncIterator[tuple[dict[str, Watched], Radio]]:
         if self._real:
-            clock, lab = wall_clocks(REAL_SPEEDUP)
+            clock, lab = wall_clocks(max(1.0, min(MOST_REAL_SPEEDUP, REAL_SHARE / len(self.lanes))))
         else:
             clock, lab = steady_clocks(LIGHT_SPEEDUP, pace=PACE)
         radio = Radio(clock)
