@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from controller.config import Config
-from controller.delivery import recovery
+from controller.delivery import diverting, recovery
 from controller.delivery.approvals import Approvals
 from controller.delivery.describe import track_of
 from controller.delivery.desk import Desk
@@ -54,6 +54,7 @@ from controller.enrol import (
 from controller.fleet.owner import VehicleOwner
 from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
 from controller.observe import Figures
+from controller.safety.battery import BatteryBook, Flown
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits
 from controller.safety.reaction import Reaction
@@ -65,8 +66,9 @@ from geofence.check import Surroundings
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
+from missions.plan_flown import FlownLeg
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, Divert, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +148,9 @@ class App:
             for vehicle_id, session in sessions_of(setting.adapters, setting.enrolment).items()
         }
         self.matching = self._make_matching()
+        rules = self._dispatch_settings
+        self.battery = BatteryBook(rules.multirotor, rules.flight)
+        self._legs: dict[str, tuple[str, tuple[FlownLeg, ...]]] = {}
         self.watch = self._make_watch()
         self.rezoning = Rezoning(
             ledger=self.ledger,
@@ -224,11 +229,13 @@ class App:
             board=self.board,
             clock=self.clock,
             surroundings=self._setting.surroundings,
-            limits=EnergyLimits(safety.low_battery_pct, safety.reserve_pct),
+            limits=EnergyLimits(safety.low_battery_pct, safety.reserve_pct, safety.return_pct),
             track_limit_m=TRACK_LIMIT_M,
             fleet=self._watched,
             zones=self._zones_now,
             hold=self._hold,
+            battery=self.battery,
+            bring_home=self._bring_home,
         )
 
     def _make_desk(self) -> Desk:
@@ -246,6 +253,8 @@ class App:
             permits=self.permits,
             retry=self._setting.retry,
             clock=self.clock,
+            forecast=self.battery.forecast,
+            against_divert=self._against_divert,
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -255,6 +264,18 @@ class App:
                 zones=self._zones_now,
                 clock=self.clock,
             ),
+        )
+
+    async def _against_divert(self, vehicle_id: str, to: Divert) -> str:
+        return await asyncio.to_thread(
+            diverting.refusal,
+            self._gate,
+            self.processes[vehicle_id].owner,
+            to,
+            self.ledger.assignments.get(vehicle_id),
+            dict(self.ledger.parcels),
+            home=self._enrolment.homes[vehicle_id],
+            permits=self._permits_now(vehicle_id),
         )
 
     def _zones_now(self) -> ZoneSet:
@@ -344,7 +365,26 @@ class App:
             track=self._track(vehicle_id),
             extra=(*links, *process.conditions()),
             permits=self._permits_now(vehicle_id),
+            flown=self._flown(vehicle_id),
         )
+
+    def _flown(self, vehicle_id: str) -> Flown | None:
+        """The air mission that a vehicle is on; its legs are worked out once a mission."""
+        task = self.ledger.assignments.get(vehicle_id)
+        if task is None or task.assignment.state is not AssignmentState.STARTED:
+            return None
+        key = task.assignment.mission_hash
+        known = self._legs.get(vehicle_id)
+        if known is None or known[0] != key:
+            known = self._legs[vehicle_id] = (
+                key,
+                self._gate.legs_of(task, self.ledger.parcels, self.processes[vehicle_id].owner),
+            )
+        weights = {
+            parcel_id: self.ledger.parcels[parcel_id].parcel.weight_kg
+            for parcel_id in self.ledger.aboard(vehicle_id)
+        }
+        return Flown(key, known[1], weights) if known[1] else None
 
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
         """What a vehicle holds at this moment."""
@@ -382,18 +422,26 @@ class App:
         )
 
     async def _hold(self, vehicle_id: str, cause: str) -> None:
-        if self._group is not None:
-            self._group.create_task(self._hold_one(vehicle_id, cause), name=f"hold {vehicle_id}")
+        self._soon(vehicle_id, Verb.HOLD, cause)
 
-    async def _hold_one(self, vehicle_id: str, cause: str) -> None:
+    async def _bring_home(self, vehicle_id: str, cause: str) -> None:
+        self._soon(vehicle_id, Verb.RETURN, cause)
+
+    def _soon(self, vehicle_id: str, verb: Verb, cause: str) -> None:
+        if self._group is not None:
+            name = f"{verb.value} {vehicle_id}"
+            self._group.create_task(self._demand(vehicle_id, verb, cause), name=name)
+
+    async def _demand(self, vehicle_id: str, verb: Verb, cause: str) -> None:
         try:
-            result = await self.processes[vehicle_id].demand(Verb.HOLD, by="safety", reason=cause)
+            result = await self.processes[vehicle_id].demand(verb, by="safety", reason=cause)
         except FencedError:
             raise
         except StoreError as error:
-            log.warning("hold not sent", vehicle=vehicle_id, reason=str(error))
+            log.warning("demand not sent", vehicle=vehicle_id, verb=verb.value, reason=str(error))
             return
-        log.warning("held", vehicle=vehicle_id, outcome=result.outcome.value, cause=cause)
+        outcome = result.outcome.value
+        log.warning("demanded", vehicle=vehicle_id, verb=verb.value, outcome=outcome, cause=cause)
 
 
 @asynccontextmanager

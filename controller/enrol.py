@@ -39,6 +39,7 @@ from missions.roads import StreetGraph, read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
+from vehicles.mavlink.profiles.profile import PROFILES
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
@@ -260,6 +261,7 @@ def _mavlink_settings(config: Config) -> MavlinkSettings:
     plain = MavlinkSettings()
     return MavlinkSettings(
         tick_s=at_least(plain.tick_s, 0.02, config),
+        apply_baseline=config.mavlink.apply_baseline,
         stale_after_s=at_least(plain.stale_after_s, STALE_WALL_S, config),
         offline_after_s=at_least(plain.offline_after_s, OFFLINE_WALL_S, config),
         answer_s=at_least(plain.answer_s, 0.2, config),
@@ -285,8 +287,15 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> Mavlin
         home_amsl_m=_pad_amsl_m(drone, enrolment),
         gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
+        onboard_fence=_can_fence(drone) if drone.onboard_fence is None else drone.onboard_fence,
+        profile=drone.profile,
         signing_key=_signing_key(drone),
     )
+
+
+def _can_fence(drone: DroneConfig) -> bool:
+    profile = PROFILES.get(drone.profile)
+    return profile is not None and profile.fences
 
 
 def _signing_key(drone: DroneConfig) -> SigningKey | None:

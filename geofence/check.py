@@ -18,6 +18,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from geofence.apart import asked_apart, has_unknown
 from geofence.contact import CLEARANCE_HORIZON_M, Contacts, depth_m, find_contacts
 from geofence.frames import LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
@@ -50,6 +51,9 @@ PASSAGE_SLACK = 0.05
 """And by this share of the leg's duration, for a speed that is not even."""
 
 
+TOLD_AT_ONCE = 2048
+"""Violations whose details are worked out together."""
+
 SPEED_TOLERANCE_MPS = 1e-6
 """Rounding of a length over a duration: a leg planned at the limit is within it."""
 
@@ -67,6 +71,8 @@ def check_all(
     paths: Sequence[FlightPath], zones: ZoneSet, surroundings: Surroundings
 ) -> list[Verdict]:
     """`check` of each of several paths; faster together where they lie near each other."""
+    if any(has_unknown(path) for path in paths):
+        return [_apart(path, zones, surroundings) for path in paths]
     owners: list[PathLeg | Disc] = []
     first = []
     for path in paths:
@@ -83,6 +89,12 @@ def check_all(
         verdict = None if mine is None else _sifted(path, zones, surroundings, mine)
         verdicts.append(verdict or _Checker(path, zones, surroundings).verdict())
     return verdicts
+
+
+def _apart(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict:
+    if not has_unknown(path):
+        return check(path, zones, surroundings)
+    return asked_apart(path, surroundings, lambda part, over: check(part, zones, over))
 
 
 def _sifted(
@@ -119,7 +131,7 @@ def _sifted(
 class _Telling:
     """What a verdict tells when it is asked for more than was decided."""
 
-    __slots__ = ("_asked", "_kept", "_told", "_touching")
+    __slots__ = ("_asked", "_kept", "_number", "_told", "_touching")
 
     def __init__(
         self,
@@ -131,14 +143,26 @@ class _Telling:
         self._touching = touching
         self._kept = kept
         self._told: list[Violation] = []
+        self._number: dict[int, int] = {}
 
     def tell(self, verdict: Verdict, name: str) -> None:
         """Set the field of this name."""
         if name in {"clearance_m", "nearest_zone_id"}:
-            clearance_m, nearest = _Checker(*self._asked).clearance()
+            clearance_m, nearest = self._touched() or _Checker(*self._asked).clearance()
             verdict.tell(clearance_m=clearance_m, nearest_zone_id=nearest)
         else:
             self._list(verdict)
+
+    def _touched(self) -> tuple[float, str] | None:
+        """Of thousands that are touched one that is crossed, with no search for what is nearer.
+
+        None where there are fewer, or none is seen to be crossed.
+        """
+        if len(self._touching) <= TOLD_AT_ONCE:
+            return None
+        some = sorted(self._touching)[:TOLD_AT_ONCE]
+        clearance_m, nearest = _Checker(*self._asked, some).clearance_among()
+        return (0.0, nearest) if clearance_m == 0.0 else None
 
     def _list(self, verdict: Verdict) -> None:
         path, zones, _ = self._asked
@@ -156,10 +180,17 @@ class _Telling:
             advisories=tuple([v for v in self._told if v.kind is ZoneKind.ADVISORY]),
         )
 
-    def _detail(self, _: Violation, __: str) -> None:
-        """Where, how deep and why: of all violations at once, they share their work."""
-        found = _Checker(*self._asked, self._touching).details()
-        for violation, pair in zip(self._told, self._touching, strict=True):
+    def _detail(self, wanted: Violation, _: str) -> None:
+        """Where, how deep and why: of violations beside each other at once, they share work."""
+        if not self._number:
+            self._number.update((id(each), number) for number, each in enumerate(self._told))
+        # a copy stands for no number: then all are told
+        number = self._number.get(id(wanted))
+        begin = 0 if number is None else number - number % TOLD_AT_ONCE
+        end = len(self._told) if number is None else begin + TOLD_AT_ONCE
+        pairs = self._touching[begin:end]
+        found = _Checker(*self._asked, pairs).details()
+        for violation, pair in zip(self._told[begin:end], pairs, strict=True):
             violation.tell(found[pair])
 
 
@@ -218,6 +249,10 @@ class _Checker:
     def kept(self) -> KeptIn:
         """What the keep-ins say of the pieces as they are."""
         return check_keep_in(self._path, self._pieces, self._zones, self._band, self._relief)
+
+    def clearance_among(self) -> tuple[float | None, str]:
+        """The clearance from the zones of the pairs alone."""
+        return self._clearance(self._contacts())
 
     def clearance(self) -> tuple[float | None, str]:
         """Metres from the line to the nearest zone or border of a keep-in, and its id."""

@@ -7,7 +7,7 @@ schedules, permits or what is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from geofence.kernel import (
     touching_spans,
 )
 from geofence.relief import Relief
-from geofence.track import Pieces
+from geofence.track import Pieces, reach_m
 from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
@@ -59,6 +59,8 @@ class Contacts:
     part: Array
     distance_m: Array
     touch: Array
+    beyond_m: Array
+    """From a circle's rim, negative within it; NaN for polygons."""
 
     @property
     def hit(self) -> Bools:
@@ -86,7 +88,8 @@ def find_contacts(
         piece, zone, turn = _candidates(pieces, zones)
     else:
         piece, zone, turn = *among, np.zeros(len(among[0]))
-    wanted, which = np.unique(zone, return_inverse=True)
+    wanted = np.flatnonzero(np.bincount(zone))
+    which = np.searchsorted(wanted, zone)
     keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
     bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]
     limits = np.array([(b.low_m, b.high_m) for b in bands]).reshape(-1, 2)[which]
@@ -106,17 +109,19 @@ def find_contacts(
     some = _mattering(pieces, piece, line, zones, zone, turn)
     piece, zone, turn, part, line = piece[some], zone[some], turn[some], part[some], line[some]
     distance, touch = np.empty(len(piece)), np.empty((len(piece), 2))
+    beyond = np.full(len(piece), np.nan)
     circle = zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)
     for some in _batches(np.flatnonzero(~circle), zones.edge_count, zone):
         rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
         distance[some], touch[some] = polygon_touch(rows, pieces.reach_m[piece[some]])
     some = np.flatnonzero(circle)
-    distance[some], touch[some] = _circle_touch(
+    beyond[some], touch[some] = _circle_touch(
         line[some], zones.circle[zone[some]], pieces.reach_m[piece[some]]
     )
+    distance[some] = np.maximum(beyond[some], 0.0)
     hit = np.isfinite(touch[:, 0])
     touch[hit] = part[hit, :1] + touch[hit] * (part[hit, 1:] - part[hit, :1])
-    return Contacts(piece, zone, turn, line, part, distance, touch)
+    return Contacts(piece, zone, turn, line, part, distance, touch, beyond)
 
 
 def _mattering(  # noqa: PLR0917 - rows of one table, column by column
@@ -124,8 +129,8 @@ def _mattering(  # noqa: PLR0917 - rows of one table, column by column
 ) -> Ints:
     """Rows that may be within reach, or as near as the nearest zone that surely binds.
 
-    The bounds of zone and line are no farther apart than they are, in any one frame. Circles are
-    all kept: their distance is no affine one.
+    The bounds of zone and line are no farther apart than they are, in any one frame. A circle's
+    distance is geodesic: as much shorter as a frame strays over that distance (track.reach_m).
     """
     if len(piece) <= 2 * _NEAREST:
         return np.arange(len(piece))
@@ -135,25 +140,65 @@ def _mattering(  # noqa: PLR0917 - rows of one table, column by column
     aside = np.maximum(bounds[:, 0] + turn - x.max(axis=1), x.min(axis=1) - bounds[:, 2] - turn)
     above = np.maximum(bounds[:, 1] - y.max(axis=1), y.min(axis=1) - bounds[:, 3])
     apart = np.hypot(np.maximum(aside, 0.0) * east, np.maximum(above, 0.0) * north)
-    circle = zones.is_circle[zone]
-    apart[circle] = 0.0
+    circle = np.flatnonzero(zones.is_circle[zone])
+    apart[circle] = _geodesic_least(pieces, piece[circle], apart[circle])
     sure: list[int] = []
-    for row in np.argsort(apart, kind="stable").tolist():
+    for row in _ascending(apart):
         each = zones.zones[zone[row]]
-        if not circle[row] and each.kind is not ZoneKind.ADVISORY and each.schedule == ALWAYS:
+        if each.kind is not ZoneKind.ADVISORY and each.schedule == ALWAYS:
             sure.append(row)
             if len(sure) == _NEAREST:
                 break
     limit = pieces.reach_m[piece]
     some = np.sort(np.array(sure, dtype=np.intp))
     if len(some):
-        rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
-        least = np.where(inside(rows), 0.0, distances(rows)).min()
+        least = _least_m(pieces, piece[some], line[some], zones, zone[some], turn[some])
         limit = np.maximum(limit, least)
     else:
         limit = np.full(len(piece), np.inf)
     # a millimetre: far more than rounding, and no row fewer
     return np.flatnonzero(apart <= limit + 1e-3)
+
+
+def _ascending(values: Array) -> Iterator[int]:
+    """Numbers of values, least first; of many the rest is put in order when it is asked for."""
+    many = min(_MANY, len(values))
+    first = np.argpartition(values, many - 1)[:many] if many < len(values) else np.arange(many)
+    first = np.sort(first)
+    yield from first[np.argsort(values[first], kind="stable")].tolist()
+    if many < len(values):
+        yield from np.argsort(values, kind="stable")[many:].tolist()
+
+
+_MANY = 4096
+
+
+def _geodesic_least(pieces: Pieces, piece: Ints, apart_m: Array) -> Array:
+    """What a geodesic distance is at least where it is `apart_m` (n) in the frame of a piece."""
+    line = pieces.line[piece]
+    half = np.abs(line[:, 3] - line[:, 1]) / 2.0
+    lat = pieces.origin[piece, 1]
+    far_m = reach_m(apart_m, lat, half, np.zeros(len(apart_m)))
+    # reach_m holds all that is so near: its growth is the most that a frame adds. A centimetre is
+    # far over the tolerance within it
+    return np.asarray(np.maximum(apart_m * apart_m / far_m - 0.01, 0.0))
+
+
+def _least_m(  # noqa: PLR0917 - rows of one table, column by column
+    pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
+) -> float:
+    """The least distance in metres of some rows, circles and polygons."""
+    round_ = np.flatnonzero(zones.is_circle[zone])
+    found = [math.inf]
+    if len(round_):
+        circle = zones.circle[zone[round_]]
+        away, _ = circle_contacts(line[round_], circle[:, :2])
+        found.append(float(np.maximum(away - circle[:, 2], 0.0).min()))
+    some = np.flatnonzero(~zones.is_circle[zone])
+    if len(some):
+        rows = polygon_rows(pieces, piece[some], line[some], zones, zone[some], turn[some])
+        found.append(float(np.where(inside(rows), 0.0, distances(rows)).min()))
+    return min(found)
 
 
 _NEAREST = 8
@@ -257,15 +302,16 @@ def select(rows: Rows, chosen: Ints) -> Rows:
 
 
 def _circle_touch(line: Array, circle: Array, reach_m: Array) -> tuple[Array, Array]:
+    """Metres beyond the rims (n), negative within, and the spans (n, 2) within reach."""
     if not len(line):
         return np.empty(0), np.empty((0, 2))
     from_center, at = circle_contacts(line, circle[:, :2])
-    distance = np.maximum(from_center - circle[:, 2], 0.0)
-    hit = distance <= reach_m
+    beyond = from_center - circle[:, 2]
+    hit = np.maximum(beyond, 0.0) <= reach_m
     span = circle_spans(line, circle[:, :2], circle[:, 2] + reach_m)
     low, high = np.minimum(span[:, 0], at), np.maximum(span[:, 1], at)
     nowhere = np.array((np.inf, -np.inf))
-    return distance, np.where(hit[:, None], np.stack((low, high), axis=-1), nowhere)
+    return beyond, np.where(hit[:, None], np.stack((low, high), axis=-1), nowhere)
 
 
 def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> float:
@@ -277,9 +323,7 @@ def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> 
     piece, zone, line = contacts.piece[some], contacts.zone[some], contacts.line[some]
     reach = float(pieces.reach_m[piece[0]])
     if zones.is_circle[zone[0]]:
-        circle = zones.circle[zone]
-        from_center, _ = circle_contacts(line, circle[:, :2])
-        return max(0.0, float(circle[0, 2] - from_center[0]) + reach)
+        return max(0.0, reach - float(contacts.beyond_m[number]))
     edges, _ = zones.edges_of(zone)
     edges[:, 0::2] += contacts.turn[number]
     origin, scale = pieces.origin[piece[0]], pieces.scale[piece[0]]

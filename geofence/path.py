@@ -93,6 +93,8 @@ class PathLeg:
     speed_mps: float | None = None
     """Fastest over ground. None: moved along evenly from enter to leave; give it where these are
     the bounds of a passage that takes less time."""
+    height_known: bool = True
+    """False: on ground whose height nobody knows, so that no limit AMSL can be told from it."""
     row: bytes = field(init=False, repr=False, compare=False)
     """The numbers above as one row of doubles, for many legs to be read at once."""
 
@@ -135,6 +137,8 @@ class Disc:
     high_amsl_m: float
     enter: datetime
     leave: datetime
+    height_known: bool = True
+    """As a leg's."""
     row: bytes = field(init=False, repr=False, compare=False)
     """As a leg's, from its low to its high."""
 

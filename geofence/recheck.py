@@ -20,7 +20,7 @@ from geofence.contact import HEIGHT_TOLERANCE_M, boxes_about
 from geofence.diff import ZoneSetDiff
 from geofence.frames import Array
 from geofence.heights import Band, resolve
-from geofence.kernel import Ints
+from geofence.kernel import Bools, Ints
 from geofence.path import Disc, Later, PathLeg
 from geofence.track import Pieces, pieces_of
 from geofence.zones import ZoneKind
@@ -74,6 +74,12 @@ class _Entry:
         return cls(path, pieces, boxes_about(pieces, pieces.reach_m))
 
     @property
+    def height_known(self) -> Bools:
+        """Of each piece (n)."""
+        owned = np.array([owner.height_known for owner in self.owners], dtype=bool)
+        return np.asarray(owned[self.pieces.owner])
+
+    @property
     def owners(self) -> tuple[PathLeg | Disc, ...]:
         return (*self.path.legs, *self.path.discs)
 
@@ -103,7 +109,9 @@ class ActivePaths:
         self._owner: Ints = _joined([e.pieces.owner for e in every], np.empty(0)).astype(np.intp)
         self._boxes: Array = _joined([e.boxes for e in every], np.empty((0, 4)))
         heights = _joined([e.pieces.heights for e in every], np.empty((0, 2)))
-        self._low_m, self._high_m = heights.min(axis=1), heights.max(axis=1)
+        told = _joined([e.height_known for e in every], np.empty(0)).astype(bool)
+        self._low_m = np.where(told, heights.min(axis=1), -np.inf)
+        self._high_m = np.where(told, heights.max(axis=1), np.inf)
         self._tree = shapely.STRtree(shapely.box(*self._boxes.T))
 
     def with_path(self, path_id: str, path: FlightPath) -> ActivePaths:
@@ -158,7 +166,7 @@ class ActivePaths:
             yield self._ids[path], np.unique(self._owner[mine])
 
 
-def _joined(parts: list[Array] | list[Ints], none: Array) -> Array:
+def _joined(parts: list[Array] | list[Ints] | list[Bools], none: Array) -> Array:
     return np.concatenate(parts) if parts else none
 
 

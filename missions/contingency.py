@@ -22,10 +22,11 @@ as the policy does not say `landing_must_be_clear`; a mission without one may no
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from geofence.check import Disc, PathLeg, Surroundings
 from geofence.frames import LatLon, LocalFrame, bearing_deg, geodesic_m, offset
 from missions.model import AirMission, ItemKind
 from missions.plan_flown import FlightRules, FlownLeg
-from missions.plan_paths import time_window, uncovered_ways_out
+from missions.plan_paths import time_window, turn_parts, uncovered_ways_out
 
 RETURN_LABEL = "straight return from"
 RALLY_LABEL = "return to rally point"
@@ -123,7 +124,15 @@ def contingency_air(
     """All the air that the policy's answers may use beside the mission's own."""
     has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
     uncovered = uncovered_ways_out(mission, legs) if has_return else legs
-    made = _Air(mission, policy, depart_at, rules, surroundings, legs[-1].end_s if legs else 0.0)
+    made = _Air(
+        mission,
+        policy,
+        depart_at,
+        rules,
+        surroundings,
+        legs[-1].end_s if legs else 0.0,
+        _turning_m(legs, rules),
+    )
     lines: list[PathLeg] = []
     discs: list[Disc] = []
     for leg in _returning(policy, legs, uncovered):
@@ -154,6 +163,7 @@ class _Air:
     rules: FlightRules
     over: Surroundings
     last_s: float
+    turning_m: Mapping[FlownLeg, float]
 
     @property
     def least_m(self) -> float:
@@ -188,7 +198,7 @@ class _Air:
                         end_amsl_m=amsl_m,
                         enter=enter,
                         leave=leave,
-                        corridor_m=self.rules.corridor_m(leg.speed_mps) + spacing_m / 2.0,
+                        corridor_m=self._wide_m(leg) + spacing_m / 2.0,
                         speed_mps=leg.speed_mps,
                     )
 
@@ -222,10 +232,14 @@ class _Air:
         enter, leave = self._times(leg)
         error_m = self.rules.vertical_error_m
         high_amsl_m = self.mission.home_amsl_m + high_home_m + error_m
-        for center, radius_m, _ in _swept(leg, self.rules.corridor_m(leg.speed_mps)):
+        for center, radius_m, _ in _swept(leg, self._wide_m(leg)):
             yield Disc(
                 leg.index, label, center, radius_m, low_amsl_m - error_m, high_amsl_m, enter, leave
             )
+
+    def _wide_m(self, leg: FlownLeg) -> float:
+        """Half width of the air beside a leg in which a return may begin, its turns included."""
+        return self.rules.corridor_m(leg.speed_mps) + self.turning_m.get(leg, 0.0)
 
     def _times(self, leg: FlownLeg) -> tuple[datetime, datetime]:
         return time_window(self.depart_at, leg.begin_s, 2.0 * self.last_s, self.rules)
@@ -281,9 +295,11 @@ def landings(
     ground below it: by the terrain grid where there is one.
     """
     last_s = legs[-1].end_s if legs else 0.0
+    turning_m = _turning_m(legs, rules)
     for leg in legs:
         enter, leave = time_window(depart_at, leg.begin_s, 2.0 * last_s, rules)
-        for center, radius_m, alt_m in _swept(leg, rules.corridor_m(leg.speed_mps)):
+        wide_m = rules.corridor_m(leg.speed_mps) + turning_m.get(leg, 0.0)
+        for center, radius_m, alt_m in _swept(leg, wide_m):
             yield Disc(
                 index=leg.index,
                 label=f"{LANDING_LABEL} {leg.label}",
@@ -295,6 +311,19 @@ def landings(
                 enter=enter,
                 leave=leave,
             )
+
+
+def _turning_m(legs: tuple[FlownLeg, ...], rules: FlightRules) -> dict[FlownLeg, float]:
+    """By how much the turns at either end of a leg may take the vehicle from it, the greatest.
+
+    A failure comes in a turn as well: what it causes then begins beside the leg.
+    """
+    found: dict[FlownLeg, float] = {}
+    for leg, following in pairwise(legs):
+        for _, width_m in turn_parts((leg, following), rules):
+            for each in (leg, following):
+                found[each] = max(width_m, found.get(each, 0.0))
+    return found
 
 
 def lowest_ground_m(over: Surroundings, center: LatLon, radius_m: float) -> float:

@@ -7,11 +7,15 @@ validate.py and geofence.check do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from geofence.check import FlightPath, Surroundings, Verdict, Violation, check
+import numpy as np
+
+from geofence.check import CLEARANCE_HORIZON_M, FlightPath, Surroundings, Verdict, Violation, check
+from geofence.contact import boxes_about
+from geofence.track import pieces_of
 from geofence.zoneset import ZoneSet
 from missions.contingency import ContingencyPolicy
 from missions.errors import RequestError
@@ -65,6 +69,8 @@ class FileChecks:
     rtl_alt_m: float = 15.0
     permits: frozenset[str] = frozenset()
     avoidance: bool = False
+    most_pairs: int | None = None
+    """Most pairs of leg and zone near each other that are checked over a terrain or geoid grid."""
 
     @property
     def rules(self) -> FlightRules:
@@ -103,7 +109,7 @@ def inspect_file(
     """A mission of another tool against the zones. Raises RequestError, GeofenceError."""
     if asked.home_amsl_m is not None:
         mission = replace(mission, home_amsl_m=asked.home_amsl_m)
-    return _flight(mission, asked.flight, zones, surroundings)
+    return _flight(mission, asked.flight, zones, surroundings, most_pairs=asked.most_pairs)
 
 
 def inspect_flight(
@@ -136,7 +142,12 @@ def inspect_round(
 
 
 def _flight(
-    mission: AirMission, checks: FlightChecks, zones: ZoneSet, surroundings: Surroundings
+    mission: AirMission,
+    checks: FlightChecks,
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    *,
+    most_pairs: int | None = None,
 ) -> Inspection:
     legs = flown_legs(
         mission,
@@ -147,16 +158,47 @@ def _flight(
     )
     own, spare = air_used(mission, legs, checks, surroundings)
     everything = replace(own, legs=own.legs + spare.legs, discs=own.discs + spare.discs)
+    if most_pairs is not None:
+        _refuse_more(everything, zones, surroundings, most_pairs)
     verdict = check(everything, zones, surroundings)
     return Inspection(mission, legs, own, spare, zones, surroundings, verdict)
 
 
+def _refuse_more(
+    path: FlightPath, zones: ZoneSet, surroundings: Surroundings, most_pairs: int
+) -> None:
+    """Over a grid each leg is looked at piece by piece for each zone: bound it, flat is quick."""
+    if surroundings.terrain is None and surroundings.geoid is None:
+        return
+    pieces = pieces_of(path)
+    far_m = np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)
+    pairs = len(zones.near(boxes_about(pieces, far_m))[0])
+    if pairs > most_pairs:
+        raise RequestError(
+            "mission",
+            f"{pairs} pairs of leg and zone lie near each other over the terrain grid, over the "
+            f"limit of {most_pairs}: check the mission in parts, give it a return path of its own, "
+            "or use `waypost mission check` with a flat ground",
+        )
+
+
 def told_once(violations: Iterable[Violation]) -> tuple[Violation, ...]:
     """One violation for each leg and zone, at its deepest, in the order of the flight."""
-    deepest: dict[tuple[int, str, str], Violation] = {}
+    return tuple(deepest(each) for each in by_leg_and_zone(violations))
+
+
+def by_leg_and_zone(violations: Iterable[Violation]) -> list[list[Violation]]:
+    """Violations of one leg and zone together, in the order of the flight; reads no more of them.
+
+    How deep each is may take a while to work out where there are thousands.
+    """
+    found: dict[tuple[int, str, str], list[Violation]] = {}
     for violation in violations:
         key = violation.index, violation.label, violation.zone_id
-        known = deepest.get(key)
-        if known is None or violation.depth_m > known.depth_m:
-            deepest[key] = violation
-    return tuple(sorted(deepest.values(), key=lambda each: each.index))
+        found.setdefault(key, []).append(violation)
+    return sorted(found.values(), key=lambda each: each[0].index)
+
+
+def deepest(violations: Sequence[Violation]) -> Violation:
+    """The first of the deepest."""
+    return max(violations, key=lambda each: each.depth_m)

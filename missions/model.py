@@ -59,7 +59,11 @@ class AirItem:
 
 @dataclass(frozen=True, slots=True)
 class AirMission:
-    """One flight from take-off to landing. Starts with TAKEOFF, ends with LAND."""
+    """One flight from take-off to landing. Starts with TAKEOFF, ends with LAND.
+
+    Several parcels may leave it at several places: by one RELEASE each in the air, or at a LAND
+    in between that its RELEASE and the next TAKEOFF follow.
+    """
 
     mission_id: str
     vehicle_id: str

@@ -17,7 +17,7 @@ from geofence.frames import Array, LatLon, metres_per_degree
 from geofence.track import pieces_of
 from geofence.zones import CircleArea, Zone, ZoneKind
 from missions.contingency import LANDING_LABEL, RALLY_LABEL, RETURN_LABEL
-from missions.inspect import Inspection, told_once
+from missions.inspect import Inspection, by_leg_and_zone, deepest
 from missions.model import AirMission, ItemKind, RouteAction
 from missions.picture_profile import Profile, profile_of
 from missions.plan_flown import FlownLeg
@@ -26,6 +26,10 @@ LonLat = tuple[float, float]
 
 MAX_ZONES = 400
 """Most zones of one picture; violated ones come first, then the nearest."""
+
+MAX_FAULTS = 200
+"""Most violations of one picture, the mission's own first, in the order of the flight: the rest is
+counted. More than anyone mends at a time, and few enough to be worked out in a second."""
 
 SURROUND = 0.6
 """How far round the mission zones are shown, as a share of its larger span."""
@@ -124,6 +128,7 @@ class Picture:
     zones: tuple[ZoneShape, ...]
     zones_left_out: int
     faults: tuple[Fault, ...]
+    faults_left_out: int
     advisories: tuple[Violation, ...]
     tallies: tuple[Tally, ...]
     profile: Profile | None
@@ -143,7 +148,8 @@ def picture_of(seen: Inspection, title: str) -> Picture:
     spare = shapely.difference(covered(seen.spare, anchor), corridor)
     hit = {violation.zone_id for violation in seen.verdict.violations}
     zones, left_out = _zones(seen, anchor, shapely.union(corridor, spare), hit)
-    faults = tuple(_faults(seen))
+    found = _found(seen)
+    faults = tuple(_faults(seen, found[:MAX_FAULTS]))
     return Picture(
         title=title,
         subtitle=_subtitle(seen),
@@ -162,8 +168,11 @@ def picture_of(seen: Inspection, title: str) -> Picture:
         zones=zones,
         zones_left_out=left_out,
         faults=faults,
-        advisories=told_once(seen.verdict.advisories),
-        tallies=_tallies(seen, faults),
+        faults_left_out=len(found) - len(faults),
+        advisories=tuple(
+            deepest(each) for each in by_leg_and_zone(seen.verdict.advisories)[:MAX_FAULTS]
+        ),
+        tallies=_tallies(seen, found),
         profile=profile_of(seen, hit) if seen.legs else None,
     )
 
@@ -190,7 +199,9 @@ def covered(path: FlightPath, anchor: LatLon) -> shapely.Geometry:
     _, first = np.unique(rows, axis=0, return_index=True)
     origin, scale = pieces.origin[first], pieces.scale[first]
     line = (pieces.line[first].reshape(-1, 2, 2) - origin[:, None]) * scale[:, None]
-    areas = shapely.buffer(shapely.linestrings(line), pieces.reach_m[first], quad_segs=8)
+    # simplified below, and never drawn narrower than it is
+    reach_m = pieces.reach_m[first] + _SIMPLE_DEG * scale.max(axis=1)
+    areas = shapely.buffer(shapely.linestrings(line), reach_m, quad_segs=8)
     points, owner = shapely.get_coordinates(areas, return_index=True)
     turned = near(origin[:, 0], anchor) - origin[:, 0]
     points = points / scale[owner] + origin[owner]
@@ -339,8 +350,20 @@ def _stop_words(actions: tuple[RouteAction, ...]) -> list[str]:
     return [f"{action.kind.value} {action.parcel_id}" for action in actions]
 
 
-def _faults(seen: Inspection) -> list[Fault]:
-    own = {leg.label for leg in seen.own.legs} | {disc.label for disc in seen.own.discs}
+def _own(seen: Inspection) -> set[str]:
+    return {leg.label for leg in seen.own.legs} | {disc.label for disc in seen.own.discs}
+
+
+def _found(seen: Inspection) -> list[list[Violation]]:
+    """Violations by leg and zone, the mission itself before what a failsafe would do."""
+    own = _own(seen)
+    return sorted(
+        by_leg_and_zone(seen.verdict.violations), key=lambda each: each[0].label not in own
+    )
+
+
+def _faults(seen: Inspection, found: list[list[Violation]]) -> list[Fault]:
+    own = _own(seen)
     items = seen.mission.items if isinstance(seen.mission, AirMission) else ()
     return [
         Fault(
@@ -349,17 +372,14 @@ def _faults(seen: Inspection) -> list[Fault]:
             where=items[violation.index].label if violation.index < len(items) else "",
             own=violation.label in own,
         )
-        for number, violation in enumerate(
-            # the mission itself before what a failsafe would do
-            sorted(seen.told, key=lambda each: each.label not in own),
-            1,
-        )
+        for number, violation in enumerate(map(deepest, found), 1)
     ]
 
 
-def _tallies(seen: Inspection, faults: tuple[Fault, ...]) -> tuple[Tally, ...]:
+def _tallies(seen: Inspection, found: list[list[Violation]]) -> tuple[Tally, ...]:
+    own = _own(seen)
     labels = [leg.label for leg in seen.spare.legs] + [disc.label for disc in seen.spare.discs]
-    told = [Tally("Mission: legs and discs", sum(fault.own for fault in faults))]
+    told = [Tally("Mission: legs and discs", sum(each[0].label in own for each in found))]
     for what, prefix in (
         ("Straight returns", RETURN_LABEL),
         ("Returns to rally points", RALLY_LABEL),
@@ -367,7 +387,7 @@ def _tallies(seen: Inspection, faults: tuple[Fault, ...]) -> tuple[Tally, ...]:
     ):
         if any(label.startswith(prefix) for label in labels):
             count = sum(
-                not fault.own and fault.violation.label.startswith(prefix) for fault in faults
+                each[0].label not in own and each[0].label.startswith(prefix) for each in found
             )
             told.append(Tally(what, count))
     if len(told) == 1 and isinstance(seen.mission, AirMission):

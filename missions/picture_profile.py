@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 
+from geofence.check import PathLeg
 from geofence.frames import LatLon, LocalFrame, offset
 from geofence.heights import Band, Place, Surroundings, resolve
 from geofence.zones import CircleArea, Zone, ZoneKind
@@ -24,6 +25,7 @@ GROUND_STEP_M = 50.0
 
 _SAMPLES = 9
 _SPAN_JOIN_M = 1.0
+_ON_LEG_M = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,13 @@ def profile_of(seen: Inspection, hit: set[str]) -> Profile:
     bands: list[ProfileBand] = []
     ground: list[tuple[float, float]] = []
     along_m = 0.0
-    # the way back is asked as one with the way out
-    wide_m = {
-        ends: g.corridor_m for g in seen.own.legs for ends in ((g.start, g.end), (g.end, g.start))
-    }
+    corridors = _Corridors(seen.own.legs)
     for leg in seen.legs:
         length_m = 0.0 if leg.vertical else leg.length_m
         if not leg.vertical:
             turns.append((along_m, leg.label))
             ground.extend(_ground(leg, along_m, seen.surroundings))
-            for zone, begin_m, end_m in _passed(leg, wide_m.get((leg.start, leg.end), 0.0), seen):
+            for zone, begin_m, end_m in _passed(leg, corridors.along(leg), seen):
                 band = _band(zone, leg, (begin_m, end_m), seen.surroundings)
                 bands.append(
                     ProfileBand(
@@ -138,19 +137,48 @@ def _at(leg: FlownLeg, share: float) -> LatLon:
     return frame.latlon(x * share, y * share)
 
 
-def _passed(leg: FlownLeg, wide_m: float, seen: Inspection) -> Iterator[tuple[Zone, float, float]]:
-    """Where along a leg its corridor passes each zone in plan, from and to in metres."""
+class _Corridors:
+    """The corridors that the check takes along each leg: its own, and wider ones at its corners."""
+
+    def __init__(self, legs: tuple[PathLeg, ...]) -> None:
+        rows = {(g.start, g.end, g.corridor_m): None for g in legs}
+        self._wide_m = [wide_m for _, _, wide_m in rows]
+        ends = [[(p.lon_deg, p.lat_deg) for p in (start, end)] for start, end, _ in rows]
+        self._ends = np.array(ends).reshape(-1, 2, 2)
+
+    def along(self, leg: FlownLeg) -> list[tuple[float, shapely.LineString]]:
+        """Half widths, and the lines on the leg that have them, in the frame of its start.
+
+        The way back is asked as one with the way out, so that direction means nothing.
+        """
+        frame = LocalFrame(leg.start)
+        lonlat = self._ends.reshape(-1, 2).copy()
+        lonlat[:, 0] = (lonlat[:, 0] - leg.start.lon_deg + 180.0) % 360.0 - 180.0
+        lonlat[:, 0] += leg.start.lon_deg
+        ends = frame.to_xy(lonlat).reshape(-1, 2, 2)
+        line = shapely.LineString([(0.0, 0.0), frame.xy(leg.end)])
+        away = shapely.distance(shapely.points(ends), line)
+        found = np.flatnonzero((away < _ON_LEG_M).all(axis=1))
+        return [(self._wide_m[n], shapely.LineString(ends[n])) for n in found.tolist()]
+
+
+def _passed(
+    leg: FlownLeg, corridors: list[tuple[float, shapely.LineString]], seen: Inspection
+) -> Iterator[tuple[Zone, float, float]]:
+    """Where along a leg its corridors pass each zone in plan, from and to in metres."""
     frame = LocalFrame(leg.start)
-    line = shapely.LineString([(0.0, 0.0), frame.xy(leg.end)])
-    for zone in _near(leg, wide_m, seen):
+    whole = shapely.LineString([(0.0, 0.0), frame.xy(leg.end)])
+    widest_m = max((wide_m for wide_m, _ in corridors), default=0.0)
+    for zone in _near(leg, widest_m, seen):
         shape = _shape(frame, zone)
-        if line.length == 0.0 or shapely.distance(shape, line) > wide_m:
-            continue
-        inside = line.intersection(shape.buffer(wide_m))
-        for part in shapely.get_parts(inside):
-            ends = [line.project(shapely.Point(c)) for c in part.coords]
-            scale = leg.length_m / line.length
-            yield zone, min(ends) * scale, max(ends) * scale
+        for wide_m, line in corridors:
+            if line.length == 0.0 or shapely.distance(shape, line) > wide_m:
+                continue
+            inside = line.intersection(shape.buffer(wide_m))
+            for part in shapely.get_parts(inside):
+                ends = [whole.project(shapely.Point(c)) for c in part.coords]
+                scale = leg.length_m / whole.length
+                yield zone, min(ends) * scale, max(ends) * scale
 
 
 def _near(leg: FlownLeg, wide_m: float, seen: Inspection) -> Iterator[Zone]:

@@ -60,7 +60,7 @@ def flight_path(
             _join(columns, (_point(leg.start), leg.at_drop), use)
         else:
             _join(tracks, _track(leg), use)
-    for part, width_m in _turns(legs, rules):
+    for part, width_m in turn_parts(legs, rules):
         begin_s = 0.0 if part.returning else part.begin_s
         use = _Use(part, *time_window(depart_at, begin_s, part.end_s, rules), width_m)
         _join(turns, (_track(part), round(width_m, 2)), use)
@@ -103,7 +103,7 @@ def _join(uses: dict[K, _Use], key: K, use: _Use) -> None:
     known.speed_mps = max(known.speed_mps, use.speed_mps)
 
 
-def _turns(legs: tuple[FlownLeg, ...], rules: FlightRules) -> Iterator[tuple[FlownLeg, float]]:
+def turn_parts(legs: tuple[FlownLeg, ...], rules: FlightRules) -> Iterator[tuple[FlownLeg, float]]:
     """The parts of level legs beside corners that are flown through, and how much wider they are.
 
     Where it hovers, climbs or descends between two legs it comes to rest first.

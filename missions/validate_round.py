@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from geofence.check import Disc, FlightPath, PathLeg, Surroundings, Verdict, check
+from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
@@ -157,6 +157,7 @@ def street_path(
             high_amsl_m=ground_m(node.position, surroundings) + rules.high_m,
             enter=depart_at + timedelta(seconds=driven.arrive_s[number]),
             leave=_late(depart_at, driven.leave_s[number], rules),
+            height_known=surroundings.ground_at(node.position) is not None,
         )
         for number, node in enumerate(mission.nodes)
     )
@@ -180,6 +181,7 @@ def street_legs(
     """
     for start, end in _over_cells(line, surroundings):
         start_m, end_m = ground_m(start, surroundings), ground_m(end, surroundings)
+        known = _is_known(start, end, surroundings)
         for height_m in _heights((start, end), (start_m, end_m), surroundings, rules):
             yield PathLeg(
                 index=index,
@@ -192,6 +194,7 @@ def street_legs(
                 leave=times[1],
                 corridor_m=rules.corridor_m,
                 speed_mps=speed_mps,
+                height_known=known,
             )
 
 
@@ -214,7 +217,7 @@ def _over_cells(
 def ground_m(place: LatLon, surroundings: Surroundings) -> float:
     """Height of the street in metres AMSL; where nobody knows it, the flat ground's, or 0.
 
-    That stands for a height that is not known: check_street asks no zone about it.
+    That stands for a height that is not known: legs and discs there say so to the check.
     """
     known = surroundings.ground_at(place)
     return (surroundings.ground_amsl_m or 0.0) if known is None else known
@@ -240,49 +243,10 @@ def _heights(
     return tuple(low_m + (high_m - low_m) * number / count for number in range(count + 1))
 
 
-def check_street(path: FlightPath, zones: ZoneSet, surroundings: Surroundings) -> Verdict:
-    """`check`, where the ground is known and where it is not.
-
-    Over unknown ground the robot's height above sea level is not known either: a limit there that
-    is not above ground is taken as none, and the violation says what is missing.
-    """
-    legs, discs = ([_is_known(p, surroundings) for p in ps] for ps in (path.legs, path.discs))
-    if all(legs) and all(discs):
-        return check(path, zones, surroundings)
-    blind = replace(surroundings, path_heights_known=False)
-    found = [
-        check(
-            replace(
-                path,
-                legs=tuple(leg for leg, at in zip(path.legs, legs, strict=True) if at is known),
-                discs=tuple(
-                    disc for disc, at in zip(path.discs, discs, strict=True) if at is known
-                ),
-            ),
-            zones,
-            over,
-        )
-        for known, over in ((True, surroundings), (False, blind))
-    ]
-    near = [verdict for verdict in found if verdict.clearance_m is not None]
-    nearest = min(near, key=lambda verdict: verdict.clearance_m or 0.0, default=found[0])
-    violations = [violation for verdict in found for violation in verdict.violations]
-    return Verdict(
-        allowed=all(verdict.allowed for verdict in found),
-        zones_version=zones.version,
-        violations=tuple(sorted(violations, key=lambda violation: violation.index)),
-        advisories=tuple(advisory for verdict in found for advisory in verdict.advisories),
-        clearance_m=nearest.clearance_m,
-        nearest_zone_id=nearest.nearest_zone_id,
-    )
-
-
-def _is_known(part: PathLeg | Disc, surroundings: Surroundings) -> bool:
-    if isinstance(part, Disc):
-        return surroundings.ground_at(part.center) is not None
+def _is_known(start: LatLon, end: LatLon, surroundings: Surroundings) -> bool:
     if surroundings.terrain is None:
         return surroundings.ground_amsl_m is not None
-    return surroundings.terrain.profile(part.start, part.end) is not None
+    return surroundings.terrain.profile(start, end) is not None
 
 
 def _late(depart_at: datetime, at_s: float, rules: RoundRules) -> datetime:
@@ -313,7 +277,7 @@ def validate_round(
         speed_mps=checks.speed_mps,
         traits=checks.traits,
     )
-    verdict = check_street(path, zones, surroundings)
+    verdict = check(path, zones, surroundings)
     reasons = (
         *zone_reasons(verdict.violations, zones),
         *_load(mission, driven, checks),

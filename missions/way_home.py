@@ -12,8 +12,8 @@ taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from geofence.check import Disc, FlightPath, PathLeg
@@ -21,6 +21,7 @@ from geofence.frames import LatLon, LocalFrame, geodesic_m
 from geofence.zones import VehicleClass, VehicleTraits
 from missions.model import AirMission
 from missions.plan_flown import FlightRules, FlownLeg
+from missions.plan_paths import turn_parts
 
 WAY_HOME_LABEL = "way home"
 
@@ -59,6 +60,18 @@ def way_home(
             discs.append(made.column(leg))
         else:
             lines.extend(made.lines(leg, leg.start, leg.start_alt_home_m))
+    lines.extend(made.turns(back[min(joins) :]))
+    for number in joins:
+        # it comes to the end of the leg that it joins from where it is
+        length_m = geodesic_m(position, back[number].end)
+        if length_m >= _AT_POINT_M and not back[number].vertical:
+            joined = replace(
+                back[number],
+                start=position,
+                start_alt_home_m=alt_home_m,
+                length_m=length_m,
+            )
+            lines.extend(made.turns([joined, *back[number + 1 : number + 2]]))
     return FlightPath(VehicleClass.MULTIROTOR, tuple(lines), tuple(discs), permits, traits)
 
 
@@ -84,6 +97,12 @@ class _Air:
                 corridor_m=self.rules.corridor_m(leg.speed_mps),
                 speed_mps=leg.speed_mps,
             )
+
+    def turns(self, legs: Sequence[FlownLeg]) -> Iterator[PathLeg]:
+        """The corners between legs that are flown through, as wide as their turns are."""
+        for part, width_m in turn_parts(tuple(legs), self.rules):
+            for line in self.lines(part, part.start, part.start_alt_home_m):
+                yield replace(line, corridor_m=line.corridor_m + width_m)
 
     def column(self, leg: FlownLeg) -> Disc:
         """All the heights of a climb or a descent."""

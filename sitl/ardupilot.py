@@ -1,8 +1,8 @@
 """Real ArduPilot SITL processes behind the same shape as the light copter's fleet.
 
-Owns finding the program, one directory and one process per copter, their parameters, and
+Owns finding the program, one directory and one process per vehicle, their parameters, and
 their truth, read from SIM_STATE on a second serial port. Needs only the ``arducopter``
-binary. Every process that it started is ended by its process id on leaving.
+or ``ardurover`` binary. Every process that it started is ended by its process id on leaving.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +55,29 @@ _LEAN: Mapping[str, float] = {
 }  # fmt: skip
 
 
+_ROVER_FRAME: Mapping[str, float] = {
+    # a calibrated skid-free car that steers and brakes well at walking pace
+    **{name: value for name, value in _FRAME.items() if name.startswith(("COMPASS", "INS_"))},
+    "BATT_MONITOR": 4, "ATC_SPEED_P": 0.1, "ATC_STR_RAT_FF": 0.75, "CRUISE_SPEED": 5,
+    "CRUISE_THROTTLE": 30, "RC1_MIN": 1000, "RC1_MAX": 2000, "RC3_MIN": 1000, "RC3_MAX": 2000,
+    "SERVO1_MIN": 1000, "SERVO1_MAX": 2000, "SERVO3_MIN": 1000, "SERVO3_MAX": 2000,
+    "LOG_BACKEND_TYPE": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A program of ArduPilot: its simulated model and what makes it drive or fly there."""
+
+    program: str
+    model: str
+    params: Mapping[str, float]
+
+
+COPTER = Kind(PROGRAM, "+", {**_FRAME, **_LEAN})
+ROVER = Kind("ardurover", "rover", _ROVER_FRAME)
+
+
 class LabError(Exception):
     """Something of the lab could not be started.
 
@@ -61,14 +85,14 @@ class LabError(Exception):
     """
 
 
-def find_ardupilot(explicit: Path | None = None) -> Path | None:
-    """The ``arducopter`` program, or None.
+def find_ardupilot(explicit: Path | None = None, kind: Kind = COPTER) -> Path | None:
+    """The program of a kind, or None.
 
     Looks at ``explicit`` (the program, or the directory that holds it), then in
     ``$WAYPOST_ARDUPILOT_BIN``, on PATH, and in ``~/ardupilot/build/sitl/bin``.
     """
     named = os.environ.get(BIN_VARIABLE)
-    on_path = shutil.which(PROGRAM)
+    on_path = shutil.which(kind.program)
     places = [
         explicit,
         Path(named) if named else None,
@@ -78,15 +102,15 @@ def find_ardupilot(explicit: Path | None = None) -> Path | None:
     for place in places:
         if place is None:
             continue
-        program = place / PROGRAM if place.is_dir() else place
+        program = place / kind.program if place.is_dir() else place
         if program.is_file() and os.access(program, os.X_OK):
             return program.resolve()
     return None
 
 
-def parameter_file(spec: CopterSpec) -> str:
-    """The text of a ``--defaults`` file for one copter."""
-    values = {**_FRAME, **_LEAN, "SERIAL1_PROTOCOL": 2, **spec.params()}
+def parameter_file(spec: CopterSpec, kind: Kind = COPTER) -> str:
+    """The text of a ``--defaults`` file for one vehicle."""
+    values = {**kind.params, "SERIAL1_PROTOCOL": 2, **spec.params()}
     return "".join(f"{name} {value:g}\n" for name, value in values.items())
 
 
@@ -201,12 +225,13 @@ class _Probe:
 
 
 class ArduPilotFleet:
-    """Real ArduCopter processes as an async context manager, shaped like ``CopterFleet``.
+    """Real ArduPilot processes as an async context manager, shaped like ``CopterFleet``.
 
     The processes run at ``clock.speedup`` as far as the machine lets them. ``program`` is
     found by ``find_ardupilot`` when not given. ``boot_s`` is accepted for the common shape:
     the real program takes about 41 simulated seconds whatever is asked. ``ports`` holds the
-    TCP ports by vehicle id when ``tcp``; with both, a second station may watch there.
+    TCP ports by vehicle id when ``tcp``; with both, a second station may watch there. A rover
+    (``kind``) is described by a copter's spec, of which it takes what every vehicle has.
 
     Raises:
         LabError: the program is not found, or did not start listening.
@@ -222,13 +247,14 @@ class ArduPilotFleet:
         on_truth: Callable[[TruthSample], None],
         boot_s: float = 41.0,
         program: Path | None = None,
+        kind: Kind = COPTER,
     ) -> None:
         if controller is None and not tcp:
             raise ValueError("ArduPilotFleet: give controller=(host, port), tcp=True, or both")
-        found = find_ardupilot(program)
+        found = find_ardupilot(program, kind)
         if found is None:
             raise LabError(
-                f"{PROGRAM} not found: build ArduPilot SITL and set ${BIN_VARIABLE} to the "
+                f"{kind.program} not found: build ArduPilot SITL and set ${BIN_VARIABLE} to the "
                 "directory that holds it"
             )
         self.ports: dict[str, int] = {}
@@ -238,7 +264,7 @@ class ArduPilotFleet:
         self._tcp = tcp
         self._clock = clock
         self._on_truth = on_truth
-        self._program = found
+        self._program, self._kind = found, kind
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._background = Background()
         self._home = tempfile.TemporaryDirectory(prefix="waypost-ardupilot-")
@@ -277,12 +303,12 @@ class ArduPilotFleet:
         log = Path(self._home.name) / vehicle_id / "out.log"
         lines = log.read_text(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "nothing")
-        raise LabError(f"{PROGRAM} of {vehicle_id} ended ({status}); last said: {last}")
+        raise LabError(f"{self._kind.program} of {vehicle_id} ended ({status}); last said: {last}")
 
     async def _start(self, instance: int, spec: CopterSpec) -> None:
         where = Path(self._home.name) / spec.vehicle_id
         where.mkdir()
-        (where / "copter.parm").write_text(parameter_file(spec))
+        (where / "copter.parm").write_text(parameter_file(spec, self._kind))
         port, truth_port = _free_port(), _free_port()
         links = [f"tcp:{port}"] if self._tcp else []
         if self._tcp:
@@ -298,7 +324,7 @@ class ArduPilotFleet:
             self._processes[spec.vehicle_id] = await asyncio.create_subprocess_exec(
                 str(self._program),
                 "--model",
-                "+",
+                self._kind.model,
                 "-I",
                 str(instance),
                 "--sysid",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,9 @@ from sitl.copter.spec import CopterSpec
 from sitl.robot import RobotMap, RobotSpec
 
 T = TypeVar("T")
+
+SURFACES = ("road", "pavement")
+"""What a robot may drive on."""
 
 
 class ScenarioError(ValueError):
@@ -54,6 +57,9 @@ class Scenario:
     hubs: tuple[HubArea, ...]
     copters: tuple[CopterSpec, ...]
     robots: tuple[RobotSpec, ...]
+    traits: Mapping[str, Mapping[str, str | float | bool]] = field(default_factory=dict)
+    """What its author tells of a vehicle, by id: surface, mass_kg with its greatest load, electric.
+    Zones may ask for it; what is not told is not known."""
     no_way: frozenset[str] | None = None
     """The parcels that its author knows no vehicle can carry; None: not told."""
 
@@ -66,7 +72,10 @@ class Scenario:
 
     def limited(self, drones: int | None, robots: int | None) -> Scenario:
         """The scenario with no more than the first so many vehicles of each kind."""
-        return replace(self, copters=self.copters[:drones], robots=self.robots[:robots])
+        copters, kept = self.copters[:drones], self.robots[:robots]
+        ids = {copter.vehicle_id for copter in copters} | {robot.vehicle_id for robot in kept}
+        traits = {name: told for name, told in self.traits.items() if name in ids}
+        return replace(self, copters=copters, robots=kept, traits=traits)
 
 
 def _near(hub: HubArea, copter: CopterSpec) -> bool:
@@ -87,6 +96,12 @@ def load(folder: Path) -> Scenario:
     top = _Table(str(file), "", body)
     terrain, mqtt, truth = top.table("terrain"), top.table("mqtt"), top.table("truth")
     parcels = top.table("parcels")
+    copters, robots = top.tables("copters"), top.tables("robots")
+    traits = {
+        table.text("id"): told
+        for table, surface in (*((t, False) for t in copters), *((t, True) for t in robots))
+        if (told := _traits(table, surface=surface))
+    }
     scenario = Scenario(
         ground_amsl_m=terrain.number("ground_amsl_m"),
         geoid_m=terrain.number("geoid_m") if terrain.has("geoid_m") else None,
@@ -94,8 +109,9 @@ def load(folder: Path) -> Scenario:
         truth_period_s=truth.number("period_s", 0.5),
         robot_map=_map(top.table("map")),
         hubs=tuple(_hub(table) for table in top.tables("hubs")),
-        copters=tuple(_copter(table) for table in top.tables("copters")),
-        robots=tuple(_robot(table) for table in top.tables("robots")),
+        copters=tuple(_copter(table) for table in copters),
+        robots=tuple(_robot(table) for table in robots),
+        traits=traits,
         no_way=frozenset(parcels.texts("no_way")) if parcels.has("no_way") else None,
     )
     for table in (top, terrain, mqtt, truth, parcels):
@@ -157,6 +173,18 @@ class _Table:
             raise self.error(key, f"must be a text that is not empty, not {value!r}")
         return value
 
+    def one_of(self, key: str, values: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in values:
+            raise self.error(key, f"must be one of {', '.join(values)}, not {value!r}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._get(key, None)
+        if not isinstance(value, bool):
+            raise self.error(key, f"must be true or false, not {value!r}")
+        return value
+
     def texts(self, key: str) -> list[str]:
         value = self._get(key, None)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -214,6 +242,18 @@ def _hub(table: _Table) -> HubArea:
             table.within("radius_m", 0.0, 1000.0),
         )
     )
+
+
+def _traits(table: _Table, *, surface: bool) -> dict[str, str | float | bool]:
+    """What zones may ask of a vehicle, as far as it is told; `surface`: it drives on one."""
+    told: dict[str, str | float | bool] = {}
+    if surface and table.has("surface"):
+        told["surface"] = table.one_of("surface", SURFACES)
+    if table.has("mass_kg"):
+        told["mass_kg"] = table.within("mass_kg", 0.001, 100_000.0)
+    if table.has("electric"):
+        told["electric"] = table.flag("electric")
+    return told
 
 
 def _copter(table: _Table) -> CopterSpec:

@@ -76,6 +76,7 @@ def header_of(scenario: Scenario) -> dict[str, object]:
         ],
         "vehicles": {spec.vehicle_id: "multirotor" for spec in scenario.copters}
         | {spec.vehicle_id: "robot" for spec in scenario.robots},
+        "traits": {vehicle_id: dict(told) for vehicle_id, told in sorted(scenario.traits.items())},
     }
 
 

@@ -41,6 +41,9 @@ def find_postgres() -> Path | None:
     return find() if importlib.util.find_spec("asyncpg") else None
 
 
+WITH_OTHERS = {"contract", "drills", "e2e", "integration", "sitl"}
+"""Folders whose tests run beside sockets or processes; timeout 60 s instead of 20."""
+
 NEEDS = {
     "broker": (find_mosquitto, "mosquitto is not installed"),
     "postgres": (find_postgres, "the PostgreSQL server or asyncpg is not installed"),
@@ -56,10 +59,17 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> A
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of a PostgreSQL server waits for its start."""
+    """Tests that wait for other programs and sockets: a busy machine makes them many times longer.
+
+    The first test of a PostgreSQL server waits for its start.
+    """
     for item in items:
-        if item.get_closest_marker("postgres") and item.get_closest_marker("timeout") is None:
+        if item.get_closest_marker("timeout") is not None:
+            continue
+        if item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.timeout(120))
+        elif item.get_closest_marker("browser") or item.path.parent.name in WITH_OTHERS:
+            item.add_marker(pytest.mark.timeout(60))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -15,13 +15,14 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
+from geofence.formats.onboard import FenceItem
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits
 from missions.model import DropDevice, Mission
@@ -113,6 +114,10 @@ class Failsafes:
     """A return is planned round the fence that it holds."""
     fence_hash: str = ""
     """Version of the zone set that its fence provably holds; empty: nobody proved any."""
+    fence_mission: str = ""
+    """Content hash of the mission that this fence was made for; empty: for no mission."""
+    fenced: bool = False
+    """Every flight is given its own fence, and is not started before that was read back."""
 
 
 class LinkState(StrEnum):
@@ -128,16 +133,38 @@ class Phase(StrEnum):
     """Where a vehicle is in its work, as far as its own state shows."""
 
     UNKNOWN = "unknown"
+    """It has told too little to say."""
+    OFFLINE = "offline"
+    """It was at rest when it was last heard, and is silent."""
     BOOTING = "booting"
     NOT_READY = "not_ready"
     READY = "ready"
     ARMED = "armed"
     EN_ROUTE = "en_route"
     AT_STOP = "at_stop"
+    RELEASED = "released"
+    """Still at the stop, its parcel gone."""
     RETURNING = "returning"
     LANDING = "landing"
+    LANDED = "landed"
+    """On the ground after a flight, its motors still armed."""
     HOLDING = "holding"
     FAILSAFE = "failsafe"
+    LOST = "lost"
+    """It was armed when it was last heard, and is silent for longer than it could fly, or than
+    its settings wait."""
+
+
+class FailsafeCause(StrEnum):
+    """What a vehicle names as the reason of a failsafe."""
+
+    GROUND_LINK = "ground link"
+    RADIO = "radio"
+    BATTERY = "battery"
+    ESTIMATOR = "estimator"
+    DEAD_RECKONING = "dead reckoning"
+    TERRAIN = "terrain data"
+    FENCE = "fence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +194,8 @@ class Telemetry:
     """The vehicle's own words for why it cannot start."""
     failsafes: Failsafes | None = None
     """None: not read from the vehicle, so that nothing may be built on them."""
+    failsafe: tuple[str, ...] = ()
+    """The failsafes that it is in by its own words, each with them as evidence."""
 
     @property
     def startable(self) -> bool:
@@ -247,6 +276,25 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Divert:
+    """A point in the air to go to, on the straight line, and to hold at."""
+
+    position: LatLon
+    alt_home_m: float
+
+
+@runtime_checkable
+class Diverting(Protocol):
+    """A session whose vehicle takes another way while it is under way."""
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """Leave the mission for a point; DONE when it is seen going there, or there.
+
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class MissionProgress:
     """What a vehicle shows of a mission that it may be on, read after a restart."""
 
@@ -294,6 +342,85 @@ class VehicleSession(Protocol):
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """After a restart: read the vehicle, and go on watching the mission if it is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightFence:
+    """The fence that a vehicle must hold for one flight; without items: none may be held."""
+
+    mission_hash: str
+    zones_version: str
+    items: tuple[FenceItem, ...] = ()
+
+
+@runtime_checkable
+class FenceHolder(Protocol):
+    """A session whose vehicle can hold a fence of its own."""
+
+    @property
+    def wants_fence(self) -> bool:
+        """Whether `load` refuses a mission that no fence was ordered for."""
+
+    @property
+    def fence_for(self) -> str:
+        """Content hash of the mission that a fence was ordered for last; empty: none was."""
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """The next `load` of its mission puts this fence on board; nothing is sent yet."""
+
+
+class Remedy(StrEnum):
+    """What becomes of a rule that does not hold."""
+
+    NONE = "none"
+    """It holds."""
+    SET = "set"
+    """`apply` sets it."""
+    FITTER = "fitter"
+    """A person must fit or set it, and reboot the vehicle."""
+    UNKNOWN = "unknown"
+    """The vehicle does not answer for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """One rule of a vehicle's baseline, and what the vehicle holds."""
+
+    name: str
+    wanted: str
+    why: str
+    value: float | None
+    remedy: Remedy
+    would_set: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What must hold of a vehicle before it is dispatched, read from it now."""
+
+    vehicle_id: str
+    at: datetime
+    rules: tuple[RuleState, ...]
+    blocks: tuple[str, ...] = ()
+    """Why it is not startable, its own words among them."""
+    approved: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of what was proven for the next start: the whole first, then its parts."""
+
+    @property
+    def broken(self) -> tuple[RuleState, ...]:
+        """The rules that do not hold."""
+        return tuple(rule for rule in self.rules if rule.remedy is not Remedy.NONE)
+
+
+@runtime_checkable
+class Audited(Protocol):
+    """A session whose vehicle has a baseline of parameters."""
+
+    async def audit(self) -> Audit:
+        """Read everything that the baseline names. Nothing is set."""
+
+    async def apply(self) -> CommandResult:
+        """Set what is broken and can be set; refused unless disarmed. DONE: all of it holds."""
 
 
 class VehicleAdapter(Protocol):

@@ -10,7 +10,7 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
-from controller.api.models import CommandIn, ReasonIn
+from controller.api.models import CommandIn, DivertIn, ReasonIn
 from controller.api.problems import ApiError, FieldError, not_found
 from vehicles.port import Verb
 
@@ -53,6 +53,36 @@ async def command_vehicle(
         return views.command(vehicle_id, body.verb.value, result)
 
     print_ = fingerprint([vehicle_id, body.model_dump(mode="json")])
+    answer: views.CommandOut
+    answer, replayed = await ctx.answers.once(key, print_, act)
+    if replayed:
+        response.headers[REPLAYED] = "true"
+    return answer
+
+
+@router.post("/vehicles/{vehicle_id}/divert", summary="Send a drone in the air to a point")
+async def divert_vehicle(
+    *,
+    vehicle_id: VehicleId,
+    body: DivertIn,
+    response: Response,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+) -> views.CommandOut:
+    """By the straight line, where the zones allow it; it holds there until it is told more.
+
+    Answers when it is seen going there, or says why it does not. Its mission is not resumed from
+    there: return or land it.
+    """
+    if ctx.desk.vehicle(vehicle_id) is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+
+    async def act() -> views.CommandOut:
+        result = await ctx.desk.divert(vehicle_id, body.to(), by=actor.name, reason=body.reason)
+        return views.command(vehicle_id, "divert", result)
+
+    print_ = fingerprint([vehicle_id, "divert", body.model_dump(mode="json")])
     answer: views.CommandOut
     answer, replayed = await ctx.answers.once(key, print_, act)
     if replayed:

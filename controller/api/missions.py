@@ -27,6 +27,8 @@ Metres = Annotated[float, Query(ge=-500.0, le=9_000.0)]
 
 MAX_NAME = 80
 MAX_FILE_BYTES = 1_000_000
+MAX_PAIRS = 500_000
+"""Of leg and zone over a terrain grid, so that no request holds a thread for minutes."""
 
 
 @router.get("", summary="List open missions")
@@ -109,6 +111,7 @@ async def check(
         rtl_alt_m=rtl_alt_m,
         permits=frozenset(permit or ()),
         avoidance=avoidance,
+        most_pairs=MAX_PAIRS,
     )
     title = re.sub(r"[^\w .()+-]", "_", name)
     try:

@@ -26,7 +26,7 @@ from pydantic import (
 from controller.delivery.views import Found
 from controller.domain.model import Destination, Handling, Parcel, Priority, Site
 from geofence.frames import LatLon
-from vehicles.port import Verb
+from vehicles.port import Divert, Verb
 
 MAX_PARCELS = 1000
 
@@ -132,6 +132,19 @@ class CommandIn(Body):
 
     verb: Verb
     reason: Text = ""
+
+
+class DivertIn(Body):
+    """A point in the air, height above the vehicle's home."""
+
+    lat_deg: Annotated[float, Field(ge=-84, le=84)]
+    lon_deg: Annotated[float, Field(ge=-180, le=180)]
+    alt_home_m: Annotated[float, Field(gt=0, le=500)]
+    reason: Text = ""
+
+    def to(self) -> Divert:
+        """As the port has it."""
+        return Divert(LatLon(self.lat_deg, self.lon_deg), self.alt_home_m)
 
 
 class ReasonIn(Body):

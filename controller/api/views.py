@@ -126,6 +126,9 @@ class VehicleOut(TypedDict):
     commands: list[str]
     mission_id: str
     awaits_launch: bool
+    battery_at_landing_pct: float | None
+    battery_if_returned_pct: float | None
+    failsafe: list[str]
 
 
 class CommandOut(TypedDict):
@@ -288,7 +291,14 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "commands": [verb.value for verb in view.commands],
         "mission_id": view.mission_id,
         "awaits_launch": view.awaits_launch,
+        "battery_at_landing_pct": _percent(view.battery_at_landing_pct),
+        "battery_if_returned_pct": _percent(view.battery_if_returned_pct),
+        "failsafe": list(t.failsafe),
     }
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def mission(view: PlannedView) -> MissionOut:

@@ -160,6 +160,7 @@ def mission_check(
         typer.Option("--zones", help="GeoJSON, ED-269, ED-318, OpenAir or KML; may repeat"),
     ],
     profile: Profile = "waypost",
+    timezone: ZoneTimes = None,
     home_amsl_m: Annotated[
         float | None, typer.Option("--home-amsl", help="height of home, m AMSL [the file's]")
     ] = None,
@@ -200,6 +201,7 @@ def mission_check(
             zones=zones[0],
             more_zones=tuple(zones[1:]),
             profile=profile,
+            timezone=timezone,
             home_amsl_m=home_amsl_m,
             ground_amsl_m=ground_amsl_m,
             geoid_m=geoid_m,

@@ -51,11 +51,11 @@ def draw_panel(canvas: Canvas, picture: Picture, kinds: set[ZoneKind]) -> None:
     legend_top = HEIGHT - MARGIN - 26 * (len(kinds) + 5) - 10
     rows = [(str(fault.number), _words(fault)) for fault in picture.faults]
     rows += [("!", reason.text) for reason in picture.seen.reasons]
-    cut = False
+    cut, more = False, picture.faults_left_out
     for number, (mark, words) in enumerate(rows):
         lines = canvas.wrapped(words, 13, width - 34)
         if y + 19 * len(lines) + 22 > legend_top:
-            canvas.text((x + 32, y), f"and {len(rows) - number} more", 13, SOFT)
+            canvas.text((x + 32, y), f"and {len(rows) - number + more} more", 13, SOFT)
             cut = True
             break
         canvas.dot((x + 12, y + 11), 11, HIT)

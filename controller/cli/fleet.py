@@ -75,3 +75,17 @@ def command(
             typer.echo(line.rstrip())
     if any(answer["outcome"] != "done" for answer in told):
         raise typer.Exit(EXIT_REFUSED)
+
+
+def divert(vehicle: str, to: dict[str, float], *, reason: str, url: str, as_json: bool) -> None:
+    """POST a point for one drone; exit status 1 unless the outcome is done."""
+    with Client(url) as client:
+        address = at("v1", "vehicles", vehicle, "divert")
+        answer = client.post(address, {**to, "reason": reason}).json()
+    if as_json:
+        output.print_json(answer)
+    else:
+        line = f"{answer['vehicle_id']}: divert {answer['outcome']} {answer['reason']}"
+        typer.echo(line.rstrip())
+    if answer["outcome"] != "done":
+        raise typer.Exit(EXIT_REFUSED)

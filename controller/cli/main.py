@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.airspace import mission_app, zones_app
+from controller.cli.fleet_app import fleet_app
 from controller.cli.options import URL, AsJson, Url
 from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
@@ -42,6 +43,7 @@ app.add_typer(parcel_app, name="parcel")
 app.add_typer(zones_app, name="zones")
 zones_app.add_typer(permit_app, name="permit")
 app.add_typer(mission_app, name="mission")
+app.add_typer(fleet_app, name="fleet")
 
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]
@@ -280,6 +282,26 @@ def resume(
     from controller.cli import fleet as does
 
     does.command("resume", vehicle, everyone, reason=reason, url=url, as_json=as_json)
+
+
+@app.command()
+def divert(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="VEHICLE")],
+    lat_deg: Annotated[float, typer.Argument(min=-84, max=84, help="of the point")],
+    lon_deg: Annotated[float, typer.Argument(min=-180, max=180, help="of the point")],
+    alt_home_m: Annotated[
+        float, typer.Option("--height", min=1, max=500, help="metres above its home")
+    ],
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Send a drone in the air to a point, by the straight line, and let it hold there."""
+    from controller.cli import fleet as does
+
+    to = {"lat_deg": lat_deg, "lon_deg": lon_deg, "alt_home_m": alt_home_m}
+    does.divert(vehicle, to, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("return")

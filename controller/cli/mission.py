@@ -39,6 +39,8 @@ class Asked:
     more_zones: tuple[Path, ...] = ()
     """Further files of zones, read with the same profile."""
     profile: str = "waypost"
+    timezone: str | None = None
+    """Of times in the zones that have no offset."""
     home_amsl_m: float | None = None
     ground_amsl_m: float | None = None
     geoid_m: float | None = None
@@ -103,14 +105,14 @@ def _bytes(file: Path, what: str) -> bytes:
 def _zones(asked: Asked) -> list[Zone]:
     found: list[Zone] = []
     for file in (asked.zones, *asked.more_zones):
-        found.extend(_zones_of(file, asked.profile))
+        found.extend(_zones_of(file, asked))
     return found
 
 
-def _zones_of(file: Path, profile: str) -> tuple[Zone, ...]:
+def _zones_of(file: Path, asked: Asked) -> tuple[Zone, ...]:
     data = _bytes(file, "a file of zones")
     try:
-        return read_any(data, file.name, profile=profile)
+        return read_any(data, file.name, profile=asked.profile, timezone=asked.timezone)
     except ZoneFileError as error:
         faults = tuple(Fault(e.field, e.reason, f"feature {e.feature}") for e in error.errors)
         raise CliError(
@@ -121,7 +123,7 @@ def _zones_of(file: Path, profile: str) -> tuple[Zone, ...]:
         ) from error
     except ValueError as error:
         raise CliError(
-            str(error), status=EXIT_INPUT, next_step="name one of them with --profile"
+            str(error), status=EXIT_INPUT, next_step="name one of them with --profile or --timezone"
         ) from error
 
 
@@ -169,9 +171,12 @@ def _tell(asked: Asked, picture: Picture) -> None:
             near = f"; the line passes {verdict.nearest_zone_id} at {verdict.clearance_m:.1f} m"
         typer.echo(f"allowed{near}")
     else:
-        typer.echo(f"NOT ALLOWED: {len(picture.faults)} violation(s)")
+        count = len(picture.faults) + picture.faults_left_out
+        typer.echo(f"NOT ALLOWED: {count} violation(s)")
         for fault in picture.faults:
             _tell_fault(picture, fault)
+        if picture.faults_left_out:
+            typer.echo(f"and {picture.faults_left_out} more, on these legs and later ones")
         _advise(picture)
     for violation in picture.advisories:
         typer.echo(f"advisory: {violation.label} {_reason(violation)}")
@@ -232,6 +237,7 @@ def _as_json(asked: Asked, picture: Picture) -> dict[str, Any]:
         "length_m": round(sum(leg.length_m for leg in seen.legs), 1),
         "duration_s": round(seen.legs[-1].end_s, 1),
         "violations": [fault_json(fault) for fault in picture.faults],
+        "violations_left_out": picture.faults_left_out,
         "advisories": [violation_json(each) for each in picture.advisories],
         "png": None if asked.png is None else str(asked.png),
     }

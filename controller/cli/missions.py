@@ -49,6 +49,8 @@ def _tell(seen: dict[str, Any]) -> None:
     typer.echo("allowed" if seen["allowed"] else "NOT ALLOWED")
     for each in seen["violations"]:
         typer.echo(f"{each['number']:3}  {each['reason']}")
+    if seen["violations_left_out"]:
+        typer.echo(f"and {seen['violations_left_out']} more")
     for each in seen["reasons"]:
         typer.echo(f"  !  {each['text']}")
     if seen["shut"]:

@@ -90,6 +90,13 @@ def parcel_row(parcel: Mapping[str, Any]) -> tuple[str, ...]:
 VEHICLE_COLUMNS = ("vehicle", "kind", "link", "phase", "battery", "age", "parcels", "now")
 
 
+def _battery(vehicle: Mapping[str, Any]) -> str:
+    """The battery now and, in flight, as it is expected at the landing."""
+    now = number(vehicle["battery_pct"], " %")
+    landing = vehicle.get("battery_at_landing_pct")
+    return now if landing is None else f"{now}, {number(landing, ' %')} at landing"
+
+
 def vehicle_row(vehicle: Mapping[str, Any]) -> tuple[str, ...]:
     """A vehicle as a row of VEHICLE_COLUMNS."""
     return (
@@ -97,7 +104,7 @@ def vehicle_row(vehicle: Mapping[str, Any]) -> tuple[str, ...]:
         vehicle["kind"],
         vehicle["link"],
         vehicle["phase"].replace("_", " "),
-        number(vehicle["battery_pct"], " %"),
+        _battery(vehicle),
         number(vehicle["age_s"], " s"),
         ", ".join(vehicle["parcel_ids"]) or "—",
         vehicle["sentence"],

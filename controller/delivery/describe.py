@@ -17,6 +17,7 @@ from controller.domain.transitions import ABOARD
 from controller.fleet.allowed import allowed
 from geofence.frames import LatLon, LocalFrame, geodesic_m
 from geofence.zones import VehicleClass
+from missions.battery import Forecast
 from missions.model import AirMission, ItemKind, Mission
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
@@ -25,8 +26,12 @@ OWN_WORDS = {
     Phase.HOLDING: "is holding",
     Phase.FAILSAFE: "is in a failsafe",
     Phase.LANDING: "is landing",
+    Phase.LANDED: "has landed",
+    Phase.LOST: "is lost: silent for longer than it could fly or may be",
 }
-RESTING = frozenset({Phase.UNKNOWN, Phase.BOOTING, Phase.NOT_READY, Phase.READY, Phase.ARMED})
+RESTING = frozenset(
+    {Phase.UNKNOWN, Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY, Phase.ARMED}
+)
 """Phases in which a vehicle is not on its way, whatever its mission says."""
 OVER = frozenset({P.RELEASED, P.DELIVERED, P.REFUSED, P.CANCELLED, P.RETURNED, P.STRANDED})
 
@@ -184,6 +189,7 @@ def vehicle_view(
     parcels: Mapping[str, ParcelRecord],
     alarms: int,
     awaits_launch: bool = False,
+    forecast: Forecast | None = None,
 ) -> VehicleView:
     """A vehicle's snapshot."""
     task = record.assignment if record is not None else None
@@ -205,6 +211,8 @@ def vehicle_view(
         commands=allowed(telemetry),
         mission_id=record.mission.mission_id if record is not None else "",
         awaits_launch=awaits_launch,
+        battery_at_landing_pct=None if forecast is None else forecast.at_landing_pct,
+        battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
     )
 
 

@@ -7,7 +7,7 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -51,14 +51,15 @@ from controller.domain.model import (
 )
 from controller.domain.permits import Permit
 from controller.domain.records import HoldRecord, ParcelRecord
-from controller.fleet.allowed import refusal
+from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
 from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import Zone
 from geofence.zoneset import ZoneSet
-from vehicles.port import Clock, CommandResult, Outcome, Verb
+from missions.battery import Forecast
+from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +88,8 @@ class Desk:
         retry: Retry,
         clock: Clock,
         missions: PlannedMissions,
+        against_divert: Callable[[str, Divert], Awaitable[str]],
+        forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -102,6 +105,8 @@ class Desk:
         self._retry = retry
         self._clock = clock
         self.missions = missions
+        self._forecast = forecast
+        self._against_divert = against_divert
         self._submitting = asyncio.Lock()
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
@@ -169,6 +174,39 @@ class Desk:
         if refused:
             return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
+
+    async def audit(self, vehicle_id: str) -> Audit | str:
+        """A vehicle's parameter baseline, read now, or why it cannot be. UnknownVehicleError."""
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        return await process.owner.audit()
+
+    async def audit_all(self) -> dict[str, Audit | str]:
+        """Every vehicle's at once, in the order of the configuration."""
+        async with asyncio.TaskGroup() as group:
+            asked = {
+                vehicle_id: group.create_task(self.audit(vehicle_id), name=f"audit {vehicle_id}")
+                for vehicle_id in self._processes
+            }
+        return {vehicle_id: task.result() for vehicle_id, task in asked.items()}
+
+    async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
+        """Set what its baseline demands, while it is disarmed. Raises UnknownVehicleError.
+
+        Kept in the event log with who asked, what was set, and what a fitter must do.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        result = await process.owner.apply_baseline()
+        data: dict[str, object] = {
+            "by": by, "reason": reason, "outcome": result.outcome.value, "told": result.reason,
+        }  # fmt: skip
+        event = Event("vehicle.baseline", self._clock.now(), vehicle_id=vehicle_id, data=data)
+        await self._ledger.keep(Changes(events=(event,)))
+        self._matching.wake()
+        return result
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
@@ -243,6 +281,25 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Send a drone in the air to a point and let it hold there. UnknownVehicleError.
+
+        Refused, and nothing sent, where the straight way there, the stay, or the way home from
+        there is not allowed by the zones in force.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        telemetry = process.owner.telemetry
+        if at_rest(telemetry):
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
+        against = await self._against_divert(vehicle_id, to)
+        if against:
+            return CommandResult(Outcome.REFUSED, against)
+        return await process.divert(to, by=by, reason=reason)
 
     @property
     def zone_set(self) -> ZoneSet:
@@ -415,6 +472,7 @@ class Desk:
             parcels=self._ledger.parcels,
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
+            forecast=self._forecast(owner.vehicle_id),
         )
 
 

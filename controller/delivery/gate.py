@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from controller.dispatch.failsafes import policy_of
+from controller.dispatch.fencing import Fenced, flight_fence, judge_flight, promised
 from controller.dispatch.model import DispatchSettings
 from controller.domain.records import AssignmentRecord, ParcelRecord
 from controller.fleet.owner import VehicleOwner
@@ -22,17 +23,17 @@ from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.errors import MissionsError
 from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
+from missions.plan_flown import FlightRules, FlownLeg, flown_legs
 from missions.validate import (
     FlightChecks,
     GoNoGo,
     RoundChecks,
-    validate_flight,
     validate_round,
     walk_flight,
 )
 from missions.validate_round import round_path
 from missions.way_home import way_home
-from vehicles.port import Capability, Clock, LinkState
+from vehicles.port import Capability, Clock, FlightFence, LinkState, Telemetry
 
 Held = Callable[[str, Collection[str], datetime], frozenset[str]]
 """The permits of a vehicle with these parcels up to a moment."""
@@ -55,6 +56,8 @@ class _Vehicle:
     permits: frozenset[str]
     battery_pct: float = 100.0
     policy: ContingencyPolicy = DEFAULT_POLICY
+    avoidance: bool = False
+    """May count: its fence for this flight is still to be put on board."""
 
 
 class Gate:
@@ -87,6 +90,11 @@ class Gate:
         """What is known of the ground."""
         return self._surroundings
 
+    @property
+    def flight_rules(self) -> FlightRules:
+        """What flights are checked by."""
+        return self._settings.flight
+
     def now(self) -> datetime:
         """The time that missions are judged at."""
         return self._clock.now()
@@ -96,8 +104,14 @@ class Gate:
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
         owner: VehicleOwner,
+        *,
+        loading: bool = False,
     ) -> Shut | None:
-        """Why the mission may not be sent, or None where it may."""
+        """Why the mission may not be sent, or None where it may.
+
+        `loading`: what its fence will make of the vehicle's avoidance counts, else only what the
+        fence was proven to be.
+        """
         zones = self._zones()
         if record.mission.zones_version != zones.version:
             return Shut("the zones have changed since it was planned", passing=True)
@@ -111,7 +125,8 @@ class Gate:
             self._loads(record, parcels),
             self.permits(record),
             telemetry.battery_pct,
-            policy_of(telemetry, zones.version),
+            policy_of(telemetry, zones.version, record.mission.content_hash),
+            loading and promised(telemetry),
         )
         try:
             verdict = await asyncio.to_thread(self._judge, record, vehicle, zones)
@@ -120,6 +135,37 @@ class Gate:
         if verdict.go:
             return None
         return Shut("; ".join(reason.text for reason in verdict.reasons))
+
+    async def fence(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[FlightFence, str] | Shut | None:
+        """The fence that goes on board with a mission, and what to tell about it, if anything.
+
+        None for a vehicle that takes none. Where the flight needs its vehicle's avoidance, a fence
+        that cannot be made shuts the gate; else the flight goes without one and that is told.
+        """
+        mission = record.mission
+        if not owner.wants_fence or not isinstance(mission, AirMission):
+            return None
+        zones, telemetry = self._zones(), owner.telemetry
+        vehicle = _Vehicle(
+            owner.capability,
+            self._loads(record, parcels),
+            self.permits(record),
+            100.0 if telemetry.battery_pct is None else telemetry.battery_pct,
+            policy_of(telemetry, ""),
+        )
+        checks = cast("FlightChecks", self._checks(record, vehicle, self._clock.now()))
+        try:
+            needed, made = await asyncio.to_thread(
+                flight_fence, mission, checks, zones, self._surroundings
+            )
+        except (GeofenceError, MissionsError) as error:
+            needed, made = promised(telemetry), Fenced(reason=str(error))
+        if needed and made.reason:
+            return Shut(f"its fence cannot be made, and the flight needs it: {made.reason}")
+        told = made.reason or "; ".join(made.left_out)
+        return FlightFence(mission.content_hash, zones.version, made.items), told
 
     def permits(self, record: AssignmentRecord, *, leave: datetime | None = None) -> frozenset[str]:
         """What its vehicle holds for this mission, to its late end or up to `leave`."""
@@ -148,7 +194,7 @@ class Gate:
             self._loads(record, parcels),
             self.permits(record),
             100.0 if told_pct is None or record.started_at is not None else told_pct,
-            policy_of(telemetry, zones.version),
+            policy_of(telemetry, zones.version, record.mission.content_hash),
         )
         checks = self._checks(record, vehicle, record.started_at or self._clock.now())
         if isinstance(record.mission, AirMission):
@@ -182,13 +228,17 @@ class Gate:
         record: AssignmentRecord,
         parcels: Mapping[str, ParcelRecord],
         owner: VehicleOwner,
+        telemetry: Telemetry | None = None,
     ) -> FlightPath | None:
         """What a return by the mission's own return path uses, from where the vehicle is.
+
+        `telemetry` puts it elsewhere than it is.
 
         None: the mission has no return path, or the vehicle's place is not known.
         Call it in a thread.
         """
-        mission, telemetry = record.mission, owner.telemetry
+        mission = record.mission
+        telemetry = owner.telemetry if telemetry is None else telemetry
         if not isinstance(mission, AirMission):
             return None
         if telemetry.position is None or telemetry.alt_home_m is None:
@@ -223,6 +273,20 @@ class Gate:
         loads = self._loads(record, parcels)
         return _Vehicle(owner.capability, loads, permits, policy=policy)
 
+    def legs_of(
+        self, record: AssignmentRecord, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> tuple[FlownLeg, ...]:
+        """An air mission as it will be flown; nothing of a round."""
+        if not isinstance(record.mission, AirMission):
+            return ()
+        return flown_legs(
+            record.mission,
+            loads=self._loads(record, parcels),
+            speed_mps=owner.capability.cruise_speed_mps,
+            model=self._settings.multirotor,
+            rules=self._settings.flight,
+        )
+
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""
         if capability.drop_device is None:
@@ -238,7 +302,9 @@ class Gate:
         checks = self._checks(record, vehicle, self._clock.now())
         if isinstance(record.mission, AirMission):
             flight = cast("FlightChecks", checks)
-            return validate_flight(record.mission, flight, zones, self._surroundings)
+            return judge_flight(
+                record.mission, flight, zones, self._surroundings, avoidance=vehicle.avoidance
+            )
         drive = cast("RoundChecks", checks)
         return validate_round(record.mission, drive, zones, self._surroundings)
 

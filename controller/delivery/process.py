@@ -18,20 +18,16 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import steps
+from controller.delivery.fencing import order_fence
 from controller.delivery.gate import Gate, Shut
 from controller.delivery.happenings import Happenings, doubt_condition, on_it
+from controller.delivery.journal import by_journal
 from controller.delivery.ledger import Ledger
 from controller.delivery.steps import Rest, Retry
 from controller.domain.alarms import Condition
 from controller.domain.errors import DomainError
 from controller.domain.model import AssignmentState as A
-from controller.domain.model import ParcelState
-from controller.domain.records import (
-    AssignmentRecord,
-    CommandKind,
-    CommandRecord,
-    CommandState,
-)
+from controller.domain.records import AssignmentRecord, CommandKind, CommandRecord, CommandState
 from controller.fleet.owner import VehicleOwner
 from controller.observe import Figures
 from controller.store.errors import FencedError, StoreError
@@ -39,6 +35,7 @@ from missions.model import AirMission
 from vehicles.port import (
     Clock,
     CommandResult,
+    Divert,
     EventKind,
     MissionProgress,
     Outcome,
@@ -52,11 +49,8 @@ log = structlog.get_logger(__name__)
 DOUBT_TOLD_S = 30.0
 """Doubt that lasts longer than a vehicle takes to read is told."""
 
-OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.HOLDING})
+OUTWARD = frozenset({Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RELEASED, Phase.HOLDING})
 """Phases in which a drone's place in its mission shows what it has released."""
-
-IN_ORDER = frozenset({ParcelState.PREPARING, ParcelState.IN_TRANSIT})
-"""States of a parcel whose mission nothing is known to have turned aside."""
 
 UNSENT = frozenset({CommandState.PENDING, CommandState.REFUSED})
 
@@ -107,8 +101,7 @@ class VehicleProcess:
         self._ids = ids
         self._on_free = on_free
         self._approved = approved
-        self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self._in_doubt = self._adopted = owner.vehicle_id in ledger.assignments
         self._gap = False
         self._wait_until_s = 0.0
@@ -160,17 +153,7 @@ class VehicleProcess:
 
     async def demand(self, verb: Verb, *, by: str, reason: str) -> CommandResult:
         """Hold, resume, return or land, through the journal."""
-        command = CommandRecord(
-            command_id=self._ids("command"),
-            vehicle_id=self.owner.vehicle_id,
-            epoch=self.owner.epoch,
-            kind=CommandKind(verb.value),
-            state=CommandState.PENDING,
-            created_at=self._clock.now(),
-            assignment_id=task.assignment.assignment_id if (task := self._task()) else "",
-            by=by,
-            reason=reason,
-        )
+        command = self._demanded(CommandKind(verb.value), by, reason)
 
         async def keep(record: CommandRecord, result: CommandResult | None) -> None:
             draft = self._ledger.draft()
@@ -184,6 +167,35 @@ class VehicleProcess:
         result = await self.owner.send(command, None, keep)
         self._count(command.kind, result)
         return result
+
+    async def divert(self, to: Divert, *, by: str, reason: str) -> CommandResult:
+        """To a point that was checked, through the journal."""
+        where = f"{to.position.lat_deg:.6f}, {to.position.lon_deg:.6f} at {to.alt_home_m:g} m"
+        words = f"to {where}: {reason}" if reason else f"to {where}"
+        command = self._demanded(CommandKind.DIVERT, by, words)
+
+        async def keep(record: CommandRecord, _: CommandResult | None) -> None:
+            draft = self._ledger.draft()
+            draft.command(record)
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+
+        result = await self.owner.send(command, None, keep, to)
+        self._count(command.kind, result)
+        return result
+
+    def _demanded(self, kind: CommandKind, by: str, reason: str) -> CommandRecord:
+        task = self._task()
+        return CommandRecord(
+            command_id=self._ids("command"),
+            vehicle_id=self.owner.vehicle_id,
+            epoch=self.owner.epoch,
+            kind=kind,
+            state=CommandState.PENDING,
+            created_at=self._clock.now(),
+            assignment_id=task.assignment.assignment_id if task else "",
+            by=by,
+            reason=reason,
+        )
 
     async def give_up(self, reason: str) -> bool:
         """End an assignment whose start was not sent; its parcels are offered again.
@@ -232,13 +244,14 @@ class VehicleProcess:
             self._in_doubt = True
 
     async def _load(self, task: AssignmentRecord) -> None:
-        command = self._command(task, CommandKind.LOAD)
-        if command is None:
+        if (command := self._command(task, CommandKind.LOAD)) is None:
             return
         if command.tries >= self._settings.load_tries:
             await self._fail_unstarted(task, f"loading failed: {command.reason}")
             return
-        shut = await self._gate.shut(task, self._ledger.parcels, self.owner)
+        gate, parcels = self._gate, self._ledger.parcels
+        shut = await gate.shut(task, parcels, self.owner, loading=True)
+        shut = shut or await order_fence(gate, self._ledger, self.owner, task)
         if shut is not None:
             await self._gate_shut(task, shut)
             return
@@ -303,13 +316,16 @@ class VehicleProcess:
 
     def _rezoned(self, task: AssignmentRecord) -> bool:
         """Whether other zones are in force than those that its mission was checked against."""
-        in_force = self._zones_version
-        return in_force is not None and in_force() != task.mission.zones_version
+        return (told := self._zones_version) is not None and told() != task.mission.zones_version
 
     async def _may_start(self, task: AssignmentRecord, command: CommandRecord) -> bool:
         if command.state in {CommandState.SENT, CommandState.UNCERTAIN}:
             self._in_doubt = True
             self._wake.set()
+            return False
+        if self.owner.lacks_fence(task.mission):
+            steps.unloaded(draft := self._ledger.draft(), task, "its fence is not proven here")
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
             return False
         if command.tries >= self._settings.start_tries:
             await self._fail_unstarted(task, f"the start was refused: {command.reason}")
@@ -353,7 +369,7 @@ class VehicleProcess:
             if now is None or now.assignment.assignment_id != task.assignment.assignment_id:
                 self._in_doubt = False
                 return
-            await self._happenings.read_back(now, self._by_journal(now, progress))
+            await self._happenings.read_back(now, by_journal(now, progress, self._ledger))
             after = self._task()
             if after is not None and on_it(progress):
                 # met on its way home: a release before that was heard by nobody
@@ -365,22 +381,6 @@ class VehicleProcess:
             self._doubt_since = None
             self._read_again_s = 0.0
         self._after_step()
-
-    def _by_journal(self, task: AssignmentRecord, progress: MissionProgress) -> MissionProgress:
-        """Count what the vehicle passed as released where nobody ever touched its mission."""
-        touched = any(
-            self._command(task, kind) is not None
-            for kind in (CommandKind.HOLD, CommandKind.RESUME, CommandKind.RETURN, CommandKind.LAND)
-        )
-        aboard = {p for p in progress.passed if self._ledger.parcels[p].state in IN_ORDER}
-        if touched or not aboard:
-            return progress
-        words = "in AUTO behind the release, and this controller never held it or sent it home"
-        return replace(
-            progress,
-            released=progress.released | aboard,
-            detail=f"{progress.detail}; {words}" if progress.detail else words,
-        )
 
     def _unwatched_return(self, task: AssignmentRecord) -> bool:
         outward = self.owner.telemetry.phase in OUTWARD
@@ -473,8 +473,8 @@ class VehicleProcess:
             self._on_free()
 
     def _back_off(self, tries: int) -> None:
-        wait_s = self._settings.retry.wait(tries + 1).total_seconds()
-        self._wait_until_s = self._clock.monotonic_s() + wait_s
+        wait = self._settings.retry.wait(tries + 1)
+        self._wait_until_s = self._clock.monotonic_s() + wait.total_seconds()
 
     def _command(self, task: AssignmentRecord, kind: CommandKind) -> CommandRecord | None:
         return self._ledger.commands.get((task.assignment.assignment_id, kind))

@@ -148,6 +148,10 @@ class VehicleView:
     mission_id: str = ""
     awaits_launch: bool = False
     """It holds its mission, and an operator is to launch it."""
+    battery_at_landing_pct: float | None = None
+    """Forecast of the mission's end; None where there is none, or too little is known."""
+    battery_if_returned_pct: float | None = None
+    """Forecast of a return from where it is."""
 
 
 @dataclass(frozen=True, slots=True)

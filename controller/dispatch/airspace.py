@@ -25,7 +25,7 @@ from missions.model import AirMission
 from missions.plan_flown import FlownLeg, flown_legs
 from vehicles.port import Phase
 
-HELD = frozenset({Phase.HOLDING, Phase.FAILSAFE})
+HELD = frozenset({Phase.HOLDING, Phase.FAILSAFE, Phase.LOST})
 """Phases in which a drone does not follow its plan: it is expected to stay where it is."""
 
 HELD_FOR_S = 600.0
@@ -125,12 +125,9 @@ class Airspace:
         """Let this flight start after its preparation, or say whom it waits for."""
         settings = self._world.settings
         asked = self._track(drone, mission)
-        start_s = float(asked.t_s[0])
-        legs = self._legs(mission)
-        barred = self._wrong_way(asked) or self._barred(drone, self._needs(mission, legs, asked),
-                                                        start_s)  # fmt: skip
+        barred = self._shut(drone, mission, asked)
         if barred is not None:
-            return barred
+            return self._over_or_under(drone, mission, replan, barred)
         near = conflicts_with(asked, self._index)
         if not near:
             self._take(mission, asked)
@@ -153,14 +150,45 @@ class Airspace:
             return No("airspace", f"{what}; it waits {answer.delay_s:.0f} s", permanent=False)
         chosen = mission if answer.level is None else missions[answer.level]
         if chosen is not mission:
-            other = self._track(drone, chosen)
-            needs = self._needs(chosen, self._legs(chosen), other)
-            barred = self._wrong_way(other) or self._barred(drone, needs, start_s)
+            barred = self._shut(drone, chosen, self._track(drone, chosen))
             if barred is not None:
                 return barred
         self._take(chosen, self._track(drone, chosen))
         return Cleared(chosen, f"flown at {chosen.cruise_alt_home_m:g} m: at "
                        f"{mission.cruise_alt_home_m:g} m {what}")  # fmt: skip
+
+    def _shut(self, drone: VehicleFacts, mission: AirMission, track: Track) -> No | None:
+        """What pad or corridor is closed to it now; None: nothing."""
+        needs = self._needs(mission, self._legs(mission), track)
+        return self._wrong_way(track) or self._barred(drone, needs, float(track.t_s[0]))
+
+    def _over_or_under(
+        self, drone: VehicleFacts, mission: AirMission, replan: Replan, barred: No
+    ) -> Cleared | No:
+        """The first level on which it is out of the corridor that bars it, and of everyone's way.
+
+        A corridor that reaches over all levels bars it on each, and so does a pad.
+        """
+        if barred.code != "corridor" or not self._passed_by(drone, mission):
+            return barred
+        for _, other in self._elsewhere(mission, replan):
+            track = self._track(drone, other)
+            if self._shut(drone, other, track) is None and not conflicts_with(track, self._index):
+                self._take(other, track)
+                words = f"flown at {other.cruise_alt_home_m:g} m: at "
+                return Cleared(other, f"{words}{mission.cruise_alt_home_m:g} m {barred.text}")
+        return barred
+
+    def _passed_by(self, drone: VehicleFacts, mission: AirMission) -> bool:
+        """Whether any level is over or under one of the corridors that the flight passes."""
+        rules, home_m = self._world.settings.flight, mission.home_amsl_m
+        track = self._track(drone, mission)
+        return any(
+            home_m + rules.min_cruise_alt_home_m < corridor.low_amsl_m
+            or corridor.high_amsl_m < home_m + rules.max_cruise_alt_home_m
+            for corridor in self._world.settings.corridors
+            if passages(track, corridor)
+        )
 
     def _elsewhere(self, mission: AirMission, replan: Replan) -> Iterable[tuple[float, AirMission]]:
         rules = self._world.settings.flight

@@ -17,10 +17,14 @@ _ANSWERS = {
 }
 
 
-def policy_of(telemetry: Telemetry, zones_version: str) -> ContingencyPolicy:
+def policy_of(
+    telemetry: Telemetry, zones_version: str, mission_hash: str | None = None
+) -> ContingencyPolicy:
     """The policy of a drone under a zone set.
 
-    Its avoidance counts only where the fence that it plans round was proved to be of that set.
+    Its avoidance counts only where the fence that it plans round was proved to be of that set,
+    and with `mission_hash` only where it was made for that mission: "" for one still to be
+    planned, which no fence is for.
     """
     told = telemetry.failsafes
     if told is None:
@@ -36,6 +40,7 @@ def policy_of(telemetry: Telemetry, zones_version: str) -> ContingencyPolicy:
         rally_includes_home=told.rally_includes_home,
         avoidance_verified=told.avoidance
         and bool(zones_version)
-        and told.fence_hash == zones_version,
+        and told.fence_hash == zones_version
+        and (mission_hash is None or (bool(mission_hash) and told.fence_mission == mission_hash)),
         rtl_alt_home_m=told.return_alt_home_m,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.dispatch.failsafes import policy_of
+from controller.dispatch.fencing import judge_flight, promised
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from geofence.frames import LatLon, geodesic_m
 from geofence.prepared import RouteCache
@@ -22,7 +23,6 @@ from missions.plan_reasons import GoNoGo, NoGo, Reason
 from missions.validate import (
     FlightChecks,
     energy_needed_wh,
-    validate_flight,
     walk_flight,
 )
 
@@ -55,6 +55,8 @@ class FlightQuestion:
     max_payload_kg: float
     usable_energy_wh: float
     policy: ContingencyPolicy = DEFAULT_POLICY
+    avoidance: bool = False
+    """Its avoidance may count, once the flight's fence is on board."""
 
     def checks(self) -> FlightChecks:
         """The checks with a full battery."""
@@ -119,7 +121,8 @@ def question(
         ),
         max_payload_kg=vehicle.capability.max_payload_kg,
         usable_energy_wh=vehicle.capability.usable_energy_wh,
-        policy=policy_of(vehicle.telemetry, world.zones.version),
+        policy=policy_of(vehicle.telemetry, world.zones.version, ""),
+        avoidance=promised(vehicle.telemetry),
     )
 
 
@@ -144,7 +147,9 @@ def answer(
     if isinstance(mission, NoGo):
         return mission
     checks = asked.checks()
-    verdict = validate_flight(mission, checks, world.zones, world.surroundings)
+    verdict = judge_flight(
+        mission, checks, world.zones, world.surroundings, avoidance=asked.avoidance
+    )
     if not verdict.go:
         return NoGo(verdict.reasons, verdict.verdict)
     walked = walk_flight(mission, checks, world.surroundings)

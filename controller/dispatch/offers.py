@@ -13,6 +13,7 @@ from datetime import timedelta
 from controller.dispatch.airspace import Airspace
 from controller.dispatch.failsafes import policy_of
 from controller.dispatch.feasibility import No, available_wh
+from controller.dispatch.fencing import judge_flight, promised
 from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
 from controller.dispatch.model import Offer, VehicleFacts
@@ -21,7 +22,7 @@ from controller.dispatch.table import Table
 from missions.model import AirMission, GroundMission, ItemKind, StopAction
 from missions.plan_reasons import GoNoGo, NoGo
 from missions.plan_round import RoundParcel, RoundRequest, plan_round
-from missions.validate import FlightChecks, RoundChecks, validate_flight, validate_round
+from missions.validate import FlightChecks, RoundChecks, validate_round
 from missions.validate_round import drive
 
 Ids = Callable[[str], str]
@@ -99,9 +100,14 @@ def _offer_flight(
             for_s=settings.preparation_s + mission.duration_s,
         ),
         traits=drone.capability.traits,
-        policy=policy_of(drone.telemetry, world.zones.version),
+        policy=policy_of(drone.telemetry, world.zones.version, ""),
     )
-    answer = validate_flight(mission, checks, world.zones, world.surroundings)
+
+    def judged(asked: AirMission) -> GoNoGo:
+        avoids = promised(drone.telemetry)
+        return judge_flight(asked, checks, world.zones, world.surroundings, avoidance=avoids)
+
+    answer = judged(mission)
     if not answer.go:
         made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
         return
@@ -119,7 +125,7 @@ def _offer_flight(
         made.undone[parcel.parcel_id] = (drone.vehicle_id, cleared)
         return
     if cleared.mission is not mission:
-        answer = validate_flight(cleared.mission, checks, world.zones, world.surroundings)
+        answer = judged(cleared.mission)
         if not answer.go:
             made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
             return

@@ -31,8 +31,11 @@ from vehicles.port import LinkState, Phase
 
 BUSY = "busy"
 AT_WORK = frozenset(
-    {Phase.READY, Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RETURNING, Phase.LANDING}
-)
+    {
+        Phase.READY, Phase.ARMED, Phase.EN_ROUTE, Phase.AT_STOP, Phase.RELEASED, Phase.RETURNING,
+        Phase.LANDING, Phase.LANDED,
+    }
+)  # fmt: skip
 """Phases of a drone that will be free again by itself."""
 _DEFAULT_CYCLE_S = 600.0
 

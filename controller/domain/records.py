@@ -57,6 +57,7 @@ class CommandKind(StrEnum):
     RESUME = "resume"
     RETURN = "return"
     LAND = "land"
+    DIVERT = "divert"
 
 
 class CommandState(StrEnum):

@@ -16,12 +16,18 @@ from dataclasses import replace
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
-from missions.model import Mission
+from missions.model import AirMission, Mission
 from vehicles.errors import VehicleError
 from vehicles.port import (
+    Audit,
+    Audited,
     Capability,
     Clock,
     CommandResult,
+    Divert,
+    Diverting,
+    FenceHolder,
+    FlightFence,
     MissionProgress,
     Outcome,
     Telemetry,
@@ -81,6 +87,44 @@ class VehicleOwner:
         heard = self.telemetry.received_at
         return float("inf") if heard is None else (self._clock.now() - heard).total_seconds()
 
+    @property
+    def wants_fence(self) -> bool:
+        """Whether every flight of it needs a fence ordered before it is loaded."""
+        return isinstance(self._session, FenceHolder) and self._session.wants_fence
+
+    def lacks_fence(self, mission: Mission) -> bool:
+        """Whether it must be loaded anew because nobody ordered this mission's fence here."""
+        if not isinstance(mission, AirMission) or not isinstance(self._session, FenceHolder):
+            return False
+        return self._session.wants_fence and self._session.fence_for != mission.content_hash
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """Have the next load put it on board; nothing for a vehicle that takes none."""
+        if isinstance(self._session, FenceHolder):
+            self._session.order_fence(fence)
+
+    async def audit(self) -> Audit | str:
+        """Its baseline, read now, or why there is none."""
+        if not isinstance(self._session, Audited):
+            return "it has no parameters that a baseline could name"
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.audit()
+        except (VehicleError, TimeoutError) as error:
+            return f"it could not be read: {error or 'no answer in time'}"
+
+    async def apply_baseline(self) -> CommandResult:
+        """Set what its baseline demands; refused unless it is disarmed."""
+        if not isinstance(self._session, Audited):
+            return CommandResult(Outcome.REFUSED, "it has no parameters that a baseline could name")
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.apply()
+        except TimeoutError:
+            return CommandResult(Outcome.UNCERTAIN, "no end in time: audit it again")
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)
+
     async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
         """Hand every event on, in order, until cancelled or the session ends."""
         async for event in self._session.events():
@@ -99,7 +143,11 @@ class VehicleOwner:
         return None
 
     async def send(
-        self, command: CommandRecord, mission: Mission | None, keep: Keep
+        self,
+        command: CommandRecord,
+        mission: Mission | None,
+        keep: Keep,
+        divert: Divert | None = None,
     ) -> CommandResult:
         """Keep the command as sent, send it, keep its result.
 
@@ -115,7 +163,7 @@ class VehicleOwner:
             ended_at=None,
         )
         await keep(sent, None)
-        result = await self._call(sent, mission)
+        result = await self._call(sent, mission, divert)
         ended = replace(
             sent,
             state=_ENDED[result.outcome],
@@ -125,9 +173,13 @@ class VehicleOwner:
         await keep(ended, result)
         return result
 
-    async def _call(self, command: CommandRecord, mission: Mission | None) -> CommandResult:
+    async def _call(
+        self, command: CommandRecord, mission: Mission | None, divert: Divert | None
+    ) -> CommandResult:
         try:
             async with self._clock.timeout(self._command_timeout_s):
+                if divert is not None:
+                    return await self._divert(divert)
                 if mission is None:
                     return await self._session.execute(Verb(command.kind.value))
                 if command.kind is CommandKind.LOAD:
@@ -143,3 +195,8 @@ class VehicleOwner:
             # whatever one vehicle's adapter stumbles over, the others fly on
             log.exception("adapter failed", vehicle=self.vehicle_id, kind=command.kind.value)
             return CommandResult(Outcome.UNCERTAIN, f"{type(error).__name__}: {error}")
+
+    async def _divert(self, to: Divert) -> CommandResult:
+        if not isinstance(self._session, Diverting):
+            return CommandResult(Outcome.REFUSED, "this vehicle takes no other way under way")
+        return await self._session.divert(to)

@@ -16,10 +16,13 @@ AT_WORK = frozenset(
         Phase.ARMED,
         Phase.EN_ROUTE,
         Phase.AT_STOP,
+        Phase.RELEASED,
         Phase.RETURNING,
         Phase.LANDING,
+        Phase.LANDED,
         Phase.HOLDING,
         Phase.FAILSAFE,
+        Phase.LOST,
     }
 )
 

@@ -40,6 +40,8 @@ class EnergyLimits:
 
     low_pct: float
     reserve_pct: float
+    return_pct: float = 0.0
+    """A drone that would land with less is told to return; 0: none ever is, for its battery."""
 
 
 def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: float) -> Fix | None:
@@ -160,8 +162,17 @@ def phase_conditions(telemetry: Telemetry) -> Iterator[Condition]:
         yield Condition(
             f"failsafe:{telemetry.vehicle_id}",
             Severity.WARNING,
-            f"{telemetry.vehicle_id} is in a failsafe{_mode(telemetry)}",
+            f"{telemetry.vehicle_id} is in a failsafe{_mode(telemetry)}{_named(telemetry)}",
             "Watch it come to rest; the parcel is followed up when it has",
+            telemetry.vehicle_id,
+        )
+    if telemetry.phase is Phase.LOST:
+        yield Condition(
+            f"lost:{telemetry.vehicle_id}",
+            Severity.WARNING,
+            f"{telemetry.vehicle_id} is lost: it was armed when it was last heard, and is "
+            "silent for longer than it could fly or may be",
+            "Look for it where it was last seen and along its way home; its parcel is with it",
             telemetry.vehicle_id,
         )
 
@@ -208,6 +219,10 @@ def _segment_m(a: tuple[float, float], b: tuple[float, float]) -> float:
     t = 0.0 if length2 == 0.0 else max(0.0, min(1.0, -(a[0] * dx + a[1] * dy) / length2))
     x, y = a[0] + t * dx, a[1] + t * dy
     return float((x * x + y * y) ** 0.5)
+
+
+def _named(telemetry: Telemetry) -> str:
+    return f": {'; '.join(telemetry.failsafe)}" if telemetry.failsafe else ""
 
 
 def _mode(telemetry: Telemetry) -> str:

@@ -14,6 +14,7 @@ import structlog
 
 from controller.domain.alarms import Condition, Severity
 from controller.safety import monitors
+from controller.safety.battery import BatteryBook, Flown, battery_conditions, must_return
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits, Fix
 from geofence.check import PathLeg, Surroundings, Violation
@@ -26,6 +27,8 @@ from vehicles.port import Capability, Clock, Telemetry
 log = structlog.get_logger(__name__)
 
 SOURCE = "watch"
+ASK_HOME_AGAIN_S = 15.0
+"""A return for the battery that was not carried out is demanded again after this."""
 
 Alike = tuple[VehicleTraits, frozenset[str]]
 """Vehicles of the same traits with the same permits are checked in one go."""
@@ -46,6 +49,8 @@ class Watched:
     """Conditions that others found: its link, its assignment."""
     permits: frozenset[str] = frozenset()
     """What it holds now."""
+    flown: Flown | None = None
+    """The air mission that it is on."""
 
 
 class Watch:
@@ -62,6 +67,8 @@ class Watch:
         fleet: Callable[[], Sequence[Watched]],
         zones: Callable[[], ZoneSet],
         hold: Callable[[str, str], Awaitable[object]],
+        battery: BatteryBook | None = None,
+        bring_home: Callable[[str, str], Awaitable[object]] | None = None,
     ) -> None:
         self._board = board
         self._clock = clock
@@ -71,6 +78,9 @@ class Watch:
         self._fleet = fleet
         self._zones = zones
         self._hold = hold
+        self._battery = battery
+        self._bring_home = bring_home
+        self._asked_home: dict[str, float] = {}
         self._last: dict[str, Fix] = {}
 
     async def run(self, period_s: float) -> None:
@@ -116,6 +126,30 @@ class Watch:
         entered = {c.vehicle_id: c.cause for c in new if c.key.startswith(monitors.ZONE_KEY)}
         for vehicle_id, cause in entered.items():
             await self._hold(vehicle_id, cause)
+        for watched in fleet:
+            await self._spare(watched)
+
+    async def _spare(self, watched: Watched) -> None:
+        """Demand the return of a drone that could not land with its reserve; again if it stays."""
+        telemetry = watched.telemetry
+        vehicle_id = telemetry.vehicle_id
+        if self._battery is None or self._bring_home is None:
+            return
+        made = self._battery.forecast(vehicle_id)
+        if not watched.working:
+            self._asked_home.pop(vehicle_id, None)
+            return
+        if not must_return(telemetry, made, self._limits.return_pct):
+            return
+        now_s = self._clock.monotonic_s()
+        if made is None or now_s - self._asked_home.get(vehicle_id, -1e9) < ASK_HOME_AGAIN_S:
+            return
+        self._asked_home[vehicle_id] = now_s
+        cause = (
+            f"it would land with {made.at_landing_pct:.0f} % battery, "
+            f"{self._limits.return_pct:.0f} % is the reserve"
+        )
+        await self._bring_home(vehicle_id, cause)
 
     def _leg(self, index: int, watched: Watched) -> PathLeg | None:
         vehicle_id = watched.telemetry.vehicle_id
@@ -144,6 +178,10 @@ class Watch:
         telemetry = watched.telemetry
         vehicle_id = telemetry.vehicle_id
         found = list(watched.extra)
+        made = None
+        if self._battery is not None:
+            flown = watched.flown if watched.working else None
+            made = self._battery.look(telemetry, watched.capability, flown)
         if not watched.working:
             return found
         found.extend(monitors.zone_conditions(vehicle_id, violations))
@@ -159,6 +197,14 @@ class Watch:
             )
         found.extend(
             monitors.energy_conditions(watched.capability, telemetry, watched.home, self._limits)
+        )
+        found.extend(
+            battery_conditions(
+                telemetry,
+                made,
+                low_pct=self._limits.reserve_pct,
+                return_pct=self._limits.return_pct,
+            )
         )
         found.extend(monitors.phase_conditions(telemetry))
         limit_m = self._track_limit_m[watched.capability.vehicle_class.value]

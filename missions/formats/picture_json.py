@@ -37,6 +37,7 @@ def picture_json(picture: Picture) -> dict[str, Any]:
         "clearance_m": seen.verdict.clearance_m,
         "nearest_zone_id": seen.verdict.nearest_zone_id,
         "violations": [fault_json(fault) for fault in picture.faults],
+        "violations_left_out": picture.faults_left_out,
         "advisories": [violation_json(each) for each in picture.advisories],
         "reasons": [{"code": r.code, "text": r.text} for r in seen.reasons],
         "tallies": [

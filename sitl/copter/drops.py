@@ -32,7 +32,8 @@ class Gripper:
 
     def __init__(self, params: Params, say: Say, released: Callable[[str], None]) -> None:
         self.state = Grip.NEUTRAL
-        self.holding = True
+        self.holding = 1
+        """Parcels that it lets go one by one, a release each."""
         self._params = params
         self._say = say
         self._released = released
@@ -69,7 +70,7 @@ class Gripper:
             self.state = Grip.RELEASED
             self._say(6, "Gripper load released")
             if self.holding:
-                self.holding = False
+                self.holding -= 1
                 self._released("gripper")
         elif self.state == Grip.GRABBING and self._servo and waited >= ACTUATION_S:
             self.state = Grip.GRABBED

@@ -40,7 +40,8 @@ class CopterSpec:
     what the drop device needs. ``battery_mah`` is the pack's true capacity, which is also
     what ``BATT_CAPACITY`` says unless overridden. The pad technician swaps the pack when the
     copter has stood disarmed on its pad for ``swap_after_s`` with less than
-    ``swap_below_pct`` left. With a ``signing_key`` it signs and ignores what is not signed.
+    ``swap_below_pct`` left. ``parcels`` hang on it when it leaves its pad. With a
+    ``signing_key`` it signs and ignores what is not signed.
 
     Raises:
         ValueError: an unknown drop device, a sysid outside 1..255, or a key not of 32 bytes.
@@ -59,6 +60,7 @@ class CopterSpec:
     hover_current_a: float = 30.0
     swap_below_pct: float = 70.0
     swap_after_s: float = 20.0
+    parcels: int = 1
     param_overrides: Mapping[str, float] = field(default_factory=dict)
     signing_key: bytes = field(default=b"", repr=False)
 

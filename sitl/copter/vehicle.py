@@ -266,7 +266,7 @@ class Copter:
             self._set_home()
         if self._on_pad():
             # whoever sends a copter off its own pad has hung the next parcel on it
-            self.gripper.holding = self.winch.holding = True
+            self.gripper.holding, self.winch.holding = self.spec.parcels, True
         self._ground_since_s = self.now_s
         return True
 

@@ -41,8 +41,8 @@ PACE = 8.0
 UDP = "udpin:127.0.0.1:0"
 
 
-def capability(device: DropDevice = DropDevice.GRIPPER) -> Capability:
-    return Capability(VehicleClass.MULTIROTOR, 2.0, 1, 10.0, 300.0, (0.4, 0.4, 0.4), device)
+def capability(device: DropDevice = DropDevice.GRIPPER, slots: int = 1) -> Capability:
+    return Capability(VehicleClass.MULTIROTOR, 2.0, slots, 10.0, 300.0, (0.4, 0.4, 0.4), device)
 
 
 def pad(number: int) -> LatLon:
@@ -54,10 +54,13 @@ def vehicle(
     link: str = UDP,
     device: DropDevice = DropDevice.GRIPPER,
     gcs_timeout_s: float = 60.0,
+    slots: int = 1,
+    *,
+    onboard_fence: bool = False,
 ) -> MavlinkVehicle:
     return MavlinkVehicle(
-        f"D-{number}", link, number + 1, capability(device), pad(number), HOME_AMSL_M,
-        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=gcs_timeout_s,
+        f"D-{number}", link, number + 1, capability(device, slots), pad(number), HOME_AMSL_M,
+        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=gcs_timeout_s, onboard_fence=onboard_fence,
     )  # fmt: skip
 
 
@@ -178,6 +181,8 @@ async def lab(
     specs: Sequence[CopterSpec] | None = None,
     wall_s: float = 18.0,
     gcs_timeout_s: float = 60.0,
+    slots: int = 1,
+    onboard_fence: bool = False,
 ) -> AsyncIterator[tuple[dict[str, Watched], Any, MavlinkFleet]]:
     """Copters, light or real, and a fleet that talks to them."""
     if kind is CopterFleet:
@@ -193,7 +198,10 @@ async def lab(
             links = [f"tcp:127.0.0.1:{copters.ports[one.vehicle_id]}" for one in made]
         else:
             links = [UDP] * len(made)
-        ours = [vehicle(n, link, device, gcs_timeout_s) for n, link in enumerate(links)]
+        ours = [
+            vehicle(n, link, device, gcs_timeout_s, slots, onboard_fence=onboard_fence)
+            for n, link in enumerate(links)
+        ]
         fleet = await stack.enter_async_context(MavlinkFleet(ours, clock, settings))
         if not tcp:
             copters = await stack.enter_async_context(

@@ -17,12 +17,13 @@ from tests.integration.mavlink_rig import (
     PATIENT,
     UDP,
     Watched,
-    clocks,
     delivery,
     serving,
     spec,
     vehicle,
+    wall_clocks,
 )
+from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.items import translate
 from vehicles.port import EventKind
@@ -36,6 +37,7 @@ async def watched(
     kind: type[CopterFleet | ArduPilotFleet], speedup: float, wall_s: float
 ) -> AsyncIterator[tuple[Watched, Any]]:
     """A copter that our fleet commands and DroneKit watches on a link of its own."""
+    clocks = steady_clocks if kind is CopterFleet else wall_clocks
     clock, theirs = clocks(speedup)
     async with contextlib.AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(MavlinkFleet([vehicle(link=UDP)], clock, PATIENT))

@@ -24,11 +24,12 @@ from tests.integration.mavlink_rig import (
     PATIENT,
     UDP,
     Watched,
-    clocks,
     serving,
     spec,
     vehicle,
+    wall_clocks,
 )
+from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.remote_id import EuCategory, RemoteId
 
@@ -81,7 +82,7 @@ async def insisting(
         "parameter_file",
         lambda s: plain(s) + "".join(f"{name} {value}\n" for name, value in INSISTS.items()),
     )
-    clock, theirs = clocks(6.0)
+    clock, theirs = wall_clocks(6.0)
     async with contextlib.AsyncExitStack() as stack:
         enrolled = replace(vehicle(link=UDP), remote_id=remote_id)
         fleet = await stack.enter_async_context(MavlinkFleet([enrolled], clock, PATIENT))
@@ -132,7 +133,7 @@ async def test_without_it_the_drone_says_what_is_missing(monkeypatch: pytest.Mon
 
 async def test_it_is_on_the_wire_at_its_pace() -> None:
     """A light copter's link, read by pymavlink in between."""
-    clock, _ = clocks(25.0)
+    clock, _ = steady_clocks(25.0)
     heard: list[tuple[float, str]] = []
     enrolled = replace(vehicle(link=UDP), remote_id=OPERATOR)
     async with MavlinkFleet([enrolled], clock, PATIENT) as fleet:

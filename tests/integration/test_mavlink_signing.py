@@ -18,12 +18,12 @@ from tests.integration.mavlink_rig import (
     PATIENT,
     UDP,
     Watched,
-    clocks,
     delivery,
     serving,
     spec,
     vehicle,
 )
+from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import EventKind, LinkState
@@ -36,7 +36,7 @@ SECRET, OTHER = b"k" * 32, b"o" * 32
 async def signed_lab(
     theirs: bytes, ours: bytes, floors: FloorFile | None = None
 ) -> AsyncIterator[tuple[Watched, CopterFleet, MavlinkFleet]]:
-    clock, lab = clocks(25.0)
+    clock, lab = steady_clocks(25.0)
     enrolled = replace(vehicle(0), signing_key=SigningKey(ours) if ours else None)
     async with (
         MavlinkFleet([enrolled], clock, PATIENT, floors) as fleet,

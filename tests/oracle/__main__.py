@@ -89,6 +89,7 @@ def report(total: Sum, seed: int, seconds: float) -> dict[str, Any]:
         "clear_and_proved": total.clear,
         "clear_undecided": total.open,
         "largest_false_forbidden": worst,
+        "faulty_cases": sorted({name for name, _ in total.faults}),
         "largest_share_of_tolerance": max((s for s, _ in total.share.values()), default=0.0),
     }
 

@@ -186,10 +186,11 @@ def stated_tolerance_m(
     """How much farther than the corridor the checker may still call touched.
 
     A millimetre, what is left of the bow, and the change of scale over a piece of at most 5 km and
-    its corridor.
+    its corridor. Of a drone's line the bow left over counts twice: the line lies that far to one
+    side of its piece, and the piece is widened by as much to either side.
     """
     bow = bow_m(start, end)
-    left = min(bow, 0.05) + 0.02 * bow if autopilot else bow
+    left = 2.0 * min(bow, 0.05) + 0.02 * bow if autopilot else bow
     half = math.radians(abs(end.lat_deg - start.lat_deg)) / 2.0
     half = min(half, 2_500.0 / 6_335_000.0)
     top = math.tan(math.radians(max(abs(start.lat_deg), abs(end.lat_deg)) + 0.01))

@@ -17,7 +17,7 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.ardupilot import _connect, _free_instance, _free_port, find_ardupilot, parameter_file
-from tests.integration.mavlink_rig import PATIENT, UDP, clocks, serving, spec, vehicle
+from tests.integration.mavlink_rig import PATIENT, UDP, serving, spec, vehicle, wall_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.signing import Guard, Signer, SigningClock, SigningKey, Verdict
 from vehicles.mavlink.wire import Encoder, Scanner
@@ -122,7 +122,7 @@ async def test_ours_is_believed_and_nobody_elses(tmp_path: Path) -> None:
 
 
 async def test_a_fleet_with_a_key_reaches_a_vehicle_whose_clock_stood_still(tmp_path: Path) -> None:
-    clock, _ = clocks(SPEEDUP)
+    clock, _ = wall_clocks(SPEEDUP)
     enrolled = replace(vehicle(0), signing_key=KEY)
     async with (
         MavlinkFleet([enrolled], clock, PATIENT) as fleet,

@@ -51,12 +51,15 @@ from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
 from vehicles.port import (
+    Audit,
     Capability,
     Clock,
     CommandResult,
+    Divert,
     LinkState,
     Outcome,
     Phase,
+    Remedy,
     Telemetry,
     Verb,
 )
@@ -183,6 +186,9 @@ class FakeDesk:
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
+        self.diverts: list[tuple[str, Divert, str, str]] = []
+        self.audits: dict[str, Audit] = {}
+        self.applied: list[tuple[str, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
@@ -265,10 +271,40 @@ class FakeDesk:
         self.put_vehicle(replace(view, telemetry=replace(view.telemetry, phase=phase)))
         return CommandResult(Outcome.DONE)
 
+    async def audit(self, vehicle_id: str) -> Audit | str:
+        view = self._vehicles.get(vehicle_id)
+        if view is None:
+            raise UnknownVehicleError(vehicle_id)
+        return self.audits.get(vehicle_id, "it has no parameters that a baseline could name")
+
+    async def audit_all(self) -> dict[str, Audit | str]:
+        return {vehicle_id: await self.audit(vehicle_id) for vehicle_id in self._vehicles}
+
+    async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
+        audit = await self.audit(vehicle_id)
+        if isinstance(audit, str):
+            return CommandResult(Outcome.REFUSED, audit)
+        self.applied.append((vehicle_id, by, reason))
+        left = [rule for rule in audit.broken if rule.remedy is not Remedy.SET]
+        if left:
+            return CommandResult(Outcome.REFUSED, f"{left[0].name}: a fitter must set it")
+        return CommandResult(Outcome.DONE, "set")
+
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         self.held = HoldState(by, reason, self.clock.now())
         self._tell(Update("held", self.held))
         return {v: await self.command(v, verb, by=by, reason=reason) for v in self._vehicles}
+
+    async def divert(
+        self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles.get(vehicle_id)
+        if view is None:
+            raise UnknownVehicleError(vehicle_id)
+        self.diverts.append((vehicle_id, to, by, reason))
+        if to.alt_home_m > 120.0:
+            return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
+        return CommandResult(Outcome.DONE)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         self.held = None

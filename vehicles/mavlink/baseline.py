@@ -19,7 +19,13 @@ from vehicles.mavlink.parameters import same_value
 from vehicles.mavlink.settings import MavlinkVehicle
 
 AUTO_RTL = 6.0
+_CONTINUE_AFTER_LAND = 4
 _FENCE_CIRCLE = 2
+_FENCE_POLYGON = 4
+_FENCE_FLOOR = 8
+_FENCE_UNION = 2
+LEVELS_M = 30.0
+"""How far above its cruise height a drone may be sent to keep away from another."""
 _CONTINUE_IN_AUTO_OR_RELEASE = 0b100011
 """FS_OPTIONS: bit 0 and 1 go on in AUTO after RC or GCS loss, bit 5 opens the gripper."""
 
@@ -31,6 +37,7 @@ class Rule(Enum):
     ONE_OF = auto()
     AT_LEAST = auto()
     BITS_CLEAR = auto()
+    """Of the first value; where a second one stands, its bits must be set."""
     NOT_ZERO = auto()
 
 
@@ -52,14 +59,14 @@ class Requirement:
             case Rule.AT_LEAST:
                 return value >= self.values[0] or same_value(value, self.values[0])
             case Rule.BITS_CLEAR:
-                return int(value) & int(self.values[0]) == 0
+                return self.repaired(value) == int(value)
             case Rule.NOT_ZERO:
                 return value != 0
 
     def repaired(self, value: float) -> float:
         """The value to set where the rule is broken: as near to the present one as it goes."""
         if self.rule is Rule.BITS_CLEAR:
-            return float(int(value) & ~int(self.values[0]))
+            return float(int(value) & ~int(self.values[0]) | int(sum(self.values[1:])))
         return self.values[0]
 
     @property
@@ -72,7 +79,8 @@ class Requirement:
             case Rule.AT_LEAST:
                 return f"at least {figures}"
             case Rule.BITS_CLEAR:
-                return f"without bits {int(self.values[0]):#x}"
+                also = f" and with {int(self.values[1]):#x}" if self.values[1:] else ""
+                return f"without bits {int(self.values[0]):#x}{also}"
             case Rule.NOT_ZERO:
                 return "not 0"
 
@@ -128,6 +136,29 @@ _GRIPPER = (
     _fitted("GRIP_ENABLE", Rule.EQUALS, "gripper"),
     _fitted("GRIP_TYPE", Rule.NOT_ZERO, "gripper"),
 )
+_FENCE = (
+    _equals("FENCE_ENABLE", 1, "the fence of the flight is the second line behind its check"),
+    _equals("FENCE_AUTOENABLE", 0, "the fence stands from before the take-off to the landing"),
+    Requirement(
+        "FENCE_ACTION",
+        Rule.ONE_OF,
+        (1, 3),
+        "a breach must bring the drone back: by RTL, or on the way that it came",
+    ),
+    Requirement(
+        "FENCE_TYPE",
+        Rule.BITS_CLEAR,
+        (_FENCE_CIRCLE | _FENCE_FLOOR, _FENCE_POLYGON),
+        "polygons alone are the flight's: the circle would end every longer flight, a floor every "
+        "landing",
+    ),
+    Requirement(
+        "FENCE_OPTIONS",
+        Rule.BITS_CLEAR,
+        (_FENCE_UNION,),
+        "a flight must stay in every inclusion, not in any one of them",
+    ),
+)
 _DEVICES: Mapping[DropDevice, tuple[Requirement, ...]] = {
     DropDevice.GRIPPER: _GRIPPER,
     DropDevice.PAYLOAD_PLACE: _GRIPPER,
@@ -135,9 +166,29 @@ _DEVICES: Mapping[DropDevice, tuple[Requirement, ...]] = {
 }
 
 
+def _for_stops(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
+    """With room for several parcels it lands on the way, and holds the next one by itself.
+
+    AP_Mission.h: CONTINUE_AFTER_LAND goes on only where a take-off comes next, so that a mission
+    still ends with its last landing.
+    """
+    if vehicle.capability.parcel_slots < 2:
+        return ()
+    why = "a mission goes on after a landing at a stop"
+    stops = _equals("MIS_OPTIONS", _CONTINUE_AFTER_LAND, why)
+    closes = Requirement(
+        "GRIP_AUTOCLOSE",
+        Rule.AT_LEAST,
+        (1,),
+        "a gripper that stays open says that it released the next parcel without having held it",
+    )
+    gripper = vehicle.capability.drop_device in {DropDevice.GRIPPER, DropDevice.PAYLOAD_PLACE}
+    return (stops, closes) if gripper else (stops,)
+
+
 def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
     """The rules for one vehicle: common ones, its own figures, its drop device."""
-    own = (
+    own: tuple[Requirement, ...] = (
         _equals("FS_GCS_TIMEOUT", vehicle.gcs_timeout_s, "as configured for this vehicle"),
         _equals(
             "RTL_ALT",
@@ -147,12 +198,16 @@ def requirements(vehicle: MavlinkVehicle) -> tuple[Requirement, ...]:
         Requirement(
             "FENCE_ALT_MAX",
             Rule.AT_LEAST,
-            (vehicle.cruise_alt_home_m + 20.0,),
+            (vehicle.cruise_alt_home_m + 20.0 + (LEVELS_M if vehicle.onboard_fence else 0.0),),
             "the fence's ceiling must not end a flight at the cruise height",
         ),
+        *(_FENCE if vehicle.onboard_fence else ()),
     )
     device = vehicle.capability.drop_device
-    return _COMMON + own + (_DEVICES[device] if device is not None else ())
+    own += _for_stops(vehicle)
+    names = {rule.name for rule in own}
+    common = tuple(rule for rule in _COMMON if rule.name not in names)
+    return common + own + (_DEVICES[device] if device is not None else ())
 
 
 @dataclass(frozen=True, slots=True)

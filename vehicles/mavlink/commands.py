@@ -9,6 +9,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink.command import Command
 from vehicles.mavlink.modes import Modes
+from vehicles.port import Divert
 
 MESSAGE_IDS = {
     "MISSION_CURRENT": mav.MAVLINK_MSG_ID_MISSION_CURRENT,
@@ -81,6 +82,21 @@ def disarm() -> Command:
 def mission_start() -> Command:
     """Accepted even while disarmed, with no effect: the take-off must be seen."""
     return Command(mav.MAV_CMD_MISSION_START)
+
+
+def reposition(to: Divert) -> Command:
+    """DO_REPOSITION into GUIDED; outside GUIDED it is denied without the flag.
+
+    COMMAND_LONG is refused for it. ArduCopter keeps the speed that it has and ignores the yaw.
+    """
+    return Command(
+        mav.MAV_CMD_DO_REPOSITION,
+        (-1.0, float(mav.MAV_DO_REPOSITION_FLAGS_CHANGE_MODE), 0.0, 0.0),
+        as_int=True,
+        x=round(to.position.lat_deg * 1e7),
+        y=round(to.position.lon_deg * 1e7),
+        z=to.alt_home_m,
+    )
 
 
 def return_path() -> Command:

@@ -18,9 +18,10 @@ from vehicles.port import FailsafeAction, Failsafes, RallyPlace
 
 RALLY_TOTAL = "RALLY_TOTAL"
 RALLY_RULES = ("RALLY_LIMIT_KM", "RALLY_INCL_HOME")
+FENCE_SWITCHES = ("FENCE_ENABLE", "FENCE_AUTOENABLE")
 NAMES = (
     "FS_GCS_ENABLE", "BATT_FS_LOW_ACT", "BATT_FS_CRT_ACT", "FS_EKF_ACTION", "FS_DR_ENABLE",
-    "RTL_ALT", RALLY_TOTAL, *RALLY_RULES, "OA_TYPE",
+    "RTL_ALT", RALLY_TOTAL, *RALLY_RULES, "OA_TYPE", *FENCE_SWITCHES,
 )  # fmt: skip
 
 _A = FailsafeAction
@@ -75,6 +76,11 @@ def failsafes_of(
         rally_includes_home=home is None or home != 0,
         avoidance=avoidance is not None and round(avoidance) in _AVOIDING,
     )
+
+
+def fence_acts(values: Mapping[str, float | None]) -> bool:
+    """Whether the fence that it holds may act in a flight, or may for all that is known."""
+    return any(values.get(name) != 0 for name in FENCE_SWITCHES)
 
 
 def rally_places(

@@ -160,6 +160,11 @@ class Flight:
         events += self._ending(state, now_s, now)
         return events
 
+    @property
+    def airborne(self) -> bool:
+        """Whether it was seen off the ground since the flight is watched."""
+        return self._airborne
+
     def expect(self, *wanted: int) -> None:
         """Modes that are ours from now on, besides the present ones."""
         self.expected |= set(wanted)
@@ -328,7 +333,10 @@ class Flight:
         causes: list[str] = []
         critical = state.armed is True and state.system_status in modes.FAILSAFE_STATES
         if critical and not self._failsafe:
-            causes.append("the vehicle reports a failsafe (system status critical)")
+            named = (
+                ", ".join(cause.value for cause in state.failsafes) or "which one it did not say"
+            )
+            causes.append(f"the vehicle reports a failsafe (system status critical): {named}")
         self._failsafe = critical
         if state.armed and state.mode is not None and state.mode not in self.expected:
             causes.append(f"mode changed to {state.mode_name}, not by this controller")
@@ -340,7 +348,7 @@ class Flight:
                     state,
                     now,
                     detail="; ".join(causes),
-                    evidence=state.recent_texts(now_s, 10.0, _WARNING),
+                    evidence=_of_failsafe(state, now_s),
                 )
             )
         held = None if state.total is None else state.total + 1
@@ -427,6 +435,12 @@ class Flight:
             detail=detail,
             evidence=evidence,
         )
+
+
+def _of_failsafe(state: VehicleState, now_s: float) -> tuple[str, ...]:
+    """The words that name the standing failsafes, and the latest warnings."""
+    said = state.recent_texts(now_s, 10.0, _WARNING)
+    return (*(w for w in state.failsafes.values() if w not in said), *said)
 
 
 def _speaks(release: Release, text: Text) -> bool:

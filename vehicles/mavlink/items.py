@@ -16,12 +16,15 @@ read back is this mission and no other.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from geofence.frames import LatLon
+from geofence.frames import LatLon, LocalFrame
 from missions.model import AirItem, AirMission, DropDevice, ItemKind
 from vehicles.mavlink.messages import MissionItemInt
 
@@ -39,6 +42,8 @@ _RELATIVE_FRAMES = frozenset({3, 6})
 _GROUND_SPEED = 1.0
 _WINCH_LENGTH = 1.0
 _NO_HOUR = -1.0
+GROUND_WAIT_S = 4.0
+"""The longest wait at a landing on the way: the baseline has DISARM_DELAY at 5 s at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,14 @@ class Plan:
     return_path_seq: int | None
     land_seq: int
     takeoff_seq: int
+    first: int = 1
+    """The first item that is ours: ArduPilot puts home before it, others have no such item."""
+    form: Callable[[MissionItemInt], tuple[tuple[str, float], ...]] | None = None
+    """What the vehicle keeps of an item; None: as ArduPilot does (`canonical`)."""
 
     @property
     def count(self) -> int:
-        """Items including home."""
+        """Items including home where there is one."""
         return len(self.items)
 
     def messages(self, system: int, component: int) -> tuple[Any, ...]:
@@ -94,14 +103,61 @@ def translate(mission: AirMission) -> Plan:
     kinds = [item.kind for item in mission.items]
     if not kinds or kinds[0] is not ItemKind.TAKEOFF or kinds[-1] is not ItemKind.LAND:
         raise ValueError("an air mission starts with TAKEOFF and ends with LAND")
+    _check_landings(mission)
+    told = tuple(_release(seq, item, items) for seq, item in releases)
+    _check_apart(told)
     return Plan(
         items=items,
         mission_index=tuple(index for index, _ in raw),
-        releases=tuple(_release(seq, item, items) for seq, item in releases),
+        releases=told,
         return_path_seq=_first_seq(items, mav.MAV_CMD_DO_RETURN_PATH_START),
         land_seq=len(items) - 1,
         takeoff_seq=1,
     )
+
+
+def _check_apart(releases: tuple[Release, ...]) -> None:
+    """Two releases at one stop could not be told apart: the device's words name no parcel."""
+    for before, after in pairwise(releases):
+        if after.seq <= before.done_seq:
+            raise ValueError(
+                f"items {before.seq} and {after.seq} release {before.parcel_id} and "
+                f"{after.parcel_id} at one stop: fly a waypoint between them"
+            )
+
+
+def _check_landings(mission: AirMission) -> None:
+    """A landing on the way is flown on from only with a take-off next (MIS_OPTIONS bit 2).
+
+    On the ground a longer wait than DISARM_DELAY ends the flight, in AUTO too
+    (ArduCopter/motors.cpp, auto_disarm_check).
+    """
+    waited_s: float | None = None
+    for index, item in enumerate(mission.items[:-1]):
+        match item.kind:
+            case ItemKind.LAND:
+                waited_s = 0.0
+            case ItemKind.TAKEOFF:
+                if index and waited_s is None:
+                    raise ValueError(f"item {index} takes off where nothing has landed")
+                waited_s = None
+            case ItemKind.DELAY if waited_s is not None:
+                waited_s += item.delay_s
+                if waited_s > GROUND_WAIT_S:
+                    raise ValueError(
+                        f"item {index} waits on the ground: {waited_s:g} s in all, over the "
+                        f"{GROUND_WAIT_S:g} s after which it might disarm"
+                    )
+            case ItemKind.RELEASE if (
+                item.device is DropDevice.PAYLOAD_PLACE and waited_s is not None
+            ):
+                raise ValueError(f"item {index} places a parcel from the ground: use a gripper")
+            case ItemKind.RELEASE | ItemKind.SPEED | ItemKind.RETURN_PATH:
+                pass
+            case _ if waited_s is not None:
+                raise ValueError(f"item {index} follows a landing: a take-off must come first")
+    if waited_s is not None:
+        raise ValueError("the mission lands twice at its end: a take-off must come between")
 
 
 def _first_seq(items: tuple[MissionItemInt, ...], command: int) -> int | None:
@@ -222,6 +278,25 @@ def _message(item: MissionItemInt, system: int, component: int) -> Any:
     )  # fmt: skip
 
 
+def off_leg_m(plan: Plan, seq: int, position: LatLon) -> float:
+    """Metres over ground from the leg that item `seq` ends; of one place, from that place."""
+
+    def place(items: tuple[MissionItemInt, ...]) -> LatLon | None:
+        placed = (i for i in items if i.command in _PLACED and (i.x or i.y))
+        return next((LatLon(i.x * 1e-7, i.y * 1e-7) for i in placed), None)
+
+    start = place(plan.items[:seq][::-1])
+    end = place(plan.items[seq:]) or start
+    if end is None:
+        return 0.0
+    frame = LocalFrame(position)
+    (ax, ay), (bx, by) = frame.xy(start or end), frame.xy(end)
+    dx, dy = bx - ax, by - ay
+    length2 = dx * dx + dy * dy
+    t = 0.0 if length2 == 0.0 else min(1.0, max(0.0, -(ax * dx + ay * dy) / length2))
+    return math.hypot(ax + t * dx, ay + t * dy)
+
+
 def canonical(item: MissionItemInt) -> tuple[tuple[str, float], ...]:
     """What ArduPilot keeps of an item, as named values; equal items have equal forms."""
     values: list[tuple[str, float]] = [("command", item.command)]
@@ -269,16 +344,17 @@ def differences(plan: Plan, held: tuple[MissionItemInt, ...]) -> tuple[str, ...]
 
     An item that differs in its JUMP_TAG alone is another mission of the same shape.
 
-    Item 0 is the vehicle's home and is judged elsewhere, by place and height.
+    Where item 0 is the vehicle's home it is judged elsewhere, by place and height.
     """
     found: list[str] = []
     if len(held) != plan.count:
         found.append(f"the vehicle holds {len(held)} items, not {plan.count}")
-    for ours, theirs in zip(plan.items[1:], held[1:], strict=False):
+    form = plan.form or canonical
+    for ours, theirs in zip(plan.items[plan.first :], held[plan.first :], strict=False):
         if theirs.seq != ours.seq:
             found.append(f"item {ours.seq}: read as number {theirs.seq}")
             continue
-        want, have = canonical(ours), canonical(theirs)
+        want, have = form(ours), form(theirs)
         if want == have:
             continue
         had = dict(have)

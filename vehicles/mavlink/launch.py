@@ -18,7 +18,6 @@ from vehicles.mavlink import commands
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.items import Plan, Release, differences
 from vehicles.mavlink.mission_transfer import (
-    ITEMS_AHEAD,
     DownloadResult,
     MissionDownload,
     MissionUpload,
@@ -85,12 +84,17 @@ class Launcher:
         try:
             plan = self._plan(mission)
             self._require_ready()
-            # another station may have changed them since, and the gate before the start looks
-            await session.upkeep.read_failsafes()
-            self._require_ready()
             session.mission_hash = None
+            session.prover.forget()
             await self._leave_auto()
+            boots, writes = session.state.boots, session.foreign_writes
+            self._require(await session.prover.put_fence(mission))
             await self._upload_and_prove(plan)
+            # the gate before the start judges by what is read here
+            self._require(await session.prover.approve(mission))
+            self._require_ready()
+            if (session.state.boots, session.foreign_writes) != (boots, writes):
+                raise _doubt("the vehicle rebooted, or another station wrote, while loading")
         except _No as no:
             return no.result
         session.mission_hash, session.held_count = mission.content_hash, plan.count
@@ -106,6 +110,8 @@ class Launcher:
             self._require_ready()
             await self._prove_home()
             await self._prove_held(plan)
+            self._require(await session.prover.prove(mission))
+            self._require_ready()
             await self._hold_parcel(mission)
             await self._enter_auto(plan)
             await self._arm(mission, plan)
@@ -220,6 +226,10 @@ class Launcher:
         if session.phase is not Phase.READY:
             raise _refuse("not ready: " + "; ".join(session.not_ready))
 
+    def _require(self, fault: str) -> None:
+        if fault:
+            raise _refuse(fault)
+
     async def _upload_and_prove(self, plan: Plan) -> None:
         session = self._session
         driver = session.driver
@@ -251,14 +261,18 @@ class Launcher:
             resend_s=driver.answer_s,
             silence_s=max(9.0, 6.0 * driver.answer_s),
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
-            ahead=ITEMS_AHEAD,
+            shrugged=self._session.profile.shrugged,
+            ahead=self._session.profile.items_ahead,
         )
 
     async def _download(self) -> DownloadResult:
         driver = self._session.driver
         return await driver.run(
             MissionDownload(
-                driver.system, driver.component, resend_s=driver.answer_s, ahead=ITEMS_AHEAD
+                driver.system,
+                driver.component,
+                resend_s=driver.answer_s,
+                ahead=self._session.profile.items_ahead,
             )
         )
 
@@ -307,7 +321,7 @@ class Launcher:
     async def _enter_auto(self, plan: Plan) -> None:
         session = self._session
         await self._leave_auto()
-        await session.driver.command(commands.set_current(plan.takeoff_seq))
+        await session.profile.rewind(session.driver, plan.takeoff_seq)
         await self._mode(self._modes.mission)
         told = await self._ask("MISSION_CURRENT", lambda: session.state.seq_s)
         if not told or (session.state.seq or 0) > plan.takeoff_seq:

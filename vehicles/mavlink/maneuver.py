@@ -1,7 +1,7 @@
-"""Hold, resume, return and land.
+"""Hold, resume, return, land and divert.
 
 Owns the mode changes that an operator may demand in flight, and their proof: the mode in a later
-heartbeat. Must not arm, load or start.
+heartbeat, and for a divert the way that it takes. Must not arm, load or start.
 """
 
 from __future__ import annotations
@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from geofence.frames import geodesic_m
 from vehicles.mavlink import commands
 from vehicles.mavlink.command import Answer, Command
+from vehicles.mavlink.flight import Flight
+from vehicles.mavlink.items import off_leg_m
 from vehicles.mavlink.modes import Modes
-from vehicles.port import CommandResult, LinkState, Outcome, Verb
+from vehicles.mavlink.state import VehicleState
+from vehicles.port import CommandResult, Divert, LinkState, Outcome, Verb
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession
+
+
+OFF_WAY_M = 30.0
+"""A hold drifts no farther from the leg that it was on; braking at 10 m/s takes 20 m of it."""
+ARRIVED_M = 5.0
+NEARER_M = 3.0
 
 
 class Maneuvers:
@@ -42,6 +52,37 @@ class Maneuvers:
                 return await self._return()
             case Verb.LAND:
                 return await self._to(self._modes.land)
+
+    async def divert(self, to: Divert) -> CommandResult:
+        """Go to a point and hold there. DONE: in GUIDED, and seen nearer to it or there."""
+        refusal = self._refusal()
+        state, guided = self._session.state, self._modes.guided
+        if not refusal and not state.airborne:
+            refusal = "it is not in the air"
+        if not refusal and guided is None:
+            refusal = "its autopilot has no mode that takes it to a point"
+        if refusal or guided is None:
+            return CommandResult(Outcome.REFUSED, refusal)
+        sent_s = self._session.clock.monotonic_s()
+        farthest_m = 0.0
+
+        def going() -> bool:
+            nonlocal farthest_m
+            if state.mode != guided or state.position is None:
+                return False
+            if (state.position_s or 0.0) < sent_s:
+                return False
+            away_m = _away_m(state, to)
+            # it overshoots while it brakes, and comes nearer only then
+            farthest_m = max(farthest_m, away_m)
+            return away_m < ARRIVED_M or away_m < farthest_m - NEARER_M
+
+        return await self._change(
+            commands.reposition(to),
+            guided,
+            seen=going,
+            timeout_s=self._session.settings.divert_timeout_s,
+        )
 
     def _refusal(self) -> str:
         session = self._session
@@ -77,6 +118,13 @@ class Maneuvers:
             return CommandResult(
                 Outcome.REFUSED, f"it is in {session.state.mode_name}, not holding"
             )
+        off_m = _off_way_m(session.flight, session.state)
+        if off_m > OFF_WAY_M:
+            return CommandResult(
+                Outcome.REFUSED,
+                f"it is {off_m:.0f} m off its mission's way, and nothing between was checked: "
+                "return or land it",
+            )
         session.flight.resuming = True
         result = await self._to(self._modes.mission)
         if result.outcome is Outcome.REFUSED:
@@ -90,11 +138,11 @@ class Maneuvers:
         asked for its return path first, too: RTL would fly straight through whatever lies between.
         """
         flight = self._session.flight
-        if flight is None:
+        if flight is None and self._modes.return_path is not None:
             result = await self._return_path(None)
             if result.outcome is not Outcome.REFUSED:
                 return result
-        elif flight.plan.return_path_seq is not None:
+        elif flight is not None and flight.plan.return_path_seq is not None:
             before, flight.jumped = flight.jumped, True
             result = await self._return_path(flight.plan.return_path_seq)
             if result.outcome is Outcome.REFUSED:
@@ -125,7 +173,11 @@ class Maneuvers:
         return await self._change(commands.return_path(), *self._modes.on_mission, seen=on_path)
 
     async def _change(
-        self, command: Command, *wanted: int, seen: Callable[[], bool] | None = None
+        self,
+        command: Command,
+        *wanted: int,
+        seen: Callable[[], bool] | None = None,
+        timeout_s: float | None = None,
     ) -> CommandResult:
         """Send, then wait for a later heartbeat in a wanted mode; `seen` asks for more."""
         session = self._session
@@ -142,7 +194,7 @@ class Maneuvers:
         proven = seen or (lambda: state.mode in wanted)
         done = await session.driver.until(
             lambda: (state.heartbeat_s or 0.0) >= sent_s and proven(),
-            session.settings.mode_timeout_s,
+            session.settings.mode_timeout_s if timeout_s is None else timeout_s,
         )
         if done:
             if flight:
@@ -161,3 +213,17 @@ class Maneuvers:
         state = self._session.state
         said = [t.text for t in state.texts if t.at_s >= since_s]
         return CommandResult(Outcome.REFUSED, "; ".join([answer.text, *said[-3:]]))
+
+
+def _away_m(state: VehicleState, to: Divert) -> float:
+    """Metres from a point, by the newest position, in three dimensions."""
+    over_ground_m = geodesic_m(state.position or to.position, to.position)
+    rise_m = to.alt_home_m - (to.alt_home_m if state.alt_home_m is None else state.alt_home_m)
+    return float((over_ground_m**2 + rise_m**2) ** 0.5)
+
+
+def _off_way_m(flight: Flight, state: VehicleState) -> float:
+    """Metres over ground from the leg that it would resume; 0 where nobody knows."""
+    if state.position is None or not state.seq:
+        return 0.0
+    return off_leg_m(flight.plan, state.seq, state.position)

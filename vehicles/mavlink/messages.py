@@ -212,6 +212,21 @@ class EkfStatusReport(Record, frozen=True):
     airspeed_variance: float
 
 
+class EstimatorStatus(Record, frozen=True):
+    """ESTIMATOR_STATUS (230)."""
+
+    time_usec: int
+    vel_ratio: float
+    pos_horiz_ratio: float
+    pos_vert_ratio: float
+    mag_ratio: float
+    hagl_ratio: float
+    tas_ratio: float
+    pos_horiz_accuracy: float
+    pos_vert_accuracy: float
+    flags: int
+
+
 class HomePosition(Record, frozen=True):
     """HOME_POSITION (242)."""
 
@@ -261,6 +276,7 @@ Message: TypeAlias = (
     | CommandAck
     | BatteryStatus
     | EkfStatusReport
+    | EstimatorStatus
     | HomePosition
     | ExtendedSysState
     | StatusText
@@ -283,6 +299,7 @@ _TYPES: dict[str, type[Record]] = {
     "COMMAND_ACK": CommandAck,
     "BATTERY_STATUS": BatteryStatus,
     "EKF_STATUS_REPORT": EkfStatusReport,
+    "ESTIMATOR_STATUS": EstimatorStatus,
     "HOME_POSITION": HomePosition,
     "EXTENDED_SYS_STATE": ExtendedSysState,
     "STATUSTEXT": StatusText,

@@ -96,6 +96,8 @@ class MissionUpload:
     last_silence_s: float = 4.0
     again_s: float = 2.0
     mission_type: int = MISSION
+    shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
+    """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
     ahead: int = 1
     result: UploadResult | None = None
     deadline_s: float = 0.0
@@ -180,7 +182,8 @@ class MissionUpload:
         return len(self.items) - 1 in self._sent_s
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result == mav.MAV_MISSION_INVALID_SEQUENCE or self._waiting:
+        if result in self.shrugged or self._waiting:
+            self._reason = ack_text(result)
             return
         if result == ACCEPTED:
             # an ACK before the last item was sent belongs to an earlier conversation
@@ -202,7 +205,9 @@ class MissionUpload:
 class MissionDownload:
     """Reads the mission that the vehicle holds, item by item; or another list of its kind.
 
-    A count that changes on the way (another station wrote) begins the reading again.
+    A count that changes on the way (another station wrote) begins the reading again, and so does
+    an item that is not told after a few requests: PX4 ends a reading of its own accord, and then
+    answers no request for an item (mavlink_mission.cpp).
     """
 
     system: int
@@ -210,11 +215,14 @@ class MissionDownload:
     attempts: int = 12
     resend_s: float = 1.0
     most_items: int = 1000
+    begin_again_after: int = 4
+    beginnings: int = 6
     mission_type: int = MISSION
     ahead: int = 1
     result: DownloadResult | None = None
     deadline_s: float = 0.0
     _count: int = field(default=-1)
+    _begun: int = field(default=1)
     _items: dict[int, MissionItemInt] = field(default_factory=dict)
     _asked: set[int] = field(default_factory=set)
     _tries: int = field(default=0)
@@ -255,7 +263,15 @@ class MissionDownload:
             self.result = DownloadResult(None, f"reading the {what} failed: {self._reason}")
             return []
         self._asked.clear()
+        if self._count >= 0 and self._tries >= self.begin_again_after:
+            self._begin_again()
         return self._ask(now_s)
+
+    def _begin_again(self) -> None:
+        if self._begun < self.beginnings:
+            self._begun += 1
+            self._count = -1
+            self._items.clear()
 
     def _counted(self, message: MissionCount, now_s: float) -> list[Any]:
         if message.mission_type != self.mission_type or not for_us(

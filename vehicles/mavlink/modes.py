@@ -49,6 +49,8 @@ class Modes:
     """For a vehicle on the ground that must not be on its mission while that is rewritten."""
     words: Callable[[int], tuple[float, ...]] = whole_number
     """DO_SET_MODE's parameters behind the first."""
+    guided: int | None = None
+    """It flies to a point that it is told by DO_REPOSITION; None: it has no such mode."""
 
     @property
     def on_mission(self) -> frozenset[int]:

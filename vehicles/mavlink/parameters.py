@@ -2,8 +2,7 @@
 
 Owns PARAM_REQUEST_READ and PARAM_SET for a list of names at once. Must not know what a parameter
 means. ArduPilot does not answer a name that it does not know: after the last attempt the
-parameter counts as missing. Values travel as 32-bit floats whatever their type (MAVLink parameter
-protocol, C-cast encoding as ArduPilot uses it).
+parameter counts as missing. Values travel in a 32-bit float; how is the autopilot's `Encoding`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from vehicles.mavlink.encoding import CAST, Encoding
 from vehicles.mavlink.messages import Message, ParamValue
 
 TOLERANCE = 1e-4
@@ -34,6 +34,7 @@ class ParameterRead:
     window: int = 8
     resend_s: float = 1.5
     attempts: int = 4
+    encoding: Encoding = CAST
     result: Mapping[str, float | None] | None = None
     deadline_s: float = 0.0
     _values: dict[str, float] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class ParameterRead:
         if message.param_id not in self._open:
             return []
         del self._open[message.param_id]
-        self._values[message.param_id] = message.param_value
+        self._values[message.param_id] = self.encoding.value_of(message)
         return self._fill(now_s)
 
     def tick(self, now_s: float) -> list[Any]:
@@ -96,6 +97,7 @@ class ParameterWrite:
     component: int
     resend_s: float = 1.5
     attempts: int = 4
+    encoding: Encoding = CAST
     result: Mapping[str, float | None] | None = None
     deadline_s: float = 0.0
     _held: dict[str, float | None] = field(default_factory=dict)
@@ -115,9 +117,10 @@ class ParameterWrite:
             or message.param_id != name
         ):
             return []
-        if not same_value(message.param_value, self.values[name]) and self._tries < self.attempts:
+        held = self.encoding.value_of(message)
+        if not same_value(held, self.values[name]) and self._tries < self.attempts:
             return self._send(name, now_s)
-        self._held[name] = message.param_value
+        self._held[name] = held
         self._tries = 0
         return self._next(now_s)
 
@@ -150,7 +153,6 @@ class ParameterWrite:
                 self.system,
                 self.component,
                 name.encode("ascii"),
-                self.values[name],
-                mav.MAV_PARAM_TYPE_REAL32,
+                *self.encoding.wire(name, self.values[name]),
             )
         ]

@@ -12,24 +12,30 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from missions.model import AirMission, Mission
+from missions.model import Mission
+from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
 from vehicles.mavlink.launch import Launcher
+from vehicles.mavlink.machine import PhaseMachine
 from vehicles.mavlink.maneuver import Maneuvers
 from vehicles.mavlink.messages import Message, MissionCurrent
-from vehicles.mavlink.phase import phase
+from vehicles.mavlink.phase import in_failsafe, lost, phase
 from vehicles.mavlink.profiles.profile import Profile, find_profile
+from vehicles.mavlink.proof import Prover
 from vehicles.mavlink.remote_id import RemoteIdSender
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import (
+    Audit,
     Capability,
     Clock,
     CommandResult,
+    Divert,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -43,6 +49,9 @@ MAX_EVENTS = 4096
 ALARM_AGAIN_S = 30.0
 _FLIGHT_PLAN_TEXT = "Flight plan received"
 _OWN_TEXT_LATE_S = 3.0
+_RESTING = frozenset({Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY})
+_REST_LOOK_S = 5.0
+"""A vehicle at rest is judged this often; whoever asks for its phase has it judged at once."""
 
 
 class MavlinkSession:
@@ -63,7 +72,12 @@ class MavlinkSession:
         self.settings = settings
         self.clock = clock
         self.profile: Profile = find_profile(vehicle)
-        self.state = VehicleState(vehicle.vehicle_id, self.profile.modes)
+        self.state = VehicleState(
+            vehicle.vehicle_id,
+            self.profile.modes,
+            ground=self.profile.ground,
+            counts_all=self.profile.counts_all,
+        )
         self.driver = Driver(self._send, clock, vehicle.sysid, vehicle.component, settings.answer_s)
         self.flight: Flight | None = None
         self.last_flight: Flight | None = None
@@ -78,6 +92,8 @@ class MavlinkSession:
         self._events: asyncio.Queue[VehicleEvent] | None = None
         self._link = LinkState.UNKNOWN
         self._boots = 0
+        self.machine = PhaseMachine()
+        self._stepped_s = -1e9
         self._heartbeat_s = -1e9
         self._alarms: dict[str, float] = {}
         told = vehicle.remote_id
@@ -85,6 +101,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.upkeep = Upkeep(self)
+        self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
 
@@ -112,20 +129,26 @@ class MavlinkSession:
 
     @property
     def phase(self) -> Phase:
-        """Where it is in its work."""
-        return phase(self.state, self.flight, self.link, self.not_ready)
+        """Where it is in its work, by the machine, which is brought up to this moment."""
+        return self._step(self.not_ready if self.state.armed is False else ())
+
+    def _step(self, reasons: tuple[str, ...]) -> Phase:
+        now_s = self._stepped_s = self.clock.monotonic_s()
+        shown = phase(self.state, self.flight, self.link, reasons)
+        if lost(self.state, self.capability, self.settings, now_s):
+            shown = Phase.LOST
+        return self.machine.step(shown, now_s)
 
     @property
     def telemetry(self) -> Telemetry:
         """The newest state, at once."""
         state = self.state
         reasons = self.not_ready if state.armed is False else ()
-        link = self.link
         return Telemetry(
             vehicle_id=self.vehicle_id,
             received_at=state.received_at,
-            link=link,
-            phase=phase(state, self.flight, link, reasons),
+            link=self.link,
+            phase=self._step(reasons),
             position=state.position,
             alt_amsl_m=state.alt_amsl_m,
             alt_home_m=state.alt_home_m,
@@ -141,7 +164,15 @@ class MavlinkSession:
             home_amsl_m=state.home_amsl_m,
             not_ready=reasons,
             failsafes=self.upkeep.failsafes,
+            failsafe=self._failsafe(),
         )
+
+    def _failsafe(self) -> tuple[str, ...]:
+        state = self.state
+        if state.armed is False or not in_failsafe(state):
+            return ()
+        named = tuple(f"{cause.value}: {text}" for cause, text in state.failsafes.items())
+        return named or ("the vehicle reports a failsafe and did not say which",)
 
     def events(self) -> AsyncIterator[VehicleEvent]:
         """Events from now on, in order, for one consumer; a second call takes them over."""
@@ -154,30 +185,62 @@ class MavlinkSession:
 
         return follow()
 
+    @property
+    def wants_fence(self) -> bool:
+        """Whether `load` refuses a mission that no fence was ordered for."""
+        return self.vehicle.onboard_fence and self.profile.fences
+
+    @property
+    def fence_for(self) -> str:
+        """Content hash of the mission that a fence was ordered for last."""
+        order = self.prover.order
+        return "" if order is None else order.mission_hash
+
+    def order_fence(self, fence: FlightFence) -> None:
+        """The next load of its mission puts this fence on board."""
+        self.prover.order = fence
+
+    async def audit(self) -> Audit:
+        """Read everything that the baseline names. Nothing is set."""
+        async with self.work:
+            return audit_of(self, await self.upkeep.audit())
+
+    async def apply(self) -> CommandResult:
+        """Set what is broken and can be set, while disarmed."""
+        async with self.work:
+            return await apply_baseline(self)
+
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.load(mission)
+            return await self._launcher.load(taken)
 
     async def start(self, mission: Mission) -> CommandResult:
         """Read back once more, arm in AUTO, and see it take off."""
-        if not isinstance(mission, AirMission):
-            return CommandResult(Outcome.REFUSED, "not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return CommandResult(Outcome.REFUSED, taken)
         async with self.work:
-            return await self._launcher.start(mission)
+            return await self._launcher.start(taken)
 
     async def execute(self, verb: Verb) -> CommandResult:
         """Hold, resume, return or land: never queues behind a load."""
         return await self._maneuvers.execute(verb)
 
+    async def divert(self, to: Divert) -> CommandResult:
+        """To a point on the straight line, by DO_REPOSITION; the mission stays on board."""
+        return await self._maneuvers.divert(to)
+
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Read the vehicle's mission and place in it; watch on where it is flying it."""
-        if not isinstance(mission, AirMission):
-            return MissionProgress(holds=False, running=False, detail="not an air mission")
+        taken = self.profile.taken(mission)
+        if isinstance(taken, str):
+            return MissionProgress(holds=False, running=False, detail=taken)
         async with self.work:
-            return await self._launcher.adopt(mission)
+            return await self._launcher.adopt(taken)
 
     def receive(self, frame: Frame) -> None:
         """A frame of this vehicle. Whatever is wrong with it stays with this vehicle."""
@@ -204,6 +267,9 @@ class MavlinkSession:
                 self._send(message)
         self._judge_link()
         self._watch(None)
+        resting = self.machine.phase in _RESTING
+        if not resting or now_s - self._stepped_s >= _REST_LOOK_S:
+            _ = self.phase
 
     def emit(
         self,
@@ -277,6 +343,7 @@ class MavlinkSession:
     def _rebooted(self) -> None:
         self._boots = self.state.boots
         self.mission_hash = None
+        self.prover.forget()
         self.state.reset_after_boot()
         self.upkeep.forget()
         self.emit(EventKind.REBOOTED, "time since boot went backwards")

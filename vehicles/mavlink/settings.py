@@ -36,6 +36,8 @@ class MavlinkVehicle:
     """What autopilot it is: a name of `profiles.PROFILES`."""
     remote_id: RemoteId | None = None
     """Where the drone wants its operator told; None: nothing is sent."""
+    onboard_fence: bool = False
+    """Every flight is given its own part of the zones as a fence, proven before the start."""
     signing_key: SigningKey | None = None
     """Where it is set, this vehicle is spoken to and believed by signed frames only."""
 
@@ -66,10 +68,14 @@ class MavlinkSettings:
     heartbeat_s: float = 1.0
     stale_after_s: float = 3.5
     offline_after_s: float = 10.0
+    lost_after_s: float | None = None
+    """An armed vehicle that is silent for longer is lost; None: once it can fly no longer."""
     home_tolerance_m: float = 10.0
     home_tolerance_vertical_m: float = 15.0
     apply_baseline: bool = True
     mode_timeout_s: float = 6.0
+    divert_timeout_s: float = 20.0
+    """How long a vehicle may take to brake, turn and be seen going to the point."""
     arm_timeout_s: float = 8.0
     takeoff_timeout_s: float = 25.0
     release_grace_s: float = 6.0

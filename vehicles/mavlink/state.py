@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from geofence.frames import LatLon, geodesic_m
 from vehicles.errors import ProtocolError
-from vehicles.mavlink import modes
+from vehicles.mavlink import failsafe_words, modes
 from vehicles.mavlink.messages import (
     BatteryStatus,
     EkfStatusReport,
+    EstimatorStatus,
     ExtendedSysState,
     GlobalPositionInt,
     GpsRawInt,
@@ -32,13 +33,16 @@ from vehicles.mavlink.messages import (
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
-from vehicles.port import LinkState
+from vehicles.port import FailsafeCause, LinkState
 
 PREARM_BIT = 0x10000000
 EKF_POSITION_ABSOLUTE = 0x10
 _UNKNOWN_U16 = 0xFFFF
 _TEXT_CHUNK = 50
+_REFUSALS = ("PreArm: ", "Arm: ", "Preflight Fail: ", "Arming denied")
+"""How ArduPilot, and how PX4 begins to say why it does not arm."""
 _TEXTS_KEPT = 64
+STILL_MPS = 0.3
 PREARM_TEXT_LIFE_S = 40.0
 REBOOT_MARGIN_MS = 2000
 
@@ -57,6 +61,10 @@ class VehicleState:
 
     vehicle_id: str
     modes: Modes = arducopter.MODES
+    ground: bool = False
+    """It drives: off its place means having moved since it was armed."""
+    counts_all: bool = False
+    """Its MISSION_CURRENT counts every item: it has no home item that it leaves out."""
     received_s: float | None = None
     received_at: datetime | None = None
     heartbeat_s: float | None = None
@@ -77,11 +85,16 @@ class VehicleState:
     alt_home_m: float | None = None
     heading_deg: float | None = None
     speed_mps: float | None = None
+    moved: bool = False
+    """Under way since it was armed."""
+    still_since_s: float | None = None
     battery_pct: float | None = None
     landed_state: int = 0
     seq: int | None = None
     seq_s: float = 0.0
+    mission_state: int = 0
     total: int | None = None
+    """Items behind the first one."""
     home: LatLon | None = None
     home_amsl_m: float | None = None
     home_s: float | None = None
@@ -90,6 +103,8 @@ class VehicleState:
     """Reboots seen."""
     texts: deque[Text] = field(default_factory=lambda: deque(maxlen=_TEXTS_KEPT))
     prearm_texts: dict[str, float] = field(default_factory=dict)
+    failsafes: dict[FailsafeCause, str] = field(default_factory=dict)
+    """Those that stand by the vehicle's own words, with the words."""
     _chunks: dict[int, str] = field(default_factory=dict)
 
     def apply(self, message: Message, now_s: float, now: datetime) -> Text | None:
@@ -101,6 +116,7 @@ class VehicleState:
         match message:
             case GlobalPositionInt():
                 self._position(message)
+                self._motion(now_s)
                 self.position_s = now_s
             case Heartbeat():
                 self._heartbeat(message, now_s)
@@ -108,13 +124,15 @@ class VehicleState:
                 self._sys_status(message)
             case MissionCurrent():
                 self.seq, self.seq_s = message.seq, now_s
+                self.mission_state = message.mission_state
                 told = message.total != _UNKNOWN_U16 and message.mission_state != 0
-                self.total = message.total if told else None
+                self.total = message.total - self.counts_all if told else None
             case ExtendedSysState():
                 self.landed_state = message.landed_state
             case SystemTime():
                 self._booted(message.time_boot_ms)
-            case EkfStatusReport():
+            case EkfStatusReport() | EstimatorStatus():
+                # the bit for an absolute position is the same in both
                 self.ekf_flags = message.flags
             case GpsRawInt():
                 self.fix_type = message.fix_type
@@ -134,6 +152,7 @@ class VehicleState:
         self.seq = self.total = self.position_s = None
         self.landed_state = 0
         self.prearm_texts.clear()
+        self.failsafes.clear()
 
     @property
     def mode_name(self) -> str:
@@ -142,7 +161,12 @@ class VehicleState:
 
     @property
     def airborne(self) -> bool:
-        """Whether the vehicle says, or its height shows, that it is off the ground."""
+        """Whether the vehicle says, or its height shows, that it is off the ground.
+
+        Of what drives: whether it is on its way.
+        """
+        if self.ground:
+            return self.moved
         if self.landed_state in modes.AIRBORNE:
             return True
         return self.landed_state == 0 and self.alt_home_m is not None and self.alt_home_m > 1.0
@@ -158,7 +182,13 @@ class VehicleState:
         self.heartbeats += 1
         self.autopilot, self.vehicle_type = message.autopilot, message.type
         self.mode = message.custom_mode
-        self.armed = bool(message.base_mode & modes.ARMED_BIT)
+        armed = bool(message.base_mode & modes.ARMED_BIT)
+        if armed and self.armed is False:
+            # a battery and a fence have no word for the end: a new flight is it
+            self.failsafes.pop(FailsafeCause.BATTERY, None)
+            self.failsafes.pop(FailsafeCause.FENCE, None)
+        self.armed = armed
+        self.moved = self.moved and self.armed
         self.system_status = message.system_status
         if self.armed and message.system_status in modes.FAILSAFE_STATES:
             self.failsafe_told = True
@@ -173,6 +203,13 @@ class VehicleState:
         self.alt_home_m = message.relative_alt / 1000.0
         self.speed_mps = math.hypot(message.vx, message.vy) / 100.0
         self.heading_deg = None if message.hdg == _UNKNOWN_U16 else message.hdg / 100.0
+
+    def _motion(self, now_s: float) -> None:
+        if (self.speed_mps or 0.0) > STILL_MPS:
+            self.still_since_s = None
+            self.moved = self.moved or self.armed is True
+        elif self.still_since_s is None:
+            self.still_since_s = now_s
 
     def _sys_status(self, message: SysStatus) -> None:
         self.prearm_ok = all(
@@ -215,11 +252,16 @@ class VehicleState:
                     self._chunks.clear()
                 self._chunks[message.id] = text
                 return None
+        text = text.rstrip("\t")
         whole = Text(now_s, message.severity, text)
         self.texts.append(whole)
         if "Failsafe" in text:
             self.failsafe_told = True
-        if text.startswith(("PreArm: ", "Arm: ")):
+        told = failsafe_words.read(text)
+        self.failsafes.update(dict.fromkeys(told.begun, text))
+        for cause in told.ended:
+            self.failsafes.pop(cause, None)
+        if text.startswith(_REFUSALS):
             if len(self.prearm_texts) > 32:
                 self.prearm_texts.clear()
             self.prearm_texts[text] = now_s

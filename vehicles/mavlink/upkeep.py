@@ -1,22 +1,25 @@
 """What is kept true of a vehicle without anyone asking: rates, baseline, home, pre-arm reasons.
 
 Owns the coroutine that renews message rates after a reboot, audits and applies the parameter
-baseline while disarmed, reads what the vehicle does by itself, and asks for what readiness lacks.
-Must not arm or move anything.
+baseline while disarmed, reads what the vehicle does by itself, asks for what readiness lacks, and
+disarms what drives when its round is over. Must not arm or move anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink import commands, failsafes, modes
-from vehicles.mavlink.baseline import Finding, audit, repairs
-from vehicles.mavlink.mission_transfer import RALLY, MissionDownload
+from vehicles.mavlink.baseline import Finding, Requirement, audit, repairs
+from vehicles.mavlink.lists import fence_form, fence_items, list_differences, list_hash
+from vehicles.mavlink.messages import MissionItemInt
+from vehicles.mavlink.mission_transfer import FENCE, RALLY, MissionDownload
 from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
-from vehicles.port import Failsafes, LinkState, Phase, RallyPlace
+from vehicles.port import Failsafes, FlightFence, LinkState, Phase, RallyPlace
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession
@@ -28,7 +31,14 @@ BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
 NEVER_TOLD_S = 12.0
 """Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
-_BOOST_PHASES = frozenset({Phase.ARMED, Phase.AT_STOP, Phase.LANDING, Phase.FAILSAFE})
+_BOOST_PHASES = frozenset(
+    {
+        Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
+    }
+)  # fmt: skip
+PATIENT_READS = 10
+"""Times that a parameter is asked for where a flight depends on it."""
+Values = Mapping[str, float | None]
 
 
 class Upkeep:
@@ -40,6 +50,8 @@ class Upkeep:
         self._baseline: tuple[Finding, ...] | None = None
         self._failsafes: Failsafes | None = None
         self._rally_fault = ""
+        self._values: Values = {}
+        self._fence: FlightFence | None = None
         self._baseline_s = -1e9
         self._prearm_s = -1e9
         self._home_s = -1e9
@@ -62,7 +74,7 @@ class Upkeep:
     def forget(self) -> None:
         """After a reboot: nothing that was set or proven counts."""
         self._rates.clear()
-        self._baseline = self._failsafes = None
+        self._baseline = self._failsafes = self._fence = None
         self._rally_fault = ""
         self._baseline_s = self._prearm_s = self._home_s = -1e9
         self._era += 1
@@ -83,6 +95,9 @@ class Upkeep:
         await self._notice_reboot()
         self._doubt_silent_rates()
         await self._keep_rates()
+        over = session.profile.over
+        if over is not None and over(session.state, session.flight, session.clock.monotonic_s()):
+            await session.driver.command(commands.disarm(), attempts=1)
         if session.state.armed is not False:
             return
         now_s = session.clock.monotonic_s()
@@ -136,10 +151,10 @@ class Upkeep:
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = commands.LEAN_RATES
+        wanted = dict(session.profile.rates)
         # the phase of a disarmed vehicle takes every reason for not being ready to work out
         if session.state.armed and session.phase in _BOOST_PHASES:
-            wanted = wanted | commands.BOOST_RATES
+            wanted |= commands.BOOST_RATES
         era = self._era
         for message_id, every_s in wanted.items():
             if self._rates.get(message_id) == every_s:
@@ -153,56 +168,148 @@ class Upkeep:
     async def _check_baseline(self) -> None:
         """Audit; apply while disarmed; audit again by what the vehicle then says."""
         session = self._session
-        driver = session.driver
-        address = (driver.system, driver.component)
-        rules = session.profile.requirements(session.vehicle)
-        names = tuple(dict.fromkeys((*(rule.name for rule in rules), *failsafes.NAMES)))
         era = self._era
         self._baseline_s = session.clock.monotonic_s()
-        held = dict(await driver.run(ParameterRead(names, *address, resend_s=driver.answer_s)))
-        found = audit(rules, held)
-        wanted = repairs(found)
-        if wanted and session.settings.apply_baseline and session.state.armed is False:
-            written = await driver.run(ParameterWrite(wanted, *address, resend_s=driver.answer_s))
-            held.update(written)
-            found = audit(rules, held)
-        rally = await self._read_rally(held)
-        if era == self._era:
-            self._baseline = found
-            self._keep_failsafes(held, rally)
+        held = await self._read(self._names)
+        if session.settings.apply_baseline and session.state.armed is False:
+            held.update(await self._repair(held))
+        await self._keep(held, era)
 
-    async def read_failsafes(self) -> None:
-        """Read what it does by itself once more: another station may have changed it."""
-        driver = self._session.driver
+    async def audit(self) -> Values:
+        """Read everything that the baseline names, and judge by it; what was read."""
         era = self._era
-        asked = ParameterRead(
-            failsafes.NAMES, driver.system, driver.component, resend_s=driver.answer_s
-        )
-        held = await driver.run(asked)
-        rally = await self._read_rally(held)
-        if era == self._era:
-            self._keep_failsafes(held, rally)
+        held = await self._read(self._names)
+        await self._keep(held, era)
+        return held
 
-    def _keep_failsafes(
-        self, held: Mapping[str, float | None], rally: tuple[RallyPlace, ...] | str
-    ) -> None:
-        told = rally if isinstance(rally, str) else ""
-        self._rally_fault = told
-        known = None if isinstance(rally, str) else failsafes.failsafes_of(held, rally)
+    async def apply(self) -> dict[str, float]:
+        """Read, set what is broken and can be set, and judge by what it then says; what was set."""
+        era = self._era
+        held = await self._read(self._names)
+        wanted = repairs(audit(self.rules, held))
+        held.update(await self._repair(held))
+        await self._keep(held, era)
+        return wanted
+
+    @property
+    def rules(self) -> tuple[Requirement, ...]:
+        """What must hold of this vehicle."""
+        return self._session.profile.requirements(self._session.vehicle)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(
+            dict.fromkeys(
+                (*(rule.name for rule in self.rules), *self._session.profile.reading.names)
+            )
+        )
+
+    async def _read(self, names: tuple[str, ...], attempts: int = 4) -> dict[str, float | None]:
+        driver = self._session.driver
+        asked = ParameterRead(
+            names,
+            driver.system,
+            driver.component,
+            resend_s=driver.answer_s,
+            attempts=attempts,
+            encoding=self._session.profile.encoding,
+        )
+        return dict(await driver.run(asked))
+
+    async def _repair(self, held: Values) -> Values:
+        wanted = repairs(audit(self.rules, held))
+        if not wanted:
+            return {}
+        driver, encoding = self._session.driver, self._session.profile.encoding
+        address = (driver.system, driver.component)
+        write = ParameterWrite(wanted, *address, resend_s=driver.answer_s, encoding=encoding)
+        return await driver.run(write)
+
+    async def _keep(self, held: Values, era: int) -> tuple[RallyPlace, ...] | str:
+        """Judge by what was read, unless the vehicle rebooted since; its rally list, or why not."""
+        rally = await self._read_rally(held)
+        if era != self._era:
+            return "the vehicle rebooted while it was read"
+        self._values = held
+        self._baseline = audit(self.rules, held)
+        self._keep_failsafes(held, rally)
+        return rally
+
+    async def read_state(
+        self, order: FlightFence | None
+    ) -> tuple[Values, tuple[RallyPlace, ...], str] | str:
+        """Parameters, rally list and the hash of the fence, all read now, or why they bar a start.
+
+        With an order the fence must be that one; without it there may be none that acts.
+        """
+        era = self._era
+        known = tuple(name for name in self._names if self._values.get(name) is not None)
+        held = dict.fromkeys(self._names) | await self._read(known or self._names, PATIENT_READS)
+        fence = await self._held_fence(held, order)
+        proven = order is not None and not fence[1]
+        self._fence = order if proven else None
+        rally = await self._keep(held, era)
+        if self._baseline:
+            return "; ".join(finding.text for finding in self._baseline[:3])
+        if isinstance(rally, str):
+            return rally
+        return fence[1] or (held, rally, fence[0])
+
+    async def _held_fence(self, held: Values, order: FlightFence | None) -> tuple[str, str]:
+        """Hash of the fence on board, and why it bars a start; one that cannot act is not read."""
+        if order is None and not failsafes.fence_acts(held):
+            return "", ""
+        found = await self.read_fence()
+        if isinstance(found, str):
+            return "", found
+        wanted = fence_items(order.items) if order is not None else ()
+        different = list_differences(wanted, found, fence_form)
+        if not different:
+            return list_hash(found, fence_form), ""
+        if order is not None:
+            return "", f"the fence on board is not this flight's: {'; '.join(different[:3])}"
+        return "", (
+            f"it holds a fence of {len(found)} items that nobody approved, and FENCE_ENABLE is on: "
+            "let the controller make its fences (onboard_fence = true), clear the fence, or "
+            "switch it off"
+        )
+
+    async def read_fence(self) -> tuple[MissionItemInt, ...] | str:
+        """The fence list as the vehicle holds it now, or why it could not be read."""
+        driver = self._session.driver
+        read = await driver.run(
+            MissionDownload(
+                driver.system, driver.component, mission_type=FENCE, resend_s=driver.answer_s
+            )
+        )
+        return read.reason if read.items is None else read.items
+
+    def _keep_failsafes(self, held: Values, rally: tuple[RallyPlace, ...] | str) -> None:
+        self._rally_fault = rally if isinstance(rally, str) else ""
+        known = (
+            None if isinstance(rally, str) else self._session.profile.reading.meaning(held, rally)
+        )
+        if known is not None:
+            known = replace(known, fenced=self._session.wants_fence)
+        fence = self._fence
+        if known is not None and fence is not None and fence.items and held["FENCE_ENABLE"] == 1:
+            known = replace(known, fence_hash=fence.zones_version, fence_mission=fence.mission_hash)
         self._failsafes = known
 
-    async def _read_rally(self, held: Mapping[str, float | None]) -> tuple[RallyPlace, ...] | str:
+    async def _read_rally(self, held: Values) -> tuple[RallyPlace, ...] | str:
         """The rally list, or why it is not known. A vehicle that counts none is not asked."""
-        total = held.get(failsafes.RALLY_TOTAL)
-        if not total:
+        reading = self._session.profile.reading
+        if reading.rally_total and not held.get(reading.rally_total):
             return ()
-        silent = [name for name in failsafes.RALLY_RULES if held.get(name) is None]
+        silent = [name for name in reading.rally_rules if held.get(name) is None]
         if silent:
             return f"it has rally points, and parameter {silent[0]} gave no answer"
         driver = self._session.driver
         read = await driver.run(
-            MissionDownload(driver.system, driver.component, mission_type=RALLY)
+            MissionDownload(
+                driver.system, driver.component, mission_type=RALLY, resend_s=driver.answer_s
+            )
         )
         if read.items is None:
-            return f"its {total:g} rally points could not be read: {read.reason}"
+            return f"its rally points could not be read: {read.reason}"
         return failsafes.rally_places(read.items, self._session.state.home_amsl_m)

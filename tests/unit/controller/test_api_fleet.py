@@ -20,7 +20,7 @@ from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.clock import START, ManualClock
 from tests.support.desk import FakeDesk, alarm, parcel, vehicle_view
-from vehicles.port import LinkState
+from vehicles.port import Divert, LinkState
 
 SOMEWHERE = LatLon(60.18, 24.93)
 
@@ -80,6 +80,24 @@ async def test_a_command_with_a_key_is_done_once(client: httpx.AsyncClient, desk
     other = await client.post(address, json={"verb": "land"}, headers=headers)
     assert other.status_code == 409
     assert len(desk.commands) == 1
+
+
+async def test_a_divert_names_its_point_and_is_done_once_a_key(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    body = {"lat_deg": 60.21, "lon_deg": 24.91, "alt_home_m": 60.0, "reason": "helicopter"}
+    address, headers = "/v1/vehicles/D-01/divert", {"Idempotency-Key": "k", "X-Operator": "anna"}
+    first = await client.post(address, json=body, headers=headers)
+    assert (first.json()["verb"], first.json()["outcome"]) == ("divert", "done")
+    again = await client.post(address, json=body, headers=headers)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    to = Divert(LatLon(60.21, 24.91), 60.0)
+    assert desk.diverts == [("D-01", to, "anna", "helicopter")]
+    high = await client.post(address, json={**body, "alt_home_m": 200.0})
+    assert high.json()["outcome"] == "refused"
+    assert (await client.post(address, json={"lat_deg": 60.0})).status_code == 422
+    unknown = await client.post("/v1/vehicles/D-99/divert", json=body)
+    assert unknown.status_code == 404
 
 
 async def test_fleet_commands_freeze_and_resume_thaws(

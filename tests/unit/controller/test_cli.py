@@ -169,6 +169,16 @@ def test_without_a_server_it_says_how_to_start_one() -> None:
     assert "waypost serve" in told
 
 
+def test_divert_and_its_outcome(server: DeskServer) -> None:
+    status, told = run(server, "divert", "D-01", "60.21", "24.91", "--height", "60")
+    assert status == 0
+    assert "D-01: divert done" in told
+    status, told = run(server, "divert", "D-01", "60.21", "24.91", "--height", "200")
+    assert status == 1
+    assert "divert refused alt_home_m" in told
+    assert run(server, "divert", "D-01", "60.21", "24.91")[0] == 2
+
+
 def test_hold_and_its_outcome(server: DeskServer) -> None:
     status, told = run(server, "hold", "D-01", "--reason", "crane ahead")
     assert status == 0

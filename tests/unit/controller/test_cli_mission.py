@@ -19,6 +19,7 @@ from missions.formats.qgc_plan import write_plan
 from missions.formats.waypoints import write_waypoints
 from missions.inspect import told_once
 from missions.model import AirItem, AirMission, ItemKind
+from tests.unit.geofence.test_geofence_ed269 import item, text, volume
 from tests.unit.missions.flights import HOME, at, box, circle
 
 CRUISE = 60.0
@@ -125,6 +126,38 @@ def test_what_cannot_be_understood_is_status_four(files, tmp_path, more, words):
         judge(replace(asked, **more))
     assert caught.value.status == 4
     assert caught.value.next_step
+
+
+def test_times_without_an_offset_are_read_in_the_zone_named(files, tmp_path):
+    """Closed from 10 to 12 where it lies: 7 to 9 UTC in a Finnish summer."""
+    file, _ = files([BETWEEN], mission(return_path=True))
+    period = {
+        "permanent": "NO",
+        "startDateTime": "2026-06-01T10:00:00",
+        "endDateTime": "2026-06-01T12:00:00",
+    }
+    beside = at(300.0, 0.0)
+    center = [beside.lon_deg, beside.lat_deg]
+    circle_ = {"type": "Circle", "center": center, "radius": 60}
+    zone = item(
+        restriction="PROHIBITED",
+        applicability=[period],
+        geometry=[volume(horizontalProjection=circle_)],
+    )
+    zones = tmp_path / "ed269.json"
+    zones.write_text(text(zone))
+    with pytest.raises(CliError) as caught:
+        judge(Asked(file=file, zones=zones))
+    assert {fault.field.rpartition(".")[2] for fault in caught.value.faults} == {
+        "startDateTime", "endDateTime",
+    }  # fmt: skip
+    there = ("--ground", "10", "--timezone", "Europe/Helsinki", "--at")
+    assert run(file, zones, *there, "2026-06-01T08:00+00:00").exit_code == 1
+    assert run(file, zones, *there, "2026-06-01T11:00+00:00").exit_code == 0
+    asked = Asked(file=file, zones=zones, timezone="Mars")
+    with pytest.raises(CliError) as caught:
+        judge(asked)
+    assert "--timezone" in caught.value.next_step
 
 
 def test_a_broken_mission_or_zone_names_the_place(files, tmp_path):

@@ -188,7 +188,10 @@ def test_dispatch_takes_what_is_configured(tmp_path: Path) -> None:
         ("[dispatch.margins]\nreserve = 1.5", "dispatch.margins.reserve: "),
         ("[dispatch.separation]\nvertical_m = 0", "dispatch.separation.vertical_m: "),
         ("[dispatch.flying]\nslop_s = -1.0", "dispatch.flying.slop_s: "),
-        ("[dispatch.waiting]\nnormal = 1.0\nurgent = 2.0", "key 'dispatch.waiting.medical' is mis"),
+        (
+            "[dispatch.waiting]\nnormal = 1.0\nurgent = 2.0",
+            "key 'dispatch.waiting.medical' is missing",
+        ),
         ("[dispatch]\nenergy_per_wh = nan", "dispatch.energy_per_wh: "),
         ("[dispatch]\nhub_radius_m = inf", "dispatch.hub_radius_m: "),
         ("[[dispatch.permits]]\nvehicle = 'D-01'", "key 'dispatch.permits.0.permit' is missing"),

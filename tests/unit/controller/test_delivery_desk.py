@@ -32,7 +32,7 @@ from geofence.frames import LatLon, geodesic_m, offset
 from geofence.zones import CircleArea, Zone, ZoneKind
 from tests.support.clock import START
 from tests.support.steady import SteadyClock
-from vehicles.port import Outcome, Verb
+from vehicles.port import Divert, Outcome, Verb
 
 HUB = LatLon(60.2, 24.9)
 
@@ -364,3 +364,67 @@ async def test_alarms_are_acknowledged_by_name(app: App) -> None:
 def test_the_clock_follows_the_configuration(tmp_path: Path) -> None:
     made = make_clock(config(tmp_path, clock={"start": START, "speedup": 10.0}).clock)
     assert abs((made.now() - START).total_seconds()) < 60.0
+
+
+async def test_a_drone_under_way_tells_what_its_battery_will_be(app: App) -> None:
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    vehicle_id = app.ledger.parcels["P-1"].vehicle_id
+
+    def forecast() -> tuple[float | None, float | None]:
+        view = app.desk.vehicle(vehicle_id)
+        assert view is not None
+        return view.battery_at_landing_pct, view.battery_if_returned_pct
+
+    await until(lambda: None not in forecast())
+    landing, returned = forecast()
+    assert landing is not None
+    assert returned is not None
+    # a kilogram 900 m out and back on 300 Wh; the loopback drone uses nothing
+    assert 50.0 < landing <= 100.0
+    assert landing - 5.0 < returned <= 100.0
+    await until(lambda: app.desk.vehicle(vehicle_id).assignment_id == "")  # type: ignore[union-attr]
+    await until(lambda: forecast() == (None, None))
+
+
+async def test_a_drone_that_could_not_land_with_its_reserve_is_told_to_return(
+    tmp_path: Path,
+) -> None:
+    clock = SteadyClock(START, 50.0)
+    # more than any flight leaves it: the first forecast already asks for the return
+    made = config(tmp_path, safety={"stale_s": 600.0, "offline_s": 900.0, "return_pct": 99.9})
+    async with build(made, clock=clock) as app, asyncio.TaskGroup() as group:
+        task = group.create_task(app.run(), name="controller")
+        await submit(app, "P-1")
+        await until(lambda: state(app) is ParcelState.RETURNING)
+        reasons = app.ledger.parcels["P-1"].reasons
+        assert any("told to return by safety: it would land with" in r for r in reasons)
+        task.cancel()
+
+
+async def test_a_divert_is_refused_by_the_zones_before_anything_is_sent(app: App) -> None:
+    place = offset(HUB, 90.0, 500.0)
+    with pytest.raises(UnknownVehicleError):
+        await app.desk.divert("D-9", Divert(place, 60.0), by="anna")
+    await until(lambda: app.desk.vehicle("D-1").telemetry.armed is False)  # type: ignore[union-attr]
+    rest = await app.desk.divert("D-1", Divert(place, 60.0), by="anna")
+    assert rest.outcome is Outcome.REFUSED
+    assert "disarmed" in rest.reason
+    await submit(app, "P-1")
+    await until(lambda: state(app) is ParcelState.IN_TRANSIT)
+    vehicle_id = app.ledger.parcels["P-1"].vehicle_id
+    barred = Zone("z-p", "Port", ZoneKind.NO_FLY, CircleArea(offset(HUB, 90.0, 3000.0), 100.0))
+    await app.desk.replace_zones((barred,), by="anna")
+
+    async def journalled() -> list[object]:
+        log = await app.desk.log_after(0)
+        return [e for e in log if e.event.data.get("kind") == "divert"]
+
+    at_zone = Divert(barred.area.center, 60.0)  # type: ignore[union-attr]
+    refused = await app.desk.divert(vehicle_id, at_zone, by="anna", reason="helicopter")
+    assert "the way there is not allowed: Port" in refused.reason
+    assert not await journalled()
+    # allowed, and then refused by what it is: the loopback drone takes no other way
+    allowed = await app.desk.divert(vehicle_id, Divert(place, 60.0), by="anna")
+    assert "takes no other way" in allowed.reason
+    assert len(await journalled()) == 2

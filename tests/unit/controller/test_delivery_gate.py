@@ -39,7 +39,7 @@ from geofence.zones import CircleArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.model import DropDevice
 from tests.support.clock import START, ManualClock
-from vehicles.port import Capability, LinkState, Phase, Telemetry
+from vehicles.port import Capability, FlightFence, LinkState, Outcome, Phase, Telemetry
 
 HUB = Site("hub", "Hub", SiteKind.HUB, LatLon(60.2, 24.9), 10.0)
 GOAL = offset(HUB.position, 0.0, 900.0)
@@ -120,6 +120,39 @@ def rig() -> Rig:
 
 async def test_a_mission_as_planned_passes(rig: Rig) -> None:
     assert await rig.shut() == ""
+
+
+class Fencing(Session):
+    """A session whose vehicle takes a fence for every flight."""
+
+    wants_fence = True
+    fence_for = ""
+
+    def order_fence(self, fence: FlightFence) -> None:
+        self.fence_for = fence.mission_hash
+
+
+async def test_a_vehicle_that_takes_fences_is_given_one_of_the_mission_and_its_zones(
+    rig: Rig,
+) -> None:
+    assert await rig.gate.fence(rig.record, rig.parcels, rig.owner) is None
+    rig.owner = VehicleOwner(
+        Fencing(),  # type: ignore[arg-type]
+        epoch=1,
+        clock=rig.clock,
+        command_timeout_s=60.0,
+    )
+    mission = rig.record.mission
+    assert rig.owner.lacks_fence(mission)
+    made = await rig.gate.fence(rig.record, rig.parcels, rig.owner)
+    assert isinstance(made, tuple)
+    fence, told = made
+    assert (fence.mission_hash, fence.zones_version) == (mission.content_hash, rig.zones.version)
+    assert told == ""
+    rig.owner.order_fence(fence)
+    assert not rig.owner.lacks_fence(mission)
+    assert isinstance(await rig.owner.audit(), str)
+    assert (await rig.owner.apply_baseline()).outcome is Outcome.REFUSED
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ from vehicles.port import (
     Capability,
     CommandResult,
     EventKind,
+    FlightFence,
     LinkState,
     MissionProgress,
     Outcome,
@@ -134,9 +135,19 @@ class OpenGate:
         self.answer: Shut | None = None
 
     async def shut(
-        self, record: object, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+        self,
+        record: object,
+        parcels: Mapping[str, ParcelRecord],
+        owner: VehicleOwner,
+        *,
+        loading: bool = False,
     ) -> Shut | None:
         return self.answer
+
+    async def fence(
+        self, record: object, parcels: Mapping[str, ParcelRecord], owner: VehicleOwner
+    ) -> None:
+        return None
 
 
 @dataclass
@@ -441,6 +452,38 @@ async def test_a_failed_release_comes_home(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("end", [EventKind.ABORTED, EventKind.COMPLETED])
+async def test_one_of_two_parcels_whose_release_failed_comes_home_and_the_other_is_delivered(
+    tmp_path: Path, end: EventKind
+) -> None:
+    second = offset(DROP, 90.0, 300.0)
+    drop = AirItem(ItemKind.RELEASE, second, 20.0, device=DropDevice.WINCH, parcel_id="P-2")
+    *way, land = flight().items
+    mission = replace(flight(), items=(*way, AirItem(ItemKind.WAYPOINT, second, 50.0), drop, land))
+    async with rig_on(tmp_path, Session(), mission) as rig:
+        await rig.assign(("P-1", "P-2"))
+        await rig.until(lambda: rig.task_state() is AssignmentState.STARTED)
+        both = [rig.ledger.parcels[p].custodian for p in ("P-1", "P-2")]
+        assert both == [Custodian(CustodianKind.VEHICLE, "V-1")] * 2
+        rig.tell(EventKind.RELEASE_FAILED, parcel_id="P-1", detail="no ground found")
+        await rig.until(lambda: rig.state("P-1") is P.RETURNING)
+        assert rig.state("P-2") is P.IN_TRANSIT
+        assert rig.ledger.parcels["P-1"].reasons == ("no ground found",)
+        rig.tell(EventKind.RELEASED, parcel_id="P-2", position=second, evidence=("winch",))
+        await rig.until(lambda: rig.state("P-2") is P.DELIVERED)
+        assert rig.ledger.aboard("V-1") == ("P-1",)
+        assert rig.ledger.parcels["P-2"].custodian.kind is CustodianKind.RECIPIENT
+        rig.tell(end, position=HUB.position)
+        await rig.until(lambda: rig.task_state() is None)
+        one, other = rig.ledger.parcels["P-1"], rig.ledger.parcels["P-2"]
+        assert one.state is P.SUBMITTED
+        assert one.custodian == Custodian(CustodianKind.SITE, "hub")
+        assert one.attempts == 1
+        assert "returned" in one.times
+        assert other.state is P.DELIVERED
+        assert rig.ledger.aboard("V-1") == ()
+
+
+@pytest.mark.parametrize("end", [EventKind.ABORTED, EventKind.COMPLETED])
 @pytest.mark.parametrize("before", [None, EventKind.FAILSAFE, EventKind.LINK_LOST])
 async def test_a_release_in_doubt_strands_its_parcel_and_is_never_offered_again(
     rig: Rig, before: EventKind | None, end: EventKind
@@ -615,6 +658,38 @@ async def test_after_a_restart_the_vehicle_is_read_and_nothing_is_sent(
         await second.until(lambda: second.state() is state)
         assert (second.task_state() is not None) is open_after
         assert session.calls == ["adopt"]
+
+
+class FencedSession(Session):
+    """Takes a fence for every flight; a load proves it."""
+
+    wants_fence = True
+    fence_for = ""
+
+    def order_fence(self, fence: FlightFence) -> None:
+        self.fence_for = fence.mission_hash
+
+    async def load(self, mission: Mission) -> CommandResult:
+        self.fence_for = mission.content_hash
+        return await super().load(mission)
+
+
+async def test_a_drone_whose_fence_this_controller_did_not_prove_is_loaded_again(
+    tmp_path: Path,
+) -> None:
+    session = FencedSession()
+    session.show(phase=Phase.NOT_READY)
+    async with rig_on(tmp_path, session, flight()) as first:
+        await first.assign()
+        await first.until(lambda: first.task_state() is AssignmentState.LOADED)
+        assert session.calls == ["load"]
+    session.calls.clear()
+    session.fence_for = ""
+    session.progress = MissionProgress(holds=True, running=False)
+    session.show(phase=Phase.READY)
+    async with rig_on(tmp_path, session, flight(), again=True) as second:
+        await second.until(lambda: second.task_state() is AssignmentState.STARTED)
+        assert session.calls == ["adopt", "load", "start"]
 
 
 async def test_a_drone_met_on_its_way_home_after_a_restart_is_not_believed_to_carry(

@@ -121,6 +121,29 @@ def test_a_flight_waits_for_a_corridor_and_says_until_when(other):
     assert decide([], settings, cruise_alt_home_m=100.0).offers
 
 
+def test_a_flight_passes_over_a_corridor_that_it_would_wait_for(other):
+    """The corridor ends at 80 m AMSL; from 10 m the new flight's 54 m are in it, 84 m are not."""
+    ahead = replace(other, started_at=other.started_at - timedelta(seconds=20))
+    decision = decide([ahead], narrow(high_amsl_m=80.0), place=at(1_100.0, 0.0))
+    (offer,) = decision.offers
+    assert offer.mission.cruise_alt_home_m == 84.0
+    sentence = decision.explanations["P-002"].sentence
+    assert "flown at 84 m: at 54 m it waits for corridor Bridge until" in sentence
+    assert "D-01" in sentence
+
+
+def test_it_passes_under_one_that_is_one_way(other):
+    settings = narrow(one_way=True, low_amsl_m=50.0)
+    (offer,) = decide([], settings).offers
+    assert offer.mission.cruise_alt_home_m == 39.0
+    assert "one-way" in offer.note
+
+
+def test_where_no_level_is_out_of_the_corridor_it_waits(other):
+    words = corridor_words(decide([other], narrow(high_amsl_m=125.0), cruise_alt_home_m=100.0))
+    assert "waits for corridor Bridge until" in words
+
+
 def test_one_comes_back_through_the_corridor_while_the_other_would_enter(other):
     # on its way back when the new flight would go in
     ahead = replace(other, started_at=other.started_at - timedelta(seconds=85))

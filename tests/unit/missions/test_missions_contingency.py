@@ -10,12 +10,30 @@ from geofence.check import Surroundings
 from geofence.frames import Altitude, Datum, LatLon, LocalFrame
 from geofence.terrain import Grid
 from geofence.zoneset import ZoneSet
-from missions.contingency import Answer, ContingencyPolicy, RallyPoint
+from missions.contingency import (
+    DEFAULT_POLICY,
+    LANDING_LABEL,
+    Answer,
+    ContingencyPolicy,
+    RallyPoint,
+    contingency_air,
+)
+from missions.energy import MultirotorModel
 from missions.model import AirItem, AirMission, ItemKind
 from missions.plan import plan_flight
-from missions.plan_flown import DEFAULT_FLIGHT_RULES
+from missions.plan_flown import DEFAULT_FLIGHT_RULES, flown_legs
 from missions.validate import validate_flight
-from tests.unit.missions.flights import FLAT, HOME, at, box, checks, circle, request, without_items
+from tests.unit.missions.flights import (
+    FLAT,
+    HOME,
+    NOW,
+    at,
+    box,
+    checks,
+    circle,
+    request,
+    without_items,
+)
 
 CORNER = at(800.0, 0.0)
 DROP = at(800.0, 800.0)
@@ -239,3 +257,29 @@ def test_a_return_climbs_as_the_vehicle_says():
     assert judged(high).go
     assert not judged(high, ContingencyPolicy(rtl_alt_home_m=80.0)).go
     assert judged(high, ContingencyPolicy(rtl_alt_home_m=80.0), return_path=True).go
+
+
+def test_a_failure_in_a_turn_begins_beside_the_leg() -> None:
+    """Straight on there is no turn; at a right angle it may be the waypoint radius off."""
+
+    def air(last):
+        items = [AirItem(ItemKind.TAKEOFF, HOME, 60.0)]
+        items += [AirItem(ItemKind.WAYPOINT, p, 60.0) for p in (at(500.0, 0.0), last)]
+        items += [AirItem(ItemKind.DELAY, delay_s=1.0), AirItem(ItemKind.LAND, last)]
+        mission = AirMission("m", "D-01", HOME, 10.0, 60.0, tuple(items), "")
+        rules = DEFAULT_FLIGHT_RULES
+        legs = flown_legs(mission, loads={}, speed_mps=12.0, model=MultirotorModel(), rules=rules)
+        return contingency_air(
+            mission, legs, DEFAULT_POLICY, depart_at=NOW, rules=rules, surroundings=FLAT
+        )
+
+    straight, bent = air(at(1_000.0, 0.0)), air(at(500.0, 500.0))
+    wide_m = DEFAULT_FLIGHT_RULES.waypoint_radius_m
+    first = [[line for line in lines if line.index == 1] for lines, _ in (straight, bent)]
+    widths = [max(line.corridor_m for line in lines) for lines in first]
+    assert widths[1] - widths[0] == pytest.approx(wide_m, abs=1e-6)
+    landing = [
+        max(d.radius_m for d in discs if d.index == 1 and d.label.startswith(LANDING_LABEL))
+        for _, discs in (straight, bent)
+    ]
+    assert 0.5 * wide_m < landing[1] - landing[0] < 1.5 * wide_m

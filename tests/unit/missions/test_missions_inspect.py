@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from geofence.check import Surroundings
+from geofence.terrain import Grid
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.errors import MissionFileError, RequestError
 from missions.formats.picture_json import picture_json
 from missions.formats.qgc_plan import write_plan
 from missions.formats.waypoints import write_waypoints
-from missions.inspect import inspect_flight, inspect_round, read_mission, told_once
+from missions.inspect import (
+    FileChecks,
+    inspect_file,
+    inspect_flight,
+    inspect_round,
+    read_mission,
+    told_once,
+)
 from missions.model import AirMission
 from missions.picture import picture_of
 from missions.plan import plan_flight
@@ -22,7 +32,7 @@ from tests.unit.controller.dispatch_worlds import CENTER, grid
 from tests.unit.controller.dispatch_worlds import FLAT as PLAIN
 from tests.unit.controller.dispatch_worlds import at as on_grid
 from tests.unit.controller.dispatch_worlds import no_fly as closed
-from tests.unit.missions.flights import FLAT, NOW, at, checks, circle, request
+from tests.unit.missions.flights import FLAT, HOME, NOW, at, checks, circle, request
 
 FREE = ZoneSet(())
 
@@ -106,3 +116,16 @@ def test_the_deepest_violation_of_a_leg_and_zone_is_told() -> None:
     told = told_once(found)
     assert len(told) < len(found)
     assert max(v.depth_m for v in told) == max(v.depth_m for v in found)
+
+
+def test_over_a_grid_no_more_is_checked_than_is_asked_for() -> None:
+    zones = ZoneSet(tuple(circle(f"Z-{n}", at(450.0, 40.0 * n), 30.0) for n in range(10)))
+    posts = np.full((61, 61), 10.0, dtype=np.float32)
+    level = Grid(HOME.lon_deg - 0.03, HOME.lat_deg - 0.03, 0.001, 0.001, posts)
+    few = FileChecks(depart_at=NOW, most_pairs=9)
+    for over in (Surroundings(terrain=level), replace(FLAT, geoid=level)):
+        with pytest.raises(RequestError, match="over the limit of 9: check the mission in parts"):
+            inspect_file(flight(), few, zones, over)
+        enough = replace(few, most_pairs=1_000_000)
+        assert not inspect_file(flight(), enough, zones, over).allowed
+    assert not inspect_file(flight(), few, zones, FLAT).allowed

@@ -12,7 +12,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence.check import Surroundings
+from geofence.check import TOLD_AT_ONCE, Surroundings
 from geofence.frames import Altitude, Datum, LatLon, LocalFrame, geodesic_m, offset
 from geofence.schedule import Schedule, Window
 from geofence.sun import SunEvent
@@ -21,9 +21,9 @@ from geofence.track import split_leg
 from geofence.zones import VehicleClass, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.formats.picture_json import picture_json
-from missions.inspect import FileChecks, Inspection, inspect_file
+from missions.inspect import FileChecks, Inspection, inspect_file, told_once
 from missions.model import AirItem, AirMission, ItemKind
-from missions.picture import Picture, depth_words, outline, picture_of
+from missions.picture import MAX_FAULTS, Picture, depth_words, outline, picture_of
 from missions.zone_text import heights, named, times
 from tests.unit.missions.flights import FLAT, HOME, NOW, at, box, circle
 
@@ -101,6 +101,63 @@ def test_the_corridor_is_as_wide_as_the_check_reaches(lat, lon, course, length_m
         inner, outer = (across * side * wide_m * share for share in (0.97, 1.05))
         assert shapely.covers(shape, shapely.Point(inner))
         assert not shapely.covers(shape, shapely.Point(outer + across * side * 1.0))
+
+
+def sharp(**changes: object) -> tuple[Picture, float]:
+    """A flight that is flown through a corner of 90 degrees, and how much wider its turn is."""
+    picture = drawn(mission(), speed_mps=12.0, **changes)
+    legs = picture.seen.own.legs
+    assert any(leg.label.startswith("turn of") for leg in legs) == ("corridor_m" not in changes)
+    widths = {leg.corridor_m for leg in legs}
+    return picture, max(widths) - min(widths)
+
+
+def test_corners_flown_through_are_drawn_as_wide_as_the_check_reaches() -> None:
+    picture, wider_m = sharp()
+    assert wider_m > 1.5
+    corridor_m = min(leg.corridor_m for leg in picture.seen.own.legs)
+    shape = shapely.transform(picture.corridor, LocalFrame(CORNER).to_xy)
+    # outside the corner, beside the end of the leg to it
+    assert shapely.covers(shape, shapely.Point(-(corridor_m + 0.8 * wider_m), -2.0))
+    assert not shapely.covers(shape, shapely.Point(-(corridor_m + 1.2 * wider_m), -2.0))
+    # and no wider far from it
+    assert not shapely.covers(shape, shapely.Point(-(corridor_m + 0.5), -300.0))
+    fixed, none = sharp(corridor_m=20.0)
+    assert none == 0.0
+    shape = shapely.transform(fixed.corridor, LocalFrame(CORNER).to_xy)
+    assert not shapely.covers(shape, shapely.Point(-20.5, -2.0))
+
+
+def test_the_profile_shows_a_zone_that_only_the_turn_reaches() -> None:
+    plain, wider_m = sharp()
+    corridor_m = min(leg.corridor_m for leg in plain.seen.own.legs)
+    beside = circle("Z-1", at(590.0, -(30.0 + corridor_m + wider_m / 2.0)), 30.0)
+    picture = drawn(mission(), beside, speed_mps=12.0)
+    assert {fault.violation.zone_id for fault in picture.faults} == {"Z-1"}
+    assert picture.profile is not None
+    assert {band.zone.zone_id for band in picture.profile.bands} == {"Z-1"}
+    assert all(band.hit for band in picture.profile.bands)
+
+
+def test_of_thousands_of_violations_the_first_are_told_and_the_rest_counted() -> None:
+    zones = [
+        circle(f"Z-{i}-{j}", at(60.0 * i, 60.0 * j), 20.0) for i in range(-4, 16) for j in range(20)
+    ]
+    seen = looked(mission(back=False), *zones)
+    every = told_once(seen.verdict.violations)
+    picture = picture_of(seen, "m")
+    assert len(seen.verdict.violations) > 2 * TOLD_AT_ONCE
+    assert len(picture.faults) == MAX_FAULTS < len(every)
+    assert picture.faults_left_out == len(every) - MAX_FAULTS
+    assert sum(tally.violated for tally in picture.tallies) == len(every)
+    own = {leg.label for leg in seen.own.legs} | {disc.label for disc in seen.own.discs}
+    ranked = sorted(every, key=lambda each: each.label not in own)
+    assert [fault.violation for fault in picture.faults] == ranked[:MAX_FAULTS]
+    told = picture_json(picture)
+    assert len(told["violations"]) == MAX_FAULTS
+    assert told["violations_left_out"] == picture.faults_left_out
+    hit = {zone.zone.zone_id for zone in picture.zones if zone.hit}
+    assert hit == {violation.zone_id for violation in every}
 
 
 def test_shapes_stay_together_across_the_antimeridian() -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from geofence.check import Surroundings
+from geofence.diff import diff
 from geofence.frames import Altitude, Datum
+from geofence.recheck import ActivePaths, recheck
 from geofence.terrain import Grid
 from geofence.zones import VehicleClass, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.model import GroundMission
 from missions.plan import RoundParcel, RoundRequest, plan_round
+from missions.plan_round import closed_edges, open_streets
 from missions.validate import RoundChecks, validate_round
+from missions.validate_round import round_path
 from tests.unit.controller.dispatch_worlds import CENTER, NOW, at, grid, no_fly
 
 ROBOTS = frozenset({VehicleClass.ROBOT})
@@ -122,3 +127,52 @@ def test_where_the_grid_reaches_limits_are_judged() -> None:
     assert answer.verdict.zones_version == zones.version
     order = [violation.index for violation in answer.verdict.violations]
     assert order == sorted(order)
+
+
+def closing(limits, over: Surroundings) -> dict[str, tuple[str, ...]]:
+    zones = ZoneSet((zone(**limits),))
+    leave = NOW + timedelta(hours=1)
+    return dict(closed_edges(grid(), zones, over, enter=NOW, leave=leave))
+
+
+@pytest.mark.parametrize("limits", [LOW, HIGH, ELLIPSOID])
+def test_a_round_over_unknown_ground_is_led_round_the_zone(limits) -> None:
+    assert closing(limits, KNOWN) == {}
+    closed = closing(limits, replace(UNKNOWN, geoid_m=17.0))
+    assert closed
+    assert set(closed.values()) == {("quay",)}
+    parcel = RoundParcel("P-1", 2.0, CENTER, at(500.0, 0.0))
+    request = RoundRequest("m-1", "R-01", CENTER, CENTER, (parcel,), speed_mps=1.7, slots=4)
+    zones = ZoneSet((zone(**limits),))
+    planned = plan_round(request, zones, open_streets(grid(), closed))
+    assert isinstance(planned, GroundMission)
+    assert validate_round(planned, CHECKS, zones, replace(UNKNOWN, geoid_m=17.0)).go
+
+
+@pytest.mark.parametrize("limits", [LOW, HIGH, ELLIPSOID])
+@pytest.mark.parametrize(
+    ("over", "forbidden"),
+    [(replace(UNKNOWN, geoid_m=17.0), True), (KNOWN, False), (over_grid(60), False)],
+)
+def test_a_change_of_zones_finds_a_round_over_unknown_ground(limits, over, forbidden) -> None:
+    path = round_path(mission(), CHECKS, over)
+    assert path is not None
+    paths = ActivePaths({"R-01": path, "R-02": path})
+    changes = diff(ZoneSet(()), ZoneSet((zone(**limits),)))
+    found = recheck(changes, paths, over, now=NOW)
+    assert set(found) == ({"R-01", "R-02"} if forbidden else set())
+    for each in found.values():
+        assert all(violation.unknown for violation in each.violations)
+        assert each.first_entry > NOW
+
+
+def test_of_a_round_that_leaves_the_grid_only_what_is_beyond_it_is_not_known() -> None:
+    """The zone lies 375 m north of 60.17: under the first of these grids, beyond the second."""
+    for reach, go in ((24, True), (21, False)):
+        over = over_grid(reach)
+        path = round_path(mission(), CHECKS, over)
+        assert path is not None
+        assert {leg.height_known for leg in path.legs} == {True, False}
+        changes = diff(ZoneSet(()), ZoneSet((zone(**HIGH),)))
+        assert (recheck(changes, ActivePaths({"R": path}), over, now=NOW) == {}) is go
+        assert validate_round(mission(), CHECKS, ZoneSet((zone(**HIGH),)), over).go is go

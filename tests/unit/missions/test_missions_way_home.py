@@ -77,3 +77,20 @@ def test_a_planned_flight_has_one():
     path = way_home(mission, legs_of(mission), at(700.0, 300.0), 60.0, now=NOW, rules=RULES)
     assert path is not None
     assert all(leg.leave > NOW for leg in path.legs)
+
+
+def test_a_corner_of_the_way_home_is_as_wide_as_its_turn():
+    """The corner is at 800 m north; west of it only what comes from the drop turns."""
+    whole = home_from(DROP)
+    turns = [line for line in whole.legs if "turn of" in line.label]
+    straight = max(line.corridor_m for line in whole.legs if line not in turns)
+    wider_m = max(line.corridor_m for line in turns) - straight
+    assert wider_m > 1.5
+    beside = circle("Z-1", at(790.0, -(straight + wider_m / 2.0 + 20.0)), 20.0)
+    assert forbidden_by(whole, beside)
+    assert not forbidden_by(home_from(at(600.0, 0.0)), beside)
+    far = circle("Z-1", at(790.0, -(straight + wider_m + 21.0)), 20.0)
+    assert not forbidden_by(whole, far)
+    # off its way it comes to the same corner from elsewhere, and turns there
+    aside = home_from(at(820.0, 300.0))
+    assert any("turn of" in line.label and line.end == turns[0].end for line in aside.legs)

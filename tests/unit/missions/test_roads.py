@@ -212,3 +212,48 @@ def test_node_in_two_places_and_twin_edges_are_refused() -> None:
 def test_what_is_no_street_file_is_refused(text: str) -> None:
     with pytest.raises(StreetFileError):
         read_streets(text)
+
+
+def test_streets_across_the_antimeridian_meet_at_their_nodes_and_are_as_long_as_elsewhere() -> None:
+    """A node may be told as 180 by one street and as -180 by another; both are one place."""
+
+    def street(edge_id: str, ends: tuple[str, str], *lonlat: tuple[float, float]) -> dict:
+        return {
+            "type": "Feature",
+            "geometry": {"type": "LineString", "coordinates": [list(p) for p in lonlat]},
+            "properties": {
+                "edge_id": edge_id, "kind": "service", "max_speed_mps": 2.0, "one_way": False,
+                "start_node": ends[0], "end_node": ends[1],
+            },
+        }  # fmt: skip
+
+    def town(middle: float) -> StreetGraph:
+        west, east = ((middle + d + 180.0) % 360.0 - 180.0 for d in (-0.004, 0.006))
+        other = -180.0 if middle == 180.0 else middle
+        features = [
+            street("w", ("a", "b"), (west, -16.8), (middle, -16.8)),
+            street("e", ("b", "c"), (other, -16.8), (east, -16.8)),
+            street("d", ("a", "c"), (west, -16.8), (middle, -16.79), (east, -16.8)),
+        ]
+        body = json.dumps({"type": "FeatureCollection", "features": features})
+        return read_streets(body.encode())
+
+    across, elsewhere = town(180.0), town(20.0)
+    for graph in (across, elsewhere):
+        way = graph.path("a", "c")
+        assert way is not None
+        assert [step.edge.edge_id for step in way] == ["w", "e"]
+    for edge_id, edge in across.edges.items():
+        assert edge.length_m == pytest.approx(elsewhere.edges[edge_id].length_m, abs=1e-6)
+    spot = LatLon(-16.8, -179.9995)
+    node, away_m = across.nearest(spot)
+    assert node.node_id == "b"
+    assert away_m == pytest.approx(elsewhere.nearest(LatLon(-16.8, 20.0005))[1], abs=1e-6)
+    apart = json.loads(json.dumps(
+        {"type": "FeatureCollection", "features": [
+            street("w", ("a", "b"), (179.99, -16.8), (179.99999, -16.8)),
+            street("e", ("b", "c"), (-179.99999, -16.8), (-179.99, -16.8)),
+        ]}
+    ))  # fmt: skip
+    with pytest.raises(StreetFileError, match=r"does not end at node 'b'.* 2\.1 m away"):
+        read_streets(json.dumps(apart).encode())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sitl.referee.truth import read_truth
+from sitl.referee.zones import Traits
 from sitl.scenario import ScenarioError, load
 from sitl.truth import TruthLog, header_of
 from sitl.world import TruthSample
@@ -77,6 +79,10 @@ def test_defaults_and_limits(tmp_path: Path) -> None:
         ("copters = 3\n" + TOP, "copters"),
         ("hubs = []\nterrain = 3\n" + COPTER, "terrain"),
         ("[parcels]\nno_way = [3]\n" + TOP + COPTER, "parcels.no_way"),
+        (TOP + ROBOT + 'surface = "grass"\n', "robots[0].surface"),
+        (TOP + ROBOT + "mass_kg = 0\n", "robots[0].mass_kg"),
+        (TOP + ROBOT + "electric = 1\n", "robots[0].electric"),
+        (TOP + COPTER + 'surface = "road"\n', "copters[0].surface"),
         ("no toml", "file"),
     ],
 )
@@ -163,3 +169,35 @@ def test_refusals_are_judged_only_where_the_fleet_is_whole() -> None:
     assert header_of(whole)["no_way"] == ["HEL-005", "HEL-006"]
     assert header_of(whole.limited(None, 0))["no_way"] is None
     assert header_of(whole.limited(6, None))["no_way"] is None
+
+
+TRAITS = """surface = "road"
+mass_kg = 40.5
+electric = true
+"""
+
+
+def test_the_header_tells_the_referee_what_zones_may_ask_of_a_vehicle(tmp_path: Path) -> None:
+    scenario = load(write(tmp_path, TOP + COPTER + "mass_kg = 6\n" + ROBOT + TRAITS))
+    file = tmp_path / "truth.jsonl"
+    with TruthLog(file, header_of(scenario), 0.5) as log:
+        log(sample(0.0))
+    told = {track.vehicle_id: track.traits for track in read_truth(file).tracks.values()}
+    assert told == {"d1": Traits(None, 6.0, None), "r1": Traits("road", 40.5, True)}
+    assert header_of(scenario.limited(1, 0))["traits"] == {"d1": {"mass_kg": 6.0}}
+
+
+def test_of_a_vehicle_of_which_nothing_is_told_nothing_is_said(tmp_path: Path) -> None:
+    assert header_of(load(write(tmp_path, TOP + COPTER + ROBOT)))["traits"] == {}
+
+
+def test_the_shipped_scenario_tells_the_referee_no_less_than_the_controller() -> None:
+    scenario = load(SHIPPED)
+    told = tomllib.loads((SHIPPED / "waypost.toml").read_text())
+    for vehicle in told["drones"] + told["robots"]:
+        known = scenario.traits.get(vehicle["id"], {})
+        for name in ("surface", "electric"):
+            assert known.get(name) == vehicle.get(name)
+        mass_kg = vehicle.get("mass_kg")
+        loaded_kg = None if mass_kg is None else mass_kg + vehicle["max_payload_kg"]
+        assert known.get("mass_kg") == loaded_kg

@@ -81,6 +81,22 @@ def test_a_repaired_value_holds(rule: object, value: float) -> None:
     assert rule.holds(rule.repaired(value))
 
 
+def test_a_vehicle_with_its_own_fence_has_it_on_and_made_of_polygons() -> None:
+    rules = requirements(replace(VEHICLE, onboard_fence=True))
+    assert len({rule.name for rule in rules}) == len(rules)
+    params = Params({"GRIP_ENABLE": 1, "GRIP_TYPE": 1, "FENCE_TYPE": 11, "FENCE_OPTIONS": 3})
+    values: dict[str, float | None] = {rule.name: params[rule.name] for rule in rules}
+    found = audit(rules, values)
+    mended = values | repairs(found)
+    assert audit(rules, mended) == ()
+    assert (mended["FENCE_ENABLE"], mended["FENCE_TYPE"], mended["FENCE_OPTIONS"]) == (1, 5, 1)
+    assert mended["FENCE_ACTION"] == 1
+    # another level than its own must still be below the ceiling
+    assert mended["FENCE_ALT_MAX"] == VEHICLE.cruise_alt_home_m + 50.0
+    words = {finding.requirement.name: finding.text for finding in found}
+    assert "must be without bits 0xa and with 0x4" in words["FENCE_TYPE"]
+
+
 def test_every_rule_says_why_and_names_a_parameter_once() -> None:
     assert all(rule.why and len(rule.name) <= 16 for rule in RULES)
     assert len({rule.name for rule in RULES}) == len(RULES)

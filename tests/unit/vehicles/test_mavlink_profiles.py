@@ -8,6 +8,7 @@ import pytest
 
 from geofence.frames import LatLon
 from geofence.zones import VehicleClass
+from missions.model import DropDevice
 from vehicles.errors import ConfigurationError
 from vehicles.mavlink.profiles.profile import PROFILES, find_profile
 from vehicles.mavlink.settings import MavlinkVehicle
@@ -39,8 +40,23 @@ def test_a_copter_is_told_from_what_is_none(
 
 
 def test_a_profile_that_does_not_exist_is_named_with_those_that_do() -> None:
-    with pytest.raises(ConfigurationError, match=r"'ardusub' is not known: use one of arducopter"):
+    with pytest.raises(ConfigurationError, match=r"'ardusub' is not known: use one of .*px4"):
         find_profile(replace(VEHICLE, profile="ardusub"))
+
+
+@pytest.mark.parametrize("profile", ["px4", "ardurover"])
+def test_a_drop_device_that_an_autopilot_cannot_work_is_named(profile: str) -> None:
+    fitted = replace(VEHICLE.capability, drop_device=DropDevice.WINCH)
+    with pytest.raises(ConfigurationError, match=r"'winch' is not for profile .*: use gripper"):
+        find_profile(replace(VEHICLE, profile=profile, capability=fitted))
+    assert find_profile(replace(VEHICLE, capability=fitted)).name == "arducopter"
+
+
+@pytest.mark.parametrize("profile", ["px4", "ardurover"])
+def test_a_fence_on_board_is_for_arducopter_alone(profile: str) -> None:
+    with pytest.raises(ConfigurationError, match="onboard_fence is not for profile"):
+        find_profile(replace(VEHICLE, profile=profile, onboard_fence=True))
+    assert find_profile(replace(VEHICLE, onboard_fence=True)).name == "arducopter"
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)

@@ -57,7 +57,7 @@ def test_what_is_not_known_is_said_to_be_unknown_or_not_said() -> None:
 @given(st.lists(st.floats(0.01, 2.0), min_size=20, max_size=60))
 def test_system_is_never_older_than_the_drone_bears(steps_s: list[float]) -> None:
     sender, now_s, last_s = RemoteIdSender(RemoteId(NUMBER, PLACE), 1, 1), 0.0, 0.0
-    statics: list[float] = []
+    constant_s: list[float] = []
     for step_s in steps_s:
         now_s += step_s
         for message in sender.due(now_s, NOW):
@@ -65,9 +65,9 @@ def test_system_is_never_older_than_the_drone_bears(steps_s: list[float]) -> Non
                 assert now_s - last_s < 1.0 + 2.0
                 last_s = now_s
             else:
-                statics.append(now_s)
-    assert all(b - a < 3.0 + 2.0 for a, b in pairwise(statics))
-    assert len(statics) <= now_s / 3.0 + 2
+                constant_s.append(now_s)
+    assert all(b - a < 3.0 + 2.0 for a, b in pairwise(constant_s))
+    assert len(constant_s) <= now_s / 3.0 + 2
 
 
 @pytest.mark.parametrize(

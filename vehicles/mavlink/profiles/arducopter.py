@@ -27,4 +27,5 @@ MODES = Modes(
     returning=frozenset({RTL, SMART_RTL, AUTO_RTL}),
     land=LAND,
     resting=LOITER,
+    guided=GUIDED,
 )  # fmt: skip

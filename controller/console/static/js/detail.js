@@ -31,6 +31,12 @@ function Battery({ value }) {
   >`;
 }
 
+function forecast(vehicle) {
+  const { battery_at_landing_pct: landing, battery_if_returned_pct: returned } = vehicle;
+  if (landing === null || landing === undefined) return [];
+  return [["At landing", `${percent(landing)}; ${percent(returned)} if it returned now`]];
+}
+
 const RESTING = {
   drone: "It is disarmed, on the ground: there is nothing to hold, return or land.",
   robot: "It is at rest: there is nothing to hold, return or stop.",
@@ -93,6 +99,7 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
     <${Facts}
       rows=${[
         ["Battery", html`<${Battery} value=${vehicle.battery_pct} />`],
+        ...forecast(vehicle),
         ["Carries", vehicle.parcel_ids.length ? vehicle.parcel_ids.map((id) => html`${link(select, "parcel", id)} `) : "nothing"],
         ["Step", vehicle.item_count ? `${vehicle.item} of ${vehicle.item_count}` : ""],
         ["Speed", figure(vehicle.speed_mps, "m/s", 1)],

@@ -69,6 +69,7 @@ function Violations({ data, focus }) {
           </button>
         </li>`,
       )}
+      ${data.violations_left_out > 0 && html`<li class="note">and ${data.violations_left_out} more</li>`}
       ${data.reasons.map((r) => html`<li key=${r.text} class="fault"><span class="badge" aria-hidden="true">!</span><span>${r.text}</span></li>`)}
     </ol>
   </section>`;

@@ -26,10 +26,14 @@ const PHASES = {
   armed: { mark: "◉", word: "Armed", tone: "active" },
   en_route: { mark: "▶", word: "Under way", tone: "active" },
   at_stop: { mark: "▼", word: "At stop", tone: "active" },
+  released: { mark: "▽", word: "Released", tone: "active" },
   returning: { mark: "↩", word: "Returning", tone: "active" },
   landing: { mark: "⤓", word: "Landing", tone: "active" },
+  landed: { mark: "▁", word: "Landed", tone: "active" },
   holding: { mark: "❚❚", word: "Holding", tone: "caution" },
   failsafe: { mark: "▲", word: "Failsafe", tone: "warning" },
+  offline: { mark: "○", word: "Offline", tone: "stale" },
+  lost: { mark: "✕", word: "Lost", tone: "warning" },
 };
 
 export const SEVERITIES = {
