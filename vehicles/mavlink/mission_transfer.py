@@ -43,8 +43,12 @@ ITEMS_AHEAD = 6
 LOST_AFTER_S = 0.7
 """A request for an item sent longer ago says that it was lost: ArduPilot repeats it after 1 s."""
 _AGAIN = frozenset(
-    {mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED}
-)
+    {
+        mav.MAV_MISSION_NO_SPACE, mav.MAV_MISSION_DENIED, mav.MAV_MISSION_OPERATION_CANCELLED,
+        # ArduPilot's answer to an item that comes late, outside of any transfer, too
+        mav.MAV_MISSION_ERROR,
+    }
+)  # fmt: skip
 _RESULTS = {
     mav.MAV_MISSION_ERROR: "error",
     mav.MAV_MISSION_UNSUPPORTED_FRAME: "frame not supported",
