@@ -287,7 +287,7 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> Mavlin
         home_amsl_m=_pad_amsl_m(drone, enrolment),
         gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
-        onboard_fence=_can_fence(drone) if drone.onboard_fence is None else drone.onboard_fence,
+        onboard_fence=drone.onboard_fence and _can_fence(drone),
         profile=drone.profile,
         signing_key=_signing_key(drone),
     )

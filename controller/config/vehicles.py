@@ -67,9 +67,9 @@ class DroneConfig(_VehicleConfig):
     drop_device: DropDevice = DropDevice.WINCH
     gcs_timeout_s: Annotated[float, Field(ge=2.0, le=120.0)] = 5.0
     """Silence of this controller after which the drone's own failsafe brings it home."""
-    onboard_fence: bool | None = None
-    """Give every flight its part of the zones as the drone's own fence, proven before the start;
-    left out: where its autopilot's profile can."""
+    onboard_fence: bool = True
+    """Give every flight its part of the zones as the drone's own fence, proven before the start,
+    where its autopilot's profile can hold one."""
     signing_key_file: Path | None = None
     """32 bytes, or 64 hexadecimal digits, or base64; with a key only signed frames count."""
     signing_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None

@@ -43,6 +43,7 @@ from controller.domain.model import (
     SiteKind,
 )
 from controller.domain.permits import Permit
+from controller.fleet.allowed import allowed
 from geofence.check import Surroundings
 from geofence.frames import LatLon
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
@@ -455,11 +456,13 @@ def vehicle_view(
         "speed_mps": 0.0,
         "armed": False,
     }
+    shown = Telemetry(vehicle_id, now, position=position, **{**told, **telemetry})
     return VehicleView(
         vehicle_id=vehicle_id,
         kind="robot" if robot else "drone",
         capability=ROBOT if robot else DRONE,
-        telemetry=Telemetry(vehicle_id, now, position=position, **{**told, **telemetry}),
+        telemetry=shown,
+        commands=allowed(shown),
         age_s=0.0,
         base=base,
         assignment_id="a-1" if parcel_ids else "",
