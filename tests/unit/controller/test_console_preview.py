@@ -16,6 +16,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from controller.console.vendor import up_to_date
+from controller.fleet.allowed import allowed
 from geofence.frames import LatLon
 from missions.formats.qgc_plan import write_plan
 from missions.model import AirItem, AirMission, ItemKind
@@ -187,7 +188,8 @@ def test_a_disarmed_drone_offers_nothing_to_hold_return_or_land(
 def arm(desk: FakeDesk, armed: bool | None) -> None:
     view = desk.vehicle("D-02")
     assert view is not None
-    desk.put_vehicle(replace(view, telemetry=replace(view.telemetry, armed=armed)))
+    telemetry = replace(view.telemetry, armed=armed)
+    desk.put_vehicle(replace(view, telemetry=telemetry, commands=allowed(telemetry)))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
