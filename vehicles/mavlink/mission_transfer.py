@@ -153,7 +153,13 @@ class MissionUpload:
 
     def _begin(self, now_s: float) -> list[Any]:
         if self._attempt >= self.attempts:
-            reason = f"upload given up after {self._attempt} attempts: {self._reason}"
+            what = f"after {self._attempt} attempts: {self._reason}"
+            name = _NAMES[self.mission_type]
+            reason = (
+                f"the vehicle refused the {name} {what}"
+                if self._waiting
+                else f"upload given up {what}"
+            )
             self.result = UploadResult(accepted=False, reason=reason)
             return []
         self._attempt += 1
