@@ -188,7 +188,7 @@ class MavlinkSession:
     @property
     def wants_fence(self) -> bool:
         """Whether `load` refuses a mission that no fence was ordered for."""
-        return self.vehicle.onboard_fence and self.profile.fences
+        return self.vehicle.onboard_fence
 
     @property
     def fence_for(self) -> str:
