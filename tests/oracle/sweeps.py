@@ -189,7 +189,7 @@ def on_a_way_back(case: Case, zone: Zone) -> tuple[str, bool]:
     # a corner is passed within the waypoint radius
     turning = DEFAULT_FLIGHT_RULES.waypoint_radius_m if len(legs) > 1 else 0.0
     wide = math.hypot(whole + turning, (whole + turning) / 2.0) + FAN_SPACING_M + WAY_SLACK_M
-    for p, q in map(_ends, legs):
+    for p, q in _ends(case):
         sides = [Stretch(part, *ends) for ends in ((p, q), (q, h), (h, p))]
         near = possible_polygon(sides, outline, wide, 0.1, where=False)[0] is not None
         if near or plane.inside(outline.rings[0][0], [[p, q, h]]):
@@ -205,13 +205,12 @@ def failures(case: Case) -> Iterator[Failure]:
     from the corner where braking, v^2 / (2 a), does not need less.
     """
     legs, rules = case.path.legs, DEFAULT_FLIGHT_RULES
-    for leg in legs:
-        a, b = _ends(leg)
+    ends = _ends(case)
+    for leg, (a, b) in zip(legs, ends, strict=True):
         low, high = Fraction(leg.start_amsl_m), Fraction(leg.end_amsl_m)
         for t in SHARES:
             yield plane.at(a, b, t), low + t * (high - low), f"{float(t)} of {leg.index}"
-    for one, two in itertools.pairwise(legs):
-        (a, corner), (_, b) = _ends(one), _ends(two)
+    for one, ((a, corner), (_, b)) in zip(legs, itertools.pairwise(ends), strict=False):
         east, north = earth.metres_per_degree(one.end.lat_deg)
         x, y = (
             [float(v) * scale for v, scale in ((q[0] - p[0], east), (q[1] - p[1], north))]
@@ -230,9 +229,12 @@ def failures(case: Case) -> Iterator[Failure]:
         yield turned, Fraction(one.end_amsl_m), f"the turn behind {one.index}"
 
 
-def _ends(leg: PathLeg):
-    a = Fraction(leg.start.lon_deg), Fraction(leg.start.lat_deg)
-    return a, (a[0] + earth.wrapped(Fraction(leg.end.lon_deg) - a[0]), Fraction(leg.end.lat_deg))
+def _ends(case: Case) -> list[tuple[plane.Point, plane.Point]]:
+    """Start and end of each leg, continuous across the antimeridian from the first start on."""
+    points = [case.path.legs[0].start, *(leg.end for leg in case.path.legs)]
+    lon = Fraction(points[0].lon_deg)
+    places = [(lon + earth.wrapped(Fraction(p.lon_deg) - lon), Fraction(p.lat_deg)) for p in points]
+    return list(itertools.pairwise(places))
 
 
 WEIGHTS = {"bulk": 8, "fan": 1}
