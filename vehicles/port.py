@@ -61,6 +61,13 @@ class Capability:
     electric: bool | None = None
     surface: Surface | None = None
     """What a robot drives on; None: not known, or both."""
+    loaded_at_base: bool = False
+    """A robot that takes parcels where its rounds start, and nowhere else."""
+
+    @property
+    def flies(self) -> bool:
+        """Whether its way is an air mission; a round on streets otherwise."""
+        return self.vehicle_class is VehicleClass.MULTIROTOR
 
     @property
     def traits(self) -> VehicleTraits:
