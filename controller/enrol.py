@@ -21,6 +21,7 @@ from controller.config import (
     DroneConfig,
     RobotConfig,
 )
+from controller.config.maps import fleet_map
 from controller.delivery.matching import Enrolled
 from controller.dispatch.model import DispatchSettings
 from controller.domain.model import Priority, Site, SiteKind
@@ -42,7 +43,7 @@ from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.profiles.profile import PROFILES
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
-from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
+from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.settings import Vda5050Settings
 
 LOOPBACK = "loopback"
@@ -203,7 +204,12 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
         adapters.append(MavlinkFleet(drones, clock, _mavlink_settings(config), floors))
     robots = [
         Vda5050Vehicle(
-            r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
+            r.id,
+            r.manufacturer,
+            r.serial,
+            capability_of(r),
+            enrolment.bases[r.id].position,
+            config.map_book.site_map(r),
         )
         for r in config.robots
         if r.manufacturer != LOOPBACK
@@ -211,10 +217,8 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     if robots:
         mqtt = config.mqtt
         broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
-        origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
-        site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
-        adapters.append(Vda5050Fleet(robots, broker, site_map, clock, settings))
+        adapters.append(Vda5050Fleet(robots, broker, fleet_map(mqtt), clock, settings))
     in_memory = [*_loopback(config, enrolment)]
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))

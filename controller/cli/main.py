@@ -18,6 +18,7 @@ import typer
 
 from controller.cli.airspace import mission_app, zones_app
 from controller.cli.fleet_app import fleet_app
+from controller.cli.maps_app import maps_app
 from controller.cli.options import URL, AsJson, Url
 from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
@@ -44,6 +45,7 @@ app.add_typer(zones_app, name="zones")
 zones_app.add_typer(permit_app, name="permit")
 app.add_typer(mission_app, name="mission")
 app.add_typer(fleet_app, name="fleet")
+app.add_typer(maps_app, name="maps")
 
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]

@@ -26,6 +26,7 @@ from controller.config.kinds import (
     Section,
     with_zone,
 )
+from controller.config.maps import AlignmentConfig, MapBook, MapConfig
 from controller.config.vehicles import (
     DroneConfig,
     MavlinkConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "ConfigError",
     "DispatchConfig",
     "DroneConfig",
+    "MapBook",
     "RobotConfig",
     "from_dict",
     "load",
@@ -178,6 +180,13 @@ class Config(BaseSettings):
     corridors: tuple[CorridorConfig, ...] = ()
     drones: tuple[DroneConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
+    maps: tuple[MapConfig, ...] = ()
+    alignments: tuple[AlignmentConfig, ...] = ()
+
+    @property
+    def map_book(self) -> MapBook:
+        """The maps with their alignments."""
+        return MapBook.model_construct(maps=self.maps, alignments=self.alignments)
 
     @classmethod
     def settings_customise_sources(
@@ -203,6 +212,7 @@ class Config(BaseSettings):
             "robots: manufacturer and serial", [f"{r.manufacturer}/{r.serial}" for r in self.robots]
         )
         known = {s.id for s in self.sites}
+        MapBook(maps=self.maps, alignments=self.alignments).check_robots(self.robots, known)
         names = {vehicle.id for vehicle in vehicles}
         for number, permit in enumerate(self.dispatch.permits):
             if permit.vehicle is not None and permit.vehicle not in names:

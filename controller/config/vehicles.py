@@ -95,6 +95,14 @@ class RobotConfig(_VehicleConfig):
     parcel_slots: Annotated[int, Field(ge=1, le=64)] = 3
     max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.6, 0.5, 0.5)
     handover_pin: bool = True
+    map: Annotated[str, Field(max_length=64)] = ""
+    """One of [[maps]]; empty: the one of its base, or else that of [mqtt]."""
+    alignment: Annotated[str, Field(max_length=64)] = ""
+    """One of [[alignments]]: how robots of its type lie on the map; empty: as the site does."""
+    width_m: Positive = 0.7
+    """Streets that are known to be narrower are closed to it."""
+    max_incline_pct: Annotated[float, Field(gt=0.0, le=100.0)] = 12.0
+    """The steepest street that it may climb or go down."""
 
 
 class MqttConfig(Section):
