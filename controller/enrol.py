@@ -36,7 +36,8 @@ from geofence.terrain import Grid, read_esri_ascii
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.plan_flown import FlightRules
-from missions.roads import StreetGraph, read_streets
+from missions.roads import StreetGraph
+from missions.roads_file import read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
@@ -192,6 +193,8 @@ def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
         mass_kg=vehicle.mass_kg,
         electric=vehicle.electric,
         surface=vehicle.surface if isinstance(vehicle, RobotConfig) else None,
+        width_m=vehicle.width_m if isinstance(vehicle, RobotConfig) else None,
+        max_incline_pct=vehicle.max_incline_pct if isinstance(vehicle, RobotConfig) else None,
     )
 
 

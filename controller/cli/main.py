@@ -218,6 +218,12 @@ def import_(
     longest_edge_m: Annotated[
         float, typer.Option(min=0, help="streets: split longer edges; 0 splits none")
     ] = 0.0,
+    terrain: Annotated[
+        Path | None, typer.Option(help="streets: Esri ASCII grid of heights, for slopes")
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="streets: IANA, of gates' hours; without it such gates stay shut")
+    ] = "",
     again: Annotated[
         bool, typer.Option("--again", help="parcels: import a file that was imported before")
     ] = False,
@@ -228,7 +234,14 @@ def import_(
     from controller.cli import imports as does
 
     does.import_file(
-        what, out=out, longest_edge_m=longest_edge_m, again=again, url=url, as_json=as_json
+        what,
+        out=out,
+        longest_edge_m=longest_edge_m,
+        terrain=terrain,
+        timezone=timezone,
+        again=again,
+        url=url,
+        as_json=as_json,
     )
 
 
