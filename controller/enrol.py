@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from controller.config import (
     RobotConfig,
     RoverConfig,
 )
+from controller.config.maps import fleet_map
 from controller.delivery.matching import Enrolled
 from controller.dispatch.model import DispatchSettings
 from controller.domain.model import Priority, Site, SiteKind
@@ -37,7 +38,8 @@ from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.model import DropDevice
 from missions.plan_flown import FlightRules
-from missions.roads import StreetGraph, read_streets
+from missions.roads import StreetGraph
+from missions.roads_file import read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
@@ -45,7 +47,7 @@ from vehicles.mavlink.profiles.profile import PROFILES
 from vehicles.mavlink.remote_id import RemoteId
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
-from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
+from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.settings import Vda5050Settings
 
 LOOPBACK = "loopback"
@@ -182,26 +184,28 @@ def permits_of(config: DispatchConfig) -> tuple[Permit, ...]:
 def capability_of(vehicle: DroneConfig | RobotConfig | RoverConfig) -> Capability:
     """What the configuration says that a vehicle can do."""
     air = isinstance(vehicle, DroneConfig)
-    return Capability(
+    plain = Capability(
         vehicle_class=VehicleClass.MULTIROTOR if air else VehicleClass.ROBOT,
         max_payload_kg=vehicle.max_payload_kg,
         parcel_slots=vehicle.parcel_slots,
         cruise_speed_mps=vehicle.cruise_speed_mps,
         usable_energy_wh=vehicle.usable_energy_wh,
         max_parcel_size_m=vehicle.max_parcel_size_m,
-        drop_device=_drop_device(vehicle),
         handover_pin=vehicle.handover_pin,
         mass_kg=vehicle.mass_kg,
         electric=vehicle.electric,
-        surface=None if isinstance(vehicle, DroneConfig) else vehicle.surface,
-        loaded_at_base=isinstance(vehicle, RoverConfig),
     )
-
-
-def _drop_device(vehicle: DroneConfig | RobotConfig | RoverConfig) -> DropDevice | None:
     if isinstance(vehicle, DroneConfig):
-        return vehicle.drop_device
-    return DropDevice.GRIPPER if isinstance(vehicle, RoverConfig) else None
+        return replace(plain, drop_device=vehicle.drop_device)
+    ground = replace(
+        plain,
+        surface=vehicle.surface,
+        width_m=vehicle.width_m,
+        max_incline_pct=vehicle.max_incline_pct,
+    )
+    if isinstance(vehicle, RoverConfig):
+        return replace(ground, drop_device=DropDevice.GRIPPER, loaded_at_base=True)
+    return ground
 
 
 def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[VehicleAdapter]:
@@ -214,7 +218,12 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
         adapters.append(MavlinkFleet(by_mavlink, clock, _mavlink_settings(config), floors))
     robots = [
         Vda5050Vehicle(
-            r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
+            r.id,
+            r.manufacturer,
+            r.serial,
+            capability_of(r),
+            enrolment.bases[r.id].position,
+            config.map_book.site_map(r),
         )
         for r in config.robots
         if r.manufacturer != LOOPBACK
@@ -222,10 +231,8 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     if robots:
         mqtt = config.mqtt
         broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
-        origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
-        site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
-        adapters.append(Vda5050Fleet(robots, broker, site_map, clock, settings))
+        adapters.append(Vda5050Fleet(robots, broker, fleet_map(mqtt), clock, settings))
     in_memory = [*_loopback(config, enrolment)]
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))

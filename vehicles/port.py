@@ -61,6 +61,10 @@ class Capability:
     electric: bool | None = None
     surface: Surface | None = None
     """What a robot drives on; None: not known, or both."""
+    width_m: float | None = None
+    """Of a robot: narrower streets are closed to it."""
+    max_incline_pct: float | None = None
+    """Of a robot: steeper streets are closed to it."""
     loaded_at_base: bool = False
     """A robot that takes parcels where its rounds start, and nowhere else."""
 

@@ -26,6 +26,7 @@ from controller.config.kinds import (
     Section,
     with_zone,
 )
+from controller.config.maps import AlignmentConfig, MapBook, MapConfig
 from controller.config.remote_id import RemoteIdConfig
 from controller.config.vehicles import (
     DroneConfig,
@@ -43,6 +44,7 @@ __all__ = [
     "ConfigError",
     "DispatchConfig",
     "DroneConfig",
+    "MapBook",
     "RobotConfig",
     "RoverConfig",
     "from_dict",
@@ -186,6 +188,13 @@ class Config(BaseSettings):
     drones: tuple[DroneConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
     rovers: tuple[RoverConfig, ...] = ()
+    maps: tuple[MapConfig, ...] = ()
+    alignments: tuple[AlignmentConfig, ...] = ()
+
+    @property
+    def map_book(self) -> MapBook:
+        """The maps with their alignments."""
+        return MapBook.model_construct(maps=self.maps, alignments=self.alignments)
 
     @classmethod
     def settings_customise_sources(
@@ -212,6 +221,7 @@ class Config(BaseSettings):
             "robots: manufacturer and serial", [f"{r.manufacturer}/{r.serial}" for r in self.robots]
         )
         known = {s.id for s in self.sites}
+        MapBook(maps=self.maps, alignments=self.alignments).check_robots(self.robots, known)
         names = {vehicle.id for vehicle in vehicles}
         for number, permit in enumerate(self.dispatch.permits):
             if permit.vehicle is not None and permit.vehicle not in names:

@@ -91,12 +91,21 @@ class DroneConfig(_MavlinkVehicleConfig):
     """Its serial number (CTA-2063-A), where its own transmitter does not know it."""
 
 
-class RoverConfig(_MavlinkVehicleConfig):
+class _GroundVehicleConfig(_VehicleConfig):
+    """What every vehicle on streets has."""
+
+    surface: Surface | None = None
+    """What it drives on; zones for either bind it where this is not given."""
+    width_m: Positive = 0.7
+    """Streets that are known to be narrower are closed to it."""
+    max_incline_pct: Annotated[float, Field(gt=0.0, le=100.0)] = 12.0
+    """The steepest street that it may climb or go down."""
+
+
+class RoverConfig(_MavlinkVehicleConfig, _GroundVehicleConfig):
     """A ground vehicle reached by MAVLink (ArduRover): one parcel a round, loaded at its base."""
 
     profile: Literal["ardurover"] = "ardurover"
-    surface: Surface | None = None
-    """What it drives on; zones for either bind it where this is not given."""
     cruise_speed_mps: Positive = 2.0
     usable_energy_wh: Positive = 500.0
     max_payload_kg: Positive = 10.0
@@ -106,19 +115,21 @@ class RoverConfig(_MavlinkVehicleConfig):
     max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.6, 0.5, 0.5)
 
 
-class RobotConfig(_VehicleConfig):
+class RobotConfig(_GroundVehicleConfig):
     """A ground robot reached by MQTT (VDA 5050)."""
 
     manufacturer: str
     serial: str
-    surface: Surface | None = None
-    """What it drives on; zones for either bind it where this is not given."""
     cruise_speed_mps: Positive = 1.6
     usable_energy_wh: Positive = 1200.0
     max_payload_kg: Positive = 20.0
     parcel_slots: Annotated[int, Field(ge=1, le=64)] = 3
     max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.6, 0.5, 0.5)
     handover_pin: bool = True
+    map: Annotated[str, Field(max_length=64)] = ""
+    """One of [[maps]]; empty: the one of its base, or else that of [mqtt]."""
+    alignment: Annotated[str, Field(max_length=64)] = ""
+    """One of [[alignments]]: how robots of its type lie on the map; empty: as the site does."""
 
 
 class MqttConfig(Section):

@@ -74,7 +74,7 @@ class Vda5050Fleet:
                 )
             session = Vda5050Session(
                 vehicle,
-                site_map,
+                vehicle.site_map or site_map,
                 clock,
                 self._settings,
                 codec=codec,
