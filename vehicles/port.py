@@ -15,7 +15,7 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -434,6 +434,18 @@ class Audited(Protocol):
         """Set what is broken and can be set; refused unless disarmed. DONE: all of it holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How often something was not taken or not sent on an adapter's links since it was made.
+
+    `what` was lost and why, in words that stay the same; `where`: the link, or the vehicle.
+    """
+
+    what: str
+    where: str
+    value: int
+
+
 class VehicleAdapter(Protocol):
     """A protocol's side of a fleet: opens transports and yields sessions."""
 
@@ -446,6 +458,9 @@ class VehicleAdapter(Protocol):
     @property
     def sessions(self) -> dict[str, VehicleSession]:
         """Sessions by vehicle id, fixed after entry."""
+
+    def losses(self) -> Iterable[Loss]:
+        """What its links refused, dropped or could not send; the same kinds at every call."""
 
     async def run(self) -> None:
         """Serve the links until cancelled."""
