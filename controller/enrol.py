@@ -210,7 +210,14 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     ]
     if robots:
         mqtt = config.mqtt
-        broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
+        broker = Broker(
+            mqtt.host,
+            mqtt.port,
+            mqtt.username,
+            mqtt.password,
+            prefix=mqtt.prefix,
+            prefix_v3=mqtt.prefix_v3,
+        )
         origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
         site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
         settings = Vda5050Settings.for_speedup(config.clock.speedup)

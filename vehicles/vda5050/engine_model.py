@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vehicles.port import EventKind, LinkState
-from vehicles.vda5050.models import TERMINAL, Action, Connection, Factsheet, OrderBody, State
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.models import TERMINAL, Action, Connection, OrderBody, State
 from vehicles.vda5050.orders import PreparedOrder
 
 

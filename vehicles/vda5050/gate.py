@@ -9,7 +9,8 @@ import math
 
 from vehicles.port import LinkState
 from vehicles.vda5050.engine_model import OPEN, EngineState
-from vehicles.vda5050.models import Factsheet, OrderBody, State
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.models import OrderBody, State
 from vehicles.vda5050.orders import PIN_PARAMETER, PreparedOrder
 
 MODES_WITH_ORDERS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC"})

@@ -16,13 +16,13 @@ from itertools import pairwise
 
 from geofence.frames import LatLon
 from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
+from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import (
     Action,
     ActionParameter,
     ControlPoint,
     Edge,
-    Factsheet,
     Node,
     NodePosition,
     OrderBody,
