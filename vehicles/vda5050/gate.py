@@ -27,6 +27,10 @@ def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
         return f"order {track.prepared.order_id!r} is not over ({track.stage.value})"
     if any(i.action.action_type == "cancelOrder" and not i.over for i in engine.instants):
         return "a cancelOrder is not over"
+    if state.cancelling:
+        return "the robot is still cancelling an order"
+    if engine.twins(now_s):
+        return "two robots seem to publish under its name: take one off the broker"
     return "; ".join(robot_faults(state, map_id))
 
 
