@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import structlog
 
 from vehicles.errors import ConfigurationError
-from vehicles.port import Clock, VehicleSession
+from vehicles.port import Clock, Loss, VehicleSession
 from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.maps import SiteMap
@@ -72,7 +72,7 @@ class Vda5050Fleet:
                 )
             session = Vda5050Session(
                 vehicle,
-                site_map,
+                vehicle.site_map or site_map,
                 clock,
                 self._settings,
                 dialect=Dialect(vehicle.manufacturer, vehicle.serial, clock.now),
@@ -109,6 +109,13 @@ class Vda5050Fleet:
     def counts(self) -> Counts:
         """What went through the broker connection."""
         return self._transport.counts
+
+    def losses(self) -> Iterator[Loss]:
+        """Of the broker connection."""
+        where = "broker"
+        yield Loss("messages dropped on arrival", where, self.counts.dropped_in)
+        yield Loss("messages not sent", where, self.counts.dropped_out)
+        yield Loss("messages of robots that are not enrolled", where, self.strangers)
 
     async def run(self) -> None:
         """Serve the broker connection and the clock until cancelled."""
