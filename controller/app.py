@@ -453,6 +453,7 @@ async def build(
         kept = await store.read()
         epochs = await store.take_leases(tuple(enrolment.bases), make_id("controller"), clock.now())
         made = make_adapters(config, enrolment, clock) if adapters is None else adapters
+        figures.watch(made)
         for adapter in made:
             await stack.enter_async_context(adapter)
         ledger = Ledger(store, clock, make_id)

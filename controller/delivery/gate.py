@@ -293,7 +293,7 @@ class Gate:
 
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""
-        if capability.drop_device is None:
+        if not capability.flies:
             return self._settings.round.corridor_m
         return self._settings.flight.corridor_m(capability.cruise_speed_mps)
 

@@ -95,9 +95,12 @@ class Plans:
         # one world for each cruise height and speed
         self._routes = RouteCache(64)
 
-    def flight(self, world: World, vehicle: VehicleFacts, facts: ParcelFacts) -> FlightPlan | NoGo:
-        """The checked flight of a parcel by a drone with a full battery, or why there is none."""
-        asked = self._question(world, vehicle, facts)
+    def flight(self, world: World, vehicle: VehicleFacts, *load: ParcelFacts) -> FlightPlan | NoGo:
+        """The checked flight of a load, in this order, or why there is none.
+
+        By a drone with a full battery.
+        """
+        asked = self._question(world, vehicle, *load)
         if asked is None:
             return NO_DEVICE
         known = self._known(asked, world)
@@ -129,7 +132,7 @@ class Plans:
         return known if isinstance(known, FlightPlan | NoGo) else None
 
     def _question(
-        self, world: World, vehicle: VehicleFacts, facts: ParcelFacts
+        self, world: World, vehicle: VehicleFacts, *load: ParcelFacts
     ) -> FlightQuestion | None:
         settings = world.settings
         depart_at, rules = _EPOCH, settings.flight
@@ -139,7 +142,7 @@ class Plans:
             depart_at += (world.now - _EPOCH) // hold * hold
             late_s = settings.plan_hold_s + settings.preparation_s
             rules = replace(rules, start_slip_s=rules.start_slip_s + late_s)
-        return question(world, vehicle, facts, depart_at=depart_at, rules=rules)
+        return question(world, vehicle, *load, depart_at=depart_at, rules=rules)
 
     def _comes_and_goes(self, zones: ZoneSet, vehicle_class: VehicleClass) -> bool:
         key = (zones.version, vehicle_class)

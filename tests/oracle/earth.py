@@ -182,20 +182,30 @@ def bow_m(start: LatLon, end: LatLon) -> float:
 
 def stated_tolerance_m(
     start: LatLon, end: LatLon, corridor_m: float, *, autopilot: bool
-) -> float:  # fmt: skip
-    """How much farther than the corridor the checker may still call touched.
+) -> tuple[float, float]:
+    """How much farther than the corridor the checker may still call touched: round, and polygon.
 
-    A millimetre, what is left of the bow, and the change of scale over a piece of at most 5 km and
-    its corridor. Of a drone's line the bow left over counts twice: the line lies that far to one
-    side of its piece, and the piece is widened by as much to either side.
+    It widens the corridor by a millimetre, what is left of the bow, and what a piece of at most
+    5 km and its corridor change the scale by. A drone's line may lie by what is left of the bow to
+    one side, and is widened by as much to the other: that counts twice. A robot's is the chord.
+
+    Circles are measured by geodesics. Polygons are measured in a frame with the metres a degree of
+    the middle of the piece. N cos lat changes by (M / N) tan(lat) < tan(lat) of itself a radian,
+    and M by 3 e^2 sin lat cos lat / (1 - e^2 sin^2 lat) < 0.0102, so over d radians of latitude
+    a line is measured too short by a factor of exp(-d max(tan, 0.0102)) at most. So the scale
+    counts twice, too: what is within the widened corridor in the frame is within that by this
+    factor on the earth, with d half of the piece and the widened corridor.
     """
     bow = bow_m(start, end)
-    left = 2.0 * min(bow, 0.05) + 0.02 * bow if autopilot else bow
+    left = 2.0 * (min(bow, 0.05) + 0.02 * bow) if autopilot else bow
     half = math.radians(abs(end.lat_deg - start.lat_deg)) / 2.0
     half = min(half, 2_500.0 / 6_335_000.0)
     top = math.tan(math.radians(max(abs(start.lat_deg), abs(end.lat_deg)) + 0.01))
-    stretch = corridor_m * (1.06 * top * (half + corridor_m / ARDUPILOT_RADIUS_M) + 3e-5)
-    return 0.00101 + left + stretch
+    scale = 1.05 * top * (half + corridor_m / ARDUPILOT_RADIUS_M) + 2e-5
+    widened = 0.00101 + left + corridor_m * (1.0 + scale)
+    away = half + widened / 6_335_000.0
+    on_earth = widened * math.exp(away * max(top, 0.0102))
+    return widened - corridor_m, on_earth - corridor_m
 
 
 def ranges(center: LatLon, lons: list[float], lats: list[float]) -> list[float]:

@@ -50,6 +50,9 @@ _NOT_PLACED_TEXTS = ("Reached maximum descent", "rangefinder not enabled")
 _JUMP_TEXT = "Return path started"
 _STRAY = "the release device spoke where no release was due"
 _UNSAID = "the mission went past item {0.seq} without the {0.device.value}'s word"
+_OPENING_S = 5.0
+"""A gripper that says that it opens says within this that it is open: the one release's words
+(AP_Gripper_Servo.cpp), though the vehicle may have been called home between them."""
 _WARNING = 4
 _HOME_RADIUS_M = 30.0
 
@@ -92,6 +95,8 @@ class Flight:
     """The device's words where its release was not due, by the parcel that was next."""
     _denied: dict[str, str] = field(default_factory=dict)
     """The device's words that it went up again without opening, by parcel."""
+    _opening_s: float | None = None
+    """When a gripper was last heard at a release that was told."""
     way: WayOut = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,10 +113,12 @@ class Flight:
         due = self._due(state)
         if due is not None and _speaks(due, text):
             self._evidence.setdefault(due.parcel_id, []).append(text.text)
-            if self.started and due.device is not DropDevice.WINCH:
-                return [self._release(due, state, now)]
+            if due.device is not DropDevice.WINCH:
+                self._opening_s = text.at_s
+                if self.started:
+                    return [self._release(due, state, now)]
             return []
-        if self._just_released(state):
+        if self._just_released(state) or self._still_opening(text):
             return []
         self._note(text)
         if "Gripper load releas" in text.text:
@@ -231,6 +238,15 @@ class Flight:
         return any(
             r.parcel_id in self.released and seq <= r.done_seq + 1 for r in self.plan.releases
         )
+
+    def _still_opening(self, text: Text) -> bool:
+        """Whether these are the last words of a release that is told, heard after a jump."""
+        said_s, self._opening_s = self._opening_s, None
+        late = said_s is None or text.at_s - said_s > _OPENING_S
+        if late or not text.text.startswith("Gripper load released"):
+            self._opening_s = None if late else said_s
+            return False
+        return True
 
     def _releases(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         events: list[VehicleEvent] = []
