@@ -235,7 +235,14 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     ]
     if robots:
         mqtt = config.mqtt
-        broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
+        broker = Broker(
+            mqtt.host,
+            mqtt.port,
+            mqtt.username,
+            mqtt.password,
+            prefix=mqtt.prefix,
+            prefix_v3=mqtt.prefix_v3,
+        )
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
         adapters.append(Vda5050Fleet(robots, broker, fleet_map(mqtt), clock, settings))
     in_memory = [*_loopback(config, enrolment)]

@@ -144,6 +144,8 @@ class MqttConfig(Section):
     username: str = ""
     password: str = ""
     prefix: str = "uagv"
+    prefix_v3: str = "vda5050"
+    """Of the topics of robots that speak VDA 5050 3.0; `prefix` is that of 2.0 and 2.1."""
     map_id: str = "map"
     map_lat0: Latitude = 0.0
     map_lon0: Longitude = 0.0

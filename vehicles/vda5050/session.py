@@ -28,7 +28,7 @@ from vehicles.port import (
     Verb,
 )
 from vehicles.vda5050 import topics
-from vehicles.vda5050.codec import Codec, HeaderCounter
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine import CANCEL, STATE_REQUEST, step
 from vehicles.vda5050.engine_model import (
     EXPIRED,
@@ -78,7 +78,7 @@ class Vda5050Session:
         clock: Clock,
         settings: Vda5050Settings,
         *,
-        codec: Codec,
+        dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
     ) -> None:
@@ -86,10 +86,9 @@ class Vda5050Session:
         self._map = site_map
         self._clock = clock
         self._settings = settings
-        self._codec = codec
+        self._dialect = dialect
         self._publish = publish
         self._ids = ids
-        self._headers = HeaderCounter(vehicle.manufacturer, vehicle.serial, clock.now)
         self._engine = EngineState(settings=settings.engine, tag=ids("start"))
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
@@ -102,6 +101,11 @@ class Vda5050Session:
     def vehicle_id(self) -> str:
         """The enrolled name."""
         return self._vehicle.vehicle_id
+
+    @property
+    def topic_version(self) -> str:
+        """The level that its protocol version has in topic names."""
+        return self._dialect.topic_version
 
     @property
     def capability(self) -> Capability:
@@ -136,12 +140,10 @@ class Vda5050Session:
         self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
             topic = topics.ORDER if isinstance(send, SendOrder) else topics.INSTANT_ACTIONS
-            head = self._headers.next(topic)
             if isinstance(send, SendOrder):
-                self._publish(topic, self._codec.order(send.body, head), urgent=False)
+                self._publish(topic, self._dialect.order(send.body), urgent=False)
             else:
-                payload = self._codec.instant_actions(send.actions, head)
-                self._publish(topic, payload, urgent=True)
+                self._publish(topic, self._dialect.instant_actions(send.actions), urgent=True)
         for notice in notices:
             self._tell(notice)
         for waiter in self._changed:
@@ -160,13 +162,13 @@ class Vda5050Session:
         message: Header
         event: GotState | GotConnection | GotFactsheet
         if topic == topics.STATE:
-            message = self._codec.state(payload, self.vehicle_id)
+            message = self._dialect.state(payload, self.vehicle_id)
             event = GotState(message)
         elif topic == topics.CONNECTION:
-            message = self._codec.connection(payload, self.vehicle_id)
+            message = self._dialect.connection(payload, self.vehicle_id)
             event = GotConnection(message)
         else:
-            message = self._codec.factsheet(payload, self.vehicle_id)
+            message = self._dialect.factsheet(payload, self.vehicle_id)
             event = GotFactsheet(message)
         said = topics.Address(message.manufacturer, message.serial_number)
         if said != self._vehicle.address:
@@ -175,7 +177,6 @@ class Vda5050Session:
                 f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
                 "robot using this one's topics?",
             )
-        self._headers.answer(message.version)
         return event
 
     def _alarm_nonsense(self, topic: str, reason: str) -> None:

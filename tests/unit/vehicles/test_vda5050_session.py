@@ -17,7 +17,7 @@ from tests.support.clock import ManualClock
 from tests.unit.vehicles.vda5050_rounds import MAP, at, error, on_order, order, round_of, state
 from vehicles.errors import ConfigurationError, VehicleTimeoutError
 from vehicles.port import Capability, EventKind, LinkState, Outcome, Phase, Verb
-from vehicles.vda5050.codec import Codec2
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet
 from vehicles.vda5050.models import ActionState, AgvPosition, State
@@ -41,7 +41,7 @@ class Wire:
             MAP,
             self.clock,
             Vda5050Settings(),
-            codec=Codec2(),
+            dialect=Dialect("ACME", "R-1", self.clock.now),
             publish=self._publish,
             ids=lambda kind: f"{kind}-{next(numbers)}",
         )
