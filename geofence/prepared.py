@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +114,6 @@ class PreparedWorld:
         self._span: dict[int, Ints] = {}
         self._owner: Ints = np.empty(0, dtype=np.intp)
         self._sight: dict[tuple[int, int], frozenset[int]] = {}
-        self._linked: set[tuple[int, int]] = set()
         self._ways: dict[int, dict[int, list[Way]]] = {}
         self.points = self.before = self.after = np.empty((0, 2))
 
@@ -163,6 +162,7 @@ class PreparedWorld:
         named = np.array(numbers, dtype=np.intp)[owner]
         self._owner = np.concatenate((self._owner, named)).astype(np.intp)
         self._numbers = np.concatenate((self._numbers, numbers)).astype(np.intp)
+        shapely.prepare(hard)
         self._hard = np.concatenate((self._hard, hard))
         self._tree = shapely.STRtree(self._hard)
 
@@ -188,34 +188,31 @@ class PreparedWorld:
         """Tangents from a corner by the obstacle that they lead to, where `link` was asked."""
         return self._ways.get(corner, {})
 
-    def link(self, new: set[int], among: set[int]) -> None:
-        """Find the lines that touch corners only between new obstacles and all of `among`.
+    def link(self, corners: Sequence[int], numbers: set[int]) -> None:
+        """Find the lines from corners that touch only them and corners of some obstacles.
 
-        Once for each pair: they depend on nothing else. `among` holds `new`.
+        Once for each corner and obstacle: they depend on nothing else.
         """
-        missing = {a for a in among for b in new if (a, b) not in self._linked}
-        if not missing:
+        ways = self._ways
+        asked = [c for c in corners if c not in ways or not numbers <= ways[c].keys()]
+        if not asked:
             return
-        one, other = self.corners_of(sorted(missing)), self.corners_of(sorted(new))
+        one, other = np.array(asked, dtype=np.intp), self.corners_of(sorted(numbers))
         row = one[:, None]
         step = self.points[other] - self.points[row]
         metres = np.hypot(step[..., 0], step[..., 1])
         open_ = tangent(step, metres, self.before[row], self.after[row]) & (metres > 0.0)
         open_ &= tangent(step, metres, self.before[other], self.after[other])
         which, whither = np.nonzero(open_)
+        known = [ways.setdefault(c, {}) for c in asked]
+        for found in known:
+            found.update((number, []) for number in numbers)
         lines = zip(
-            one[which].tolist(), other[whither].tolist(),
-            self._owner[one[which]].tolist(), self._owner[other[whither]].tolist(),
+            which.tolist(), other[whither].tolist(), self._owner[other[whither]].tolist(),
             metres[which, whither].tolist(), step[which, whither].tolist(), strict=True,
         )  # fmt: skip
-        for a, b, of_a, of_b, far, (x, y) in lines:
-            if (of_a, of_b) not in self._linked:
-                self._ways.setdefault(a, {}).setdefault(of_b, []).append((b, far, x, y))
-                if of_a not in new:
-                    self._ways.setdefault(b, {}).setdefault(of_a, []).append((a, far, -x, -y))
-        for a in missing:
-            for b in new:
-                self._linked |= {(a, b), (b, a)}
+        for a, b, of_b, far, (x, y) in lines:
+            known[a][of_b].append((b, far, x, y))
 
     def between(
         self, pairs: list[tuple[int, int]], xy: Array, rows: list[tuple[int, int]]
@@ -229,7 +226,10 @@ class PreparedWorld:
         rest = [i for i, blockers in enumerate(found) if blockers is None]
         if rest:
             lines = shapely.linestrings(xy[[rows[i] for i in rest]])
-            which, hit = self._tree.query(lines, predicate="intersects")
+            # the obstacles are prepared, which the tree's own test would make no use of
+            which, hit = self._tree.query(lines)
+            blocks = shapely.intersects(self._hard.take(hit), lines.take(which))
+            which, hit = which.compress(blocks), hit.compress(blocks)
             # lines come in order, each with what is on it
             bounds = np.searchsorted(which, np.arange(len(rest) + 1)).tolist()
             numbers = self._numbers[hit].tolist()
@@ -246,5 +246,4 @@ class PreparedWorld:
         """Drop the lines where there are more than `beyond`."""
         if len(self._sight) > beyond:
             self._sight.clear()
-            self._linked.clear()
             self._ways.clear()
