@@ -117,9 +117,7 @@ class _Search:
 
     def _ways(self, row: int, numbers: set[int]) -> list[Way]:
         """Tangents from a row to the open corners of some obstacles."""
-        rows = self._row
-        self._world.link((self._corner[row],), numbers)
-        known = self._world.ways(self._corner[row])
+        rows, known = self._row, self._world.ways(self._corner[row])
         return [
             (rows[corner], far, x, y)
             for number in numbers
@@ -134,7 +132,6 @@ class _Search:
         before = len(self._from_start)
         self._join(set(between))
         lines = self._onward(_START, self._from_start[before:])
-        self._world.link([self._corner[row] for row in self._order[1:]], set(between))
         for row in self._order[1:]:
             lines += self._onward(row, self._ways(row, set(between)))
         self._offer(lines)
@@ -149,6 +146,7 @@ class _Search:
         self._high = np.maximum(self._high, xy.max(axis=0, initial=-np.inf))
         # whatever may lie on a line between any two rows
         world.ensure(np.stack((self._low, self._high)))
+        world.link(numbers, self._among)
         corner, xy = self._open(corner, xy)
         self._row.update(zip(corner.tolist(), range(first, first + len(corner)), strict=True))
         self._corner.extend(corner.tolist())
