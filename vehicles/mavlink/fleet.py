@@ -163,7 +163,10 @@ class MavlinkFleet:
 
     async def _tick(self) -> None:
         while True:
+            now_s = self._clock.monotonic_s()
             for session in self._sessions.values():
+                if session.due_s > now_s:
+                    continue
                 try:
                     session.tick()
                 except Exception as error:  # noqa: BLE001 - one vehicle must not stop the others
