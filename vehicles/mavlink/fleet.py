@@ -21,6 +21,7 @@ from vehicles.mavlink.post import Post
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.signing import Guard, Signer, SigningClock, Verdict
+from vehicles.mavlink.upkeep import NEWCOMERS
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import Clock, VehicleSession
 
@@ -71,6 +72,7 @@ class MavlinkFleet:
         self._refused: dict[str, int] = {}
         self._by_address: dict[tuple[str, int], MavlinkSession] = {}
         self._sessions: dict[str, MavlinkSession] = {}
+        self._newcomers = asyncio.Semaphore(NEWCOMERS)
         self.strangers: Counter[tuple[str, int]] = Counter()
         for vehicle in vehicles:
             self._enrol(vehicle)
@@ -91,6 +93,7 @@ class MavlinkFleet:
         session = MavlinkSession(
             vehicle, self._clock, self._settings, _transmitter(link, vehicle.sysid), sign
         )
+        session.upkeep.newcomers = self._newcomers
         self._by_address[key] = session
         self._sessions[vehicle.vehicle_id] = session
 

@@ -32,6 +32,7 @@ BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
 NEVER_TOLD_S = 12.0
 """Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
+NEWCOMERS = 40
 _BOOST_PHASES = frozenset(
     {
         Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
@@ -60,6 +61,8 @@ class Upkeep:
         self._era = 0
         self._looked_s = -1e9
         self._wanted = asyncio.Event()
+        self.newcomers = asyncio.Semaphore(NEWCOMERS)
+        """How many of a fleet may be set up at once; a fleet gives all of its own."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -89,11 +92,22 @@ class Upkeep:
             await self._wanted.wait()
             try:
                 if session.link is LinkState.ONLINE:
-                    await self._duties()
+                    await self._admitted()
             except Exception as error:  # noqa: BLE001 - one vehicle's nonsense must harm nobody else
                 session.alarm(f"{type(error).__name__}: {error}")
             self._looked_s = session.clock.monotonic_s()
             self._wanted.clear()
+
+    async def _admitted(self) -> None:
+        """The duties; of those that came up and stand on the ground only some at once.
+
+        Asked all at once, a thousand vehicles answer later than they are asked again.
+        """
+        if self._baseline is not None or self._session.state.armed is not False:
+            await self._duties()
+            return
+        async with self.newcomers:
+            await self._duties()
 
     def look(self, now_s: float) -> None:
         """Wake the duties where one is due; looks once a second, however often it is called.
