@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,6 +47,8 @@ from vehicles.port import (
 )
 
 MAX_EVENTS = 4096
+MOST_JOINED_BYTES = 512
+"""Frames sent together, in one datagram; the smallest buffers of a bridge hold so much."""
 ALARM_AGAIN_S = 30.0
 _FLIGHT_PLAN_TEXT = "Flight plan received"
 _OWN_TEXT_LATE_S = 3.0
@@ -286,8 +288,7 @@ class MavlinkSession:
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
             self._transmit(self._encoder.heartbeat())
         if heard and self._remote_id is not None:
-            for message in self._remote_id.due(now_s, self.clock.now()):
-                self._send(message)
+            self._send(self._remote_id.due(now_s, self.clock.now()))
         self._judge_link()
         if self.flight is not None:
             self._watch(self.flight, None)
@@ -424,5 +425,14 @@ class MavlinkSession:
             return
         queue.put_nowait(event)
 
-    def _send(self, message: Any) -> None:
-        self._transmit(self._encoder.encode(message))
+    def _send(self, messages: Iterable[Any]) -> None:
+        """One after the other, joined where they are short: one datagram for several."""
+        joined = b""
+        for message in messages:
+            frame = self._encoder.encode(message)
+            if joined and len(joined) + len(frame) > MOST_JOINED_BYTES:
+                self._transmit(joined)
+                joined = b""
+            joined += frame
+        if joined:
+            self._transmit(joined)
