@@ -15,7 +15,7 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +61,17 @@ class Capability:
     electric: bool | None = None
     surface: Surface | None = None
     """What a robot drives on; None: not known, or both."""
+    width_m: float | None = None
+    """Of a robot: narrower streets are closed to it."""
+    max_incline_pct: float | None = None
+    """Of a robot: steeper streets are closed to it."""
+    loaded_at_base: bool = False
+    """A robot that takes parcels where its rounds start, and nowhere else."""
+
+    @property
+    def flies(self) -> bool:
+        """Whether its way is an air mission; a round on streets otherwise."""
+        return self.vehicle_class is VehicleClass.MULTIROTOR
 
     @property
     def traits(self) -> VehicleTraits:
@@ -423,6 +434,18 @@ class Audited(Protocol):
         """Set what is broken and can be set; refused unless disarmed. DONE: all of it holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How often something was not taken or not sent on an adapter's links since it was made.
+
+    `what` was lost and why, in words that stay the same; `where`: the link, or the vehicle.
+    """
+
+    what: str
+    where: str
+    value: int
+
+
 class VehicleAdapter(Protocol):
     """A protocol's side of a fleet: opens transports and yields sessions."""
 
@@ -435,6 +458,9 @@ class VehicleAdapter(Protocol):
     @property
     def sessions(self) -> dict[str, VehicleSession]:
         """Sessions by vehicle id, fixed after entry."""
+
+    def losses(self) -> Iterable[Loss]:
+        """What its links refused, dropped or could not send; the same kinds at every call."""
 
     async def run(self) -> None:
         """Serve the links until cancelled."""

@@ -22,6 +22,7 @@ from controller.dispatch.table import Table
 from missions.model import AirMission, GroundMission, ItemKind, StopAction
 from missions.plan_reasons import GoNoGo, NoGo
 from missions.plan_round import RoundParcel, RoundRequest, plan_round
+from missions.street_use import RobotFit
 from missions.validate import FlightChecks, RoundChecks, validate_round
 from missions.validate_round import drive
 
@@ -247,6 +248,8 @@ def _round(
             for_s=settings.preparation_s + mission.duration_s,
         ),
         traits=robot.capability.traits,
+        streets=world.streets,
+        fit=RobotFit(robot.capability.width_m, robot.capability.max_incline_pct),
     )
     answer = validate_round(mission, checks, world.zones, world.surroundings)
     return mission if answer.go else _why(answer)
