@@ -30,7 +30,7 @@ SECOND = offset(FIRST, 20.0, 80.0)
 NEAR_M = 4.0
 
 
-def planned(*, landing: bool = False) -> AirMission:
+def planned(*, landing: bool = False, device: DropDevice = DropDevice.GRIPPER) -> AirMission:
     """To the first, round a corner to the second, and the same ground back."""
     request = FlightRequest(
         mission_id="M-2",
@@ -40,7 +40,7 @@ def planned(*, landing: bool = False) -> AirMission:
         parcel_id="P-1",
         weight_kg=0.5,
         destination=FIRST,
-        device=DropDevice.GRIPPER,
+        device=device,
         cruise_alt_home_m=CRUISE_M,
         cruise_speed_mps=10.0,
         depart_at=datetime(2026, 6, 1, 9, 0, tzinfo=UTC),
@@ -129,3 +129,28 @@ async def test_called_home_low_over_the_first_stop_it_rises_before_it_goes(lab: 
         ]
         # straight home, not on to the second
         assert all(geodesic_m(p, SECOND) > 60.0 for p in high)
+
+
+@pytest.mark.parametrize("lab", LABS)
+async def test_a_first_that_cannot_be_placed_comes_home_and_the_second_is_delivered(
+    lab: Lab,
+) -> None:
+    """The first may feel 4 m down from 10 m, and finds no ground."""
+    device = DropDevice.PAYLOAD_PLACE
+    mission = planned(device=device)
+    items = tuple(
+        replace(item, winch_m=4.0) if item.parcel_id == "P-1" else item for item in mission.items
+    )
+    async with lab(specs=[replace(spec(device=device), parcels=2)], slots=2, device=device) as (
+        watched, _, _,
+    ):  # fmt: skip
+        one = watched["D-0"]
+        await start(one, replace(mission, items=items))
+        await one.ended()
+        told = [(e.kind, e.parcel_id) for e in one.seen if e.kind is not EventKind.ALARM]
+        assert told == [
+            (EventKind.STARTED, ""), (EventKind.RELEASE_FAILED, "P-1"),
+            (EventKind.RELEASED, "P-2"), (EventKind.COMPLETED, ""),
+        ]  # fmt: skip
+        (true,) = [t for t in one.truth if t.event == "released"]
+        assert geodesic_m(LatLon(true.lat_deg, true.lon_deg), SECOND) < 3.0
