@@ -214,8 +214,9 @@ async def _zones(connection: AsyncConnection, change: ZonesChange) -> None:
 
 async def _events(connection: AsyncConnection, events: tuple[Event, ...]) -> tuple[int, ...]:
     seqs = []
+    statement = insert(schema.event)
     for event in events:
-        result = await connection.execute(insert(schema.event).values(**codec.event_row(event)))
+        result = await connection.execute(statement, codec.event_row(event))
         key = result.inserted_primary_key
         seqs.append(int(key[0]) if key is not None else 0)
     return tuple(seqs)

@@ -40,6 +40,7 @@ from vehicles.vda5050.engine_model import (
     GotConnection,
     GotFactsheet,
     GotState,
+    Grant,
     Input,
     Notice,
     Prepare,
@@ -47,12 +48,13 @@ from vehicles.vda5050.engine_model import (
     SendOrder,
     Stage,
 )
-from vehicles.vda5050.gate import order_gate, robot_gate
+from vehicles.vda5050.gate import robot_gate
+from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.orders import build_order, mission_fault
+from vehicles.vda5050.orders import PreparedOrder, mission_fault
 from vehicles.vda5050.progress import Reading, read
-from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
 from vehicles.vda5050.telemetry import telemetry_of
 
 log = structlog.get_logger(__name__)
@@ -90,7 +92,11 @@ class Vda5050Session:
         self._dialect = dialect
         self._publish = publish
         self._ids = ids
-        self._engine = EngineState(settings=settings.engine, tag=ids("start"))
+        self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
+        self._granted: tuple[str, int | None] = ("", None)
+        self._engine = EngineState(
+            settings=engine_settings(vehicle.profile, settings.engine), tag=ids("start")
+        )
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
         self._changed: set[asyncio.Event] = set()
@@ -243,12 +249,46 @@ class Vda5050Session:
         fault = mission_fault(mission) or self._robot_fault()
         if fault:
             return _no(fault)
-        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        fault = order_gate(self._engine, order)
+        order = self._maker.make(mission, self._engine)
+        fault = self._maker.fault(order, self._engine)
         if fault:
             return _no(fault)
-        self.feed(Prepare(order))
+        self.feed(Prepare(order, self._upto(mission, order)))
         return DONE
+
+    def grant(self, mission: GroundMission, upto_node: int | None) -> None:
+        """Leases are held up to this node of the round, by its index; None: to its end.
+
+        Before `load` or at any time after it. What is not granted is planned and not released:
+        the robot stops before it. Without a word from here all of a round is granted.
+        """
+        self._granted = (mission.mission_id, upto_node)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            order = track.prepared
+            self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
+        mission_id, node = self._granted
+        if mission_id != mission.mission_id or node is None:
+            return None
+        return order.node_sequences[min(max(node, 0), len(order.node_sequences) - 1)]
+
+    async def trigger(self) -> CommandResult:
+        """Tell a robot of version 3 that waits for a trigger from here to go on."""
+        state = self._engine.state
+        waiting = state is not None and any(
+            a.action_type == "waitForTrigger" and a.action_status == "RUNNING"
+            for a in state.action_states
+        )
+        if not waiting:
+            return _no("the robot does not wait for a trigger")
+        status, result = await self._ask("trigger")
+        if status == "FINISHED":
+            return DONE
+        if status == "FAILED":
+            return _no(f"robot failed trigger: {result or 'no reason given'}")
+        return self._unsure("trigger")
 
     async def start(self, mission: Mission) -> CommandResult:
         """Send the loaded order, and again until the robot's state reflects it.
@@ -344,8 +384,8 @@ class Vda5050Session:
         state = self._engine.state
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
-        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        self.feed(Adopt(order))
+        order = self._maker.found(mission, self._engine, state)
+        self.feed(Adopt(order, self._upto(mission, order)))
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
