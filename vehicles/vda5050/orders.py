@@ -119,6 +119,15 @@ def mission_fault(mission: GroundMission) -> str:
     return ""
 
 
+def places(mission: GroundMission, order: PreparedOrder) -> tuple[int, ...]:
+    """Sequence ids of the round's nodes in its order, which has nodes of its own between them."""
+    found: list[int] = []
+    for node in order.body.nodes:
+        if len(found) < len(mission.nodes) and node.node_id == mission.nodes[len(found)].node_id:
+            found.append(node.sequence_id)
+    return tuple(found)
+
+
 def build_order(
     mission: GroundMission,
     site_map: SiteMap,

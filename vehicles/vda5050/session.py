@@ -40,6 +40,7 @@ from vehicles.vda5050.engine_model import (
     GotConnection,
     GotFactsheet,
     GotState,
+    Grant,
     Input,
     Notice,
     Prepare,
@@ -49,8 +50,8 @@ from vehicles.vda5050.engine_model import (
 from vehicles.vda5050.gate import order_gate, robot_gate
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.orders import build_order, mission_fault
-from vehicles.vda5050.progress import Reading, read
+from vehicles.vda5050.orders import PreparedOrder, build_order, mission_fault, places
+from vehicles.vda5050.progress import Reading, passed, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.telemetry import telemetry_of
 
@@ -96,6 +97,7 @@ class Vda5050Session:
         self._nonsense: dict[str, tuple[float, int]] = {}
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
+        self._pace: tuple[str, int] | None = None
 
     @property
     def vehicle_id(self) -> str:
@@ -236,7 +238,7 @@ class Vda5050Session:
         fault = order_gate(self._engine, order)
         if fault:
             return _no(fault)
-        self.feed(Prepare(order))
+        self.feed(Prepare(order, self._granted(mission, order)))
         return DONE
 
     async def start(self, mission: Mission) -> CommandResult:
@@ -308,7 +310,7 @@ class Vda5050Session:
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
         order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        self.feed(Adopt(order))
+        self.feed(Adopt(order, self._granted(mission, order)))
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
@@ -322,6 +324,34 @@ class Vda5050Session:
             completed=reading is Reading.DONE,
             detail=f"robot shows {shown}: {reading.value}",
         )
+
+    def pace(self, mission: GroundMission, node: int) -> None:
+        """Let the robot go to this node and no farther; see `vehicles.port.Paced`."""
+        self._pace = (mission.content_hash, node)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            upto = self._granted(mission, track.prepared)
+            self.feed(Grant(track.prepared.order_id, upto))
+
+    def reached(self, mission: GroundMission) -> int | None:
+        """Place of the last node that the state shows as reached; None: not on this round."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or track.stage in {Stage.PREPARED, Stage.SENT}:
+            return None
+        order = track.prepared
+        if order.mission_hash != mission.content_hash or state.order_id != order.order_id:
+            return None
+        gone = 2 * passed(order, state)
+        if not state.node_states and not state.edge_states:
+            # at the end of what it was told of, which need not be the end of the order
+            gone = state.last_node_sequence_id + 1
+        return max(0, sum(each < gone for each in places(mission, order)) - 1)
+
+    def _granted(self, mission: GroundMission, order: PreparedOrder) -> int | None:
+        if self._pace is None or self._pace[0] != order.mission_hash:
+            return None
+        found = places(mission, order)
+        return found[min(self._pace[1], len(found) - 1)]
 
     # --- parts -----------------------------------------------------------------------------
 
