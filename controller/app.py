@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from controller.config import Config
-from controller.delivery import diverting, recovery
+from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
 from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
@@ -27,6 +27,7 @@ from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
+from controller.delivery.refuges import Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.turns import Turns
@@ -67,7 +68,7 @@ from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, Divert, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -151,11 +152,20 @@ class App:
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
         self.watch = self._make_watch()
+        self._refuges = Refuges(
+            ledger=self.ledger,
+            processes=self.processes,
+            gate=self._gate,
+            sites=setting.sites,
+            homes=self._enrolment.homes,
+            permits=self._permits_now,
+        )
         self.rezoning = Rezoning(
             ledger=self.ledger,
             processes=self.processes,
             gate=self._gate,
             board=self.board,
+            refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
         self.desk = self._make_desk()
@@ -266,7 +276,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
-            against_divert=self._against_divert,
+            refuges=self._refuges,
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -276,18 +286,6 @@ class App:
                 zones=self._zones_now,
                 clock=self.clock,
             ),
-        )
-
-    async def _against_divert(self, vehicle_id: str, to: Divert) -> str:
-        return await asyncio.to_thread(
-            diverting.refusal,
-            self._gate,
-            self.processes[vehicle_id].owner,
-            to,
-            self.ledger.assignments.get(vehicle_id),
-            dict(self.ledger.parcels),
-            home=self._enrolment.homes[vehicle_id],
-            permits=self._permits_now(vehicle_id),
         )
 
     def _zones_now(self) -> ZoneSet:
@@ -315,6 +313,7 @@ class App:
             group.create_task(self.rezoning.run(), name="rezoning")
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
+            group.create_task(self.desk.cancelling.run(), name="cancelling")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
     def _on_free(self) -> None:

@@ -74,7 +74,12 @@ def sites_of(config: Config) -> dict[str, Site]:
     """Sites by id."""
     return {
         s.id: Site(
-            s.id, s.name or s.id, SiteKind(s.kind), LatLon(s.lat_deg, s.lon_deg), s.ground_amsl_m
+            s.id,
+            s.name or s.id,
+            SiteKind(s.kind),
+            LatLon(s.lat_deg, s.lon_deg),
+            s.ground_amsl_m,
+            s.landing,
         )
         for s in config.sites
     }

@@ -130,30 +130,22 @@ class DeliveryConfig(Section):
     home_tolerance_m: Positive = 60.0
 
 
+Rezoned = Literal["hold", "return", "land", "divert"]
+
+
 class SafetyConfig(Section):
     """Monitors in flight. Seconds of the controller's clock."""
 
     period_s: Positive = 1.0
     stale_s: Positive = 3.0
     offline_s: Positive = 10.0
-    rezoned: Annotated[tuple[Literal["hold", "return", "land"], ...], Field(min_length=1)] = (
-        "hold",
-    )
-    """What a vehicle is told whose mission a new zone forbids: the first that fits."""
+    rezoned: Annotated[tuple[Rezoned, ...], Field(min_length=1)] = ("hold",)
+    """What a vehicle is told whose mission a new zone forbids: the first that fits. A divert goes
+    to the nearest of the drone's own rally points that is clear."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     return_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     """A drone that would land with less is told to return by its checked way; 0: never."""
-
-    @field_validator("rezoned", mode="before")
-    @classmethod
-    def _no_divert(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and "divert" in value:
-            raise ValueError(
-                "'divert' is not possible, since it needs a point that a person names "
-                "('waypost divert'): use 'return', 'hold' or 'land'"
-            )
-        return value
 
 
 class LogConfig(Section):

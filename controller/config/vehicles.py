@@ -31,6 +31,8 @@ class SiteConfig(Section):
     lat_deg: Latitude
     lon_deg: Longitude
     ground_amsl_m: Finite = 0.0
+    landing: bool = False
+    """Drones with a gripper and several `parcel_slots` land here to let a parcel go."""
 
 
 class _VehicleConfig(Section):
@@ -82,6 +84,8 @@ class DroneConfig(_MavlinkVehicleConfig):
     usable_energy_wh: Positive = 300.0
     max_payload_kg: Positive = 2.5
     drop_device: DropDevice = DropDevice.WINCH
+    parcel_slots: Annotated[int, Field(ge=1, le=8)] = 1
+    """Parcels that it lets go one by one: each flight carries as many at most."""
     onboard_fence: bool = True
     """Give every flight its part of the zones as the drone's own fence, proven before the start,
     where its autopilot's profile can hold one."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from struct import Struct
 from typing import Any, Self
@@ -89,6 +89,17 @@ def layout_of(name: str, kind: type[Record] | None = None) -> tuple[int, Layout]
         _gather(spec.array_lengths, types),
     )
     return int(spec.id), layout
+
+
+def ends_in_bytes(layout: Layout) -> Layout:
+    """The same message with the numbers of its last field, an array of bytes, as one `bytes`."""
+    form = Struct(re.sub(r"(\d+)B$", r"\1s", layout.format))
+    width = int(re.findall(r"(\d+)s$", form.format)[0])
+
+    def gather(values: Values) -> Values:
+        return (*values[:-1], values[-1].ljust(width, b"\0"))
+
+    return replace(layout, format=form.format, unpack=form.unpack, gather=gather)
 
 
 def layouts_of(names: Iterable[str]) -> dict[int, Layout]:

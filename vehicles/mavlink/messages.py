@@ -5,14 +5,14 @@ Owns the message types and the table of what is read. How they decode comes from
 or vehicles.
 
 Fields stand in wire order. Character arrays are str up to the first NUL (not ASCII: replaced),
-number arrays are tuples.
+number arrays are tuples, and the payload of FILE_TRANSFER_PROTOCOL is bytes.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from vehicles.mavlink.layout import Layout, Record, layout_of
+from vehicles.mavlink.layout import Layout, Record, ends_in_bytes, layout_of
 
 
 class Heartbeat(Record, frozen=True):
@@ -181,6 +181,15 @@ class CommandAck(Record, frozen=True):
     target_component: int
 
 
+class FileTransferProtocol(Record, frozen=True):
+    """FILE_TRANSFER_PROTOCOL (110)."""
+
+    target_network: int
+    target_system: int
+    target_component: int
+    payload: bytes
+
+
 class BatteryStatus(Record, frozen=True):
     """BATTERY_STATUS (147)."""
 
@@ -274,6 +283,7 @@ Message: TypeAlias = (
     | MissionRequestInt
     | MissionItemInt
     | CommandAck
+    | FileTransferProtocol
     | BatteryStatus
     | EkfStatusReport
     | EstimatorStatus
@@ -297,6 +307,7 @@ _TYPES: dict[str, type[Record]] = {
     "MISSION_REQUEST_INT": MissionRequestInt,
     "MISSION_ITEM_INT": MissionItemInt,
     "COMMAND_ACK": CommandAck,
+    "FILE_TRANSFER_PROTOCOL": FileTransferProtocol,
     "BATTERY_STATUS": BatteryStatus,
     "EKF_STATUS_REPORT": EkfStatusReport,
     "ESTIMATOR_STATUS": EstimatorStatus,
@@ -307,7 +318,8 @@ _TYPES: dict[str, type[Record]] = {
 
 
 def _layout(name: str, kind: type[Record]) -> tuple[int, Layout]:
-    return layout_of(name, kind)
+    number, layout = layout_of(name, kind)
+    return number, ends_in_bytes(layout) if kind is FileTransferProtocol else layout
 
 
 LAYOUTS: dict[int, Layout] = dict(_layout(name, kind) for name, kind in _TYPES.items())

@@ -44,6 +44,7 @@ from vehicles.vda5050.engine_model import (
     Input,
     Notice,
     Prepare,
+    Send,
     SendOrder,
     Stage,
 )
@@ -98,6 +99,7 @@ class Vda5050Session:
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
         self._pace: tuple[str, int] | None = None
+        self._charges = False
 
     @property
     def vehicle_id(self) -> str:
@@ -141,15 +143,24 @@ class Vda5050Session:
             self._received_at = self._clock.now()
         self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
-            topic = topics.ORDER if isinstance(send, SendOrder) else topics.INSTANT_ACTIONS
-            if isinstance(send, SendOrder):
-                self._publish(topic, self._dialect.order(send.body), urgent=False)
-            else:
-                self._publish(topic, self._dialect.instant_actions(send.actions), urgent=True)
+            self._send(send)
         for notice in notices:
             self._tell(notice)
         for waiter in self._changed:
             waiter.set()
+
+    def _send(self, send: Send) -> None:
+        """Hand to the transport; every instant action in a message of its own.
+
+        Robots are known that fall over the second action of a message when the first ends at
+        once (vda-5050-lib 1.4.0).
+        """
+        if isinstance(send, SendOrder):
+            self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
+            return
+        for action in send.actions:
+            payload = self._dialect.instant_actions((action,))
+            self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
@@ -258,6 +269,10 @@ class Vda5050Session:
         fault = self._robot_fault() if track.stage is Stage.PREPARED else ""
         if fault:
             return _no(fault)
+        state = self._engine.state
+        charging = self._charges and state is not None and state.battery_state.charging
+        if charging and not (freed := await self.charge(on=False)).done:
+            return freed
         self.feed(Begin())
         order_id = track.prepared.order_id
 
@@ -294,6 +309,28 @@ class Vda5050Session:
                 return await self._cancel()
             case Verb.RETURN:
                 return self._return()
+
+    async def charge(self, *, on: bool) -> CommandResult:
+        """Ask an idle robot to charge where it stands, or to stop that.
+
+        DONE when its state says so. `start` ends by itself what was begun here, since robots may
+        refuse an order while they charge.
+        """
+        if not self._engine.broker:
+            return _no("no connection to the broker")
+        asked = "startCharging" if on else "stopCharging"
+        status, result = await self._ask(asked)
+        if status == "FAILED":
+            return _no(f"robot failed {asked}: {result or 'no reason given'}")
+
+        def shown() -> bool:
+            state = self._engine.state
+            return state is not None and state.battery_state.charging is on
+
+        if await self._until(shown, self._settings.engine.action_timeout_s):
+            self._charges = on
+            return DONE
+        return self._unsure(asked)
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Ask for the robot's state and go on with the mission if that is what it shows.
