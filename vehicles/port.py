@@ -359,11 +359,11 @@ class VehicleSession(Protocol):
 class Paced(Protocol):
     """A session whose vehicle can be let go on along a round piece by piece."""
 
-    def pace(self, mission: GroundMission, node: int) -> None:
-        """It may go to this node of the round, by its place, and not beyond.
+    def grant(self, mission: GroundMission, upto_node: int | None) -> None:
+        """It may go to this node of the round, by its place, and not beyond; None: to its end.
 
-        Stands for a mission that is loaded, or is to be, until it is paced on; what it was let
-        go to before is never taken back. One that is never paced may go to its end.
+        Before `load` or at any time after it; what it was let go to before is never taken back.
+        Without a word from here it may go to the end.
         """
 
     def reached(self, mission: GroundMission) -> int | None:

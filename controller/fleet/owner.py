@@ -108,7 +108,7 @@ class VehicleOwner:
         """Let it go to this node of its round; whether it can be told."""
         if not isinstance(self._session, Paced):
             return False
-        self._session.pace(mission, node)
+        self._session.grant(mission, node)
         return True
 
     def reached(self, mission: GroundMission) -> int | None:

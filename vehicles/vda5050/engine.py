@@ -123,6 +123,8 @@ class _Run(OrderRun):
         if not self._newer(state):
             return
         floor = self.s.header_floor
+        if floor is None and not self.s.settings.trusts_connection and not self.s.factsheet:
+            self.request(FACTSHEET_REQUEST)
         if floor is not None and state.header_id < floor and self.s.header_reset:
             self.tell(EventKind.REBOOTED, detail="the robot counts its messages from the start")
         self.s = replace(

@@ -25,6 +25,8 @@ class EngineSettings:
     `resend_stitch_actions`: an update repeats the actions of the decision point, as the document
     wants; false for robots that would do them again.
     `rejection_tolerance`: for how many states a rejection is passed over.
+    `trusts_connection`: false where its word on topic connection may get lost: then its first
+    state counts as its coming online.
     `edges_only`: the robot takes passed edges from its state and leaves passed nodes in it.
     """
 
@@ -39,6 +41,7 @@ class EngineSettings:
     resend_stitch_actions: bool = True
     rejection_tolerance: int = 0
     edges_only: bool = False
+    trusts_connection: bool = True
 
 
 class Stage(StrEnum):

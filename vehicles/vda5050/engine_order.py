@@ -153,7 +153,9 @@ class OrderRun(Run):
         self.follow(track)
         if strange:
             self.tell(EventKind.ALARM, detail=f"another master updated the order to {shown}")
-        if not on_route(track.prepared, state) and not track.halted:
+        more = any(not n.released for n in state.node_states)
+        foreign = not on_route(track.prepared, state) and (more or not track.adopted)
+        if foreign and not track.halted:
             self._halt("the robot's order is not the one that was sent to it")
         return self.s.track or track
 
