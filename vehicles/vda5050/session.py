@@ -361,10 +361,9 @@ class Vda5050Session:
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Ask for the robot's state and go on with the mission if that is what it shows.
 
-        What was picked and released is in the answer and is not told again as events. A mission
-        that is loaded and was never sent is held, not running. An answer without `holds` ends any
-        resending of this mission. Raises VehicleTimeoutError where the
-        robot says nothing in time: then nobody knows, and the parcel must stay where it is.
+        What was picked and released is in the answer and no event. A mission that is loaded and
+        was never sent is held, not running. Without `holds` nothing of it is resent. Raises
+        VehicleTimeoutError for a silent robot: nobody knows, and the parcel must stay with it.
         """
         if not isinstance(mission, GroundMission):
             return MissionProgress(holds=False, running=False, detail="this mission is for a drone")
