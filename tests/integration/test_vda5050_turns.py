@@ -16,15 +16,19 @@ from controller.delivery.turns import Turns
 from controller.domain.model import AssignmentState
 from controller.fleet.owner import VehicleOwner
 from controller.safety.board import AlarmBoard
+from controller.safety.monitors import EnergyLimits
+from controller.safety.watch import Watch, Watched
 from geofence.frames import LatLon
-from geofence.zones import VehicleClass
+from geofence.heights import Surroundings
+from geofence.zones import PolygonArea, VehicleClass, Zone, ZoneKind
+from geofence.zoneset import ZoneSet
 from missions.model import GroundMission, RouteEdge, RouteNode
 from missions.roads import StreetEdge, StreetGraph, StreetNode, line_length_m
 from sitl.broker import Broker as LabBroker
 from sitl.robot import RobotFleet, RobotMap, RobotSpec
 from sitl.world import TruthSample
 from tests.support.steady import steady_clocks
-from vehicles.port import Capability, EventKind
+from vehicles.port import Capability, EventKind, Phase, Verb
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.settings import Vda5050Settings
@@ -265,5 +269,43 @@ async def test_a_lost_robot_keeps_the_lane_until_it_is_heard_again(world: World)
         x, _ = ROBOTS.to_xy(*ROBOTS.to_latlon(core.x, core.y))
         assert not LANE[0] < x < LANE[1]
         assert any(f"waits for {first}" in a.cause for a in world.board.alarms())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_robot_that_drives_into_a_zone_is_paused_and_told(world: World) -> None:
+    """A zone that came after the start: what planning could not know, the watch sees."""
+    zones: list[Zone] = []
+    async with world.master() as fleet:
+        session = fleet.sessions["r1"]
+
+        async def hold(vehicle_id: str, cause: str) -> None:
+            assert (await fleet.sessions[vehicle_id].execute(Verb.HOLD)).done
+
+        watch = Watch(
+            board=world.board,
+            clock=world.clock,
+            surroundings=Surroundings(10.0, 18.0),
+            limits=EnergyLimits(20.0, 10.0),
+            track_limit_m={"robot": 50.0},
+            fleet=lambda: [Watched(session.capability, session.telemetry, at(0), working=True)],
+            zones=lambda: ZoneSet(zones),
+            hold=hold,
+        )
+        task = asyncio.create_task(watch.run(1.0), name="watch")
+        await until(lambda: session.telemetry.startable)
+        mission = round_of("r1", ["west", "a", "m", "b", "east"])
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        core = world.robots["r1"].core
+        await until(lambda: core.driving)
+        ring = tuple(at(x, y) for x, y in ((50, -20), (200, -20), (200, 20), (50, 20)))
+        zones.append(Zone("market", "Market", ZoneKind.NO_FLY, PolygonArea(ring)))
+        await until(lambda: session.telemetry.phase is Phase.HOLDING)
+        assert core.m.paused
+        assert not core.driving
+        x, _ = ROBOTS.to_xy(*ROBOTS.to_latlon(core.x, core.y))
+        assert 50.0 <= x < 80.0
+        assert any("r1 is inside Market" in a.cause for a in world.board.alarms())
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
