@@ -30,6 +30,8 @@ from vehicles.port import (
     FlightFence,
     MissionProgress,
     Outcome,
+    ParameterSet,
+    Parametrised,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -124,6 +126,16 @@ class VehicleOwner:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: audit it again")
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    async def parameters(self) -> ParameterSet | str:
+        """Every parameter of it, read now, or why not."""
+        if not isinstance(self._session, Parametrised):
+            return "it has no parameters"
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.parameters()
+        except (VehicleError, TimeoutError) as error:
+            return f"it could not be read: {error or 'no end in time'}"
 
     async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
         """Hand every event on, in order, until cancelled or the session ends."""
