@@ -11,9 +11,9 @@ number that the client chooses, and from that come the rules here:
   a foreign number makes the other station's session look idle, so that the next opening takes it
   away, and ResetSessions ends everybody's on a vehicle that goes by the guide;
 - an opening that another station's open file refuses is tried again after BUSY_S or up to twice as
-  long, not sooner: every answer, a refusal too, renews the three seconds after which an idle session
-  may be taken over. Two stations that ask in step would keep a session alive that nobody has, so the
-  number that each one takes spreads them;
+  long, not sooner: every answer, a refusal too, renews the three seconds after which an idle
+  session may be taken over. Two stations that ask in step would keep a session alive that nobody
+  has, so the number that each one takes spreads them;
 - one block size throughout: ArduPilot lays param.pck out for the size of the first read, and
   refuses another one;
 - an opening is sent again with its own sequence number, so that it is not done twice; a read goes
