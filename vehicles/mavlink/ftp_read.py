@@ -245,7 +245,6 @@ class FtpRead:
         if packet.refusal in (Nak.END_OF_FILE, Nak.UNKNOWN_COMMAND):
             # a vehicle without bursts is read block by block
             self._over = True
-            self._apart = self._apart or packet.refusal == Nak.UNKNOWN_COMMAND
             return self._next(now_s)
         return self._refused(packet, now_s)
 
@@ -276,6 +275,7 @@ class FtpRead:
         elif self._checking:
             return self._checked(packet.data, now_s)
         else:
+            self._apart = True
             fault = self._keep(offset, packet.data)
             if fault is not None:
                 return self._spoilt(fault, now_s)
@@ -307,7 +307,6 @@ class FtpRead:
     def _go_on(self, now_s: float) -> list[Any]:
         """Ask for what is missing; at the end close the file, or look whether it is still it."""
         wanted = [at for at in range(0, self._top, MAX_DATA) if at not in self._blocks]
-        self._apart = self._apart or bool(wanted)
         if self._size is None:
             wanted.append(self._top)
         if wanted:
