@@ -143,14 +143,18 @@ def differences(
 def same(here: Number | None, there: Number | None) -> bool:
     """Whether two values are one parameter value.
 
-    Two integers: equal, or one the 32-bit float of the other, since a station that read it by
-    PARAM_VALUE has it rounded so. Else: equal within what six decimals tell of a 32-bit float.
+    Two whole numbers: equal, or one the 32-bit float of the other, since a station that read it
+    by PARAM_VALUE has it rounded so. Else: equal within what six decimals tell of a 32-bit float.
     """
     if here is None or there is None:
         return here is there
-    if isinstance(here, int) and isinstance(there, int):
+    if here == there:
+        return True
+    if not (math.isfinite(here) and math.isfinite(there)):
+        return False
+    if here == int(here) and there == int(there):
         rounded = (_float32(here), _float32(there))
-        return here == there or (rounded[0] == rounded[1] and rounded[0] in (here, there))
+        return rounded[0] == rounded[1] and rounded[0] in (here, there)
     return abs(here - there) <= _RESOLUTION * max(1.0, abs(here), abs(there))
 
 

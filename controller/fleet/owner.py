@@ -113,7 +113,7 @@ class VehicleOwner:
             async with self._clock.timeout(self._command_timeout_s):
                 return await self._session.audit()
         except (VehicleError, TimeoutError) as error:
-            return f"it could not be read: {error or 'no answer in time'}"
+            return f"it could not be read: {str(error) or 'no answer in time'}"
 
     async def apply_baseline(self) -> CommandResult:
         """Set what its baseline demands; refused unless it is disarmed."""
@@ -135,7 +135,7 @@ class VehicleOwner:
             async with self._clock.timeout(self._command_timeout_s):
                 return await self._session.parameters()
         except (VehicleError, TimeoutError) as error:
-            return f"it could not be read: {error or 'no end in time'}"
+            return f"it could not be read: {str(error) or 'no end in time'}"
 
     async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
         """Hand every event on, in order, until cancelled or the session ends."""

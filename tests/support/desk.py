@@ -59,6 +59,7 @@ from vehicles.port import (
     Divert,
     LinkState,
     Outcome,
+    ParameterSet,
     Phase,
     Remedy,
     Telemetry,
@@ -189,6 +190,7 @@ class FakeDesk:
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
         self.audits: dict[str, Audit] = {}
+        self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
@@ -280,6 +282,11 @@ class FakeDesk:
 
     async def audit_all(self) -> dict[str, Audit | str]:
         return {vehicle_id: await self.audit(vehicle_id) for vehicle_id in self._vehicles}
+
+    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
+        if vehicle_id not in self._vehicles:
+            raise UnknownVehicleError(vehicle_id)
+        return self.read.get(vehicle_id, "it has no parameters")
 
     async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
         audit = await self.audit(vehicle_id)
