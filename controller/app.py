@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import structlog
 
 from controller.config import Config
-from controller.delivery import diverting, recovery
+from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
-from controller.delivery.describe import track_of
 from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
@@ -28,11 +27,13 @@ from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
+from controller.delivery.refuges import Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.ways import Ways
 from controller.delivery.zones import ZoneBook
 from controller.domain.alarms import Alarm
-from controller.domain.model import AssignmentState, Event, ParcelState, Site
+from controller.domain.model import Event, ParcelState, Site
 from controller.enrol import (
     COMMAND_WALL_S,
     OFFLINE_WALL_S,
@@ -63,12 +64,10 @@ from controller.store.changes import Changes
 from controller.store.database import Store
 from controller.store.errors import FencedError, StoreError
 from geofence.check import Surroundings
-from geofence.frames import LatLon
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
-from missions.plan_flown import FlownLeg
 from missions.roads import StreetGraph
-from vehicles.port import Clock, Divert, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +121,6 @@ class App:
         self._enrolment = setting.enrolment
         self._group: asyncio.TaskGroup | None = None
         self._up_since_s = setting.clock.monotonic_s()
-        self._tracks: dict[str, tuple[str, tuple[LatLon, ...]]] = {}
         self._startable: set[str] = set()
         self._hub = Hub()
         self._dispatch_settings = dispatch_settings(
@@ -141,6 +139,7 @@ class App:
             clock=setting.clock,
             max_age_s=MAX_TELEMETRY_AGE_S,
             permits=self.permits.held,
+            streets=setting.streets,
         )
         happenings = self._make_happenings()
         self.processes = {
@@ -150,13 +149,22 @@ class App:
         self.matching = self._make_matching()
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
-        self._legs: dict[str, tuple[str, tuple[FlownLeg, ...]]] = {}
+        self._ways = Ways(self.ledger, self._gate, self.processes)
         self.watch = self._make_watch()
+        self._refuges = Refuges(
+            ledger=self.ledger,
+            processes=self.processes,
+            gate=self._gate,
+            sites=setting.sites,
+            homes=self._enrolment.homes,
+            permits=self._permits_now,
+        )
         self.rezoning = Rezoning(
             ledger=self.ledger,
             processes=self.processes,
             gate=self._gate,
             board=self.board,
+            refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
         self.desk = self._make_desk()
@@ -254,7 +262,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
-            against_divert=self._against_divert,
+            refuges=self._refuges,
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -264,18 +272,6 @@ class App:
                 zones=self._zones_now,
                 clock=self.clock,
             ),
-        )
-
-    async def _against_divert(self, vehicle_id: str, to: Divert) -> str:
-        return await asyncio.to_thread(
-            diverting.refusal,
-            self._gate,
-            self.processes[vehicle_id].owner,
-            to,
-            self.ledger.assignments.get(vehicle_id),
-            dict(self.ledger.parcels),
-            home=self._enrolment.homes[vehicle_id],
-            permits=self._permits_now(vehicle_id),
         )
 
     def _zones_now(self) -> ZoneSet:
@@ -301,6 +297,7 @@ class App:
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
             group.create_task(self.rezoning.run(), name="rezoning")
+            group.create_task(self.desk.cancelling.run(), name="cancelling")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
     def _on_free(self) -> None:
@@ -362,29 +359,22 @@ class App:
             telemetry=telemetry,
             home=self._enrolment.homes[vehicle_id],
             working=at_work(telemetry),
-            track=self._track(vehicle_id),
+            track=self._ways.track(vehicle_id),
             extra=(*links, *process.conditions()),
             permits=self._permits_now(vehicle_id),
             flown=self._flown(vehicle_id),
         )
 
     def _flown(self, vehicle_id: str) -> Flown | None:
-        """The air mission that a vehicle is on; its legs are worked out once a mission."""
-        task = self.ledger.assignments.get(vehicle_id)
-        if task is None or task.assignment.state is not AssignmentState.STARTED:
+        """The air mission that a vehicle is on, with what is aboard."""
+        known = self._ways.legs(vehicle_id)
+        if known is None:
             return None
-        key = task.assignment.mission_hash
-        known = self._legs.get(vehicle_id)
-        if known is None or known[0] != key:
-            known = self._legs[vehicle_id] = (
-                key,
-                self._gate.legs_of(task, self.ledger.parcels, self.processes[vehicle_id].owner),
-            )
         weights = {
             parcel_id: self.ledger.parcels[parcel_id].parcel.weight_kg
             for parcel_id in self.ledger.aboard(vehicle_id)
         }
-        return Flown(key, known[1], weights) if known[1] else None
+        return Flown(*known, weights)
 
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
         """What a vehicle holds at this moment."""
@@ -400,17 +390,6 @@ class App:
         elif vehicle_id not in self._startable:
             self._startable.add(vehicle_id)
             self.matching.wake()
-
-    def _track(self, vehicle_id: str) -> tuple[LatLon, ...]:
-        """The whole way of the mission that the vehicle is on, worked out once a mission."""
-        task = self.ledger.assignments.get(vehicle_id)
-        if task is None or task.assignment.state is not AssignmentState.STARTED:
-            return ()
-        key = task.assignment.mission_hash
-        known = self._tracks.get(vehicle_id)
-        if known is None or known[0] != key:
-            known = self._tracks[vehicle_id] = (key, track_of(task.mission))
-        return known[1]
 
     def _limits(self, vehicle_id: str) -> LinkLimits:
         if self._enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:
@@ -473,6 +452,7 @@ async def build(
         kept = await store.read()
         epochs = await store.take_leases(tuple(enrolment.bases), make_id("controller"), clock.now())
         made = make_adapters(config, enrolment, clock) if adapters is None else adapters
+        figures.watch(made)
         for adapter in made:
             await stack.enter_async_context(adapter)
         ledger = Ledger(store, clock, make_id)

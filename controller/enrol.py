@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from controller.config import (
     DispatchConfig,
     DroneConfig,
     RobotConfig,
+    RoverConfig,
 )
+from controller.config.maps import fleet_map
 from controller.delivery.matching import Enrolled
 from controller.dispatch.model import DispatchSettings
 from controller.domain.model import Priority, Site, SiteKind
@@ -34,15 +36,18 @@ from geofence.heights import Surroundings
 from geofence.terrain import Grid, read_esri_ascii
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
+from missions.model import DropDevice
 from missions.plan_flown import FlightRules
-from missions.roads import StreetGraph, read_streets
+from missions.roads import StreetGraph
+from missions.roads_file import read_streets
 from missions.validate_round import RoundRules
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.profiles.profile import PROFILES
+from vehicles.mavlink.remote_id import RemoteId
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
-from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
+from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.settings import Vda5050Settings
 
 LOOPBACK = "loopback"
@@ -69,7 +74,12 @@ def sites_of(config: Config) -> dict[str, Site]:
     """Sites by id."""
     return {
         s.id: Site(
-            s.id, s.name or s.id, SiteKind(s.kind), LatLon(s.lat_deg, s.lon_deg), s.ground_amsl_m
+            s.id,
+            s.name or s.id,
+            SiteKind(s.kind),
+            LatLon(s.lat_deg, s.lon_deg),
+            s.ground_amsl_m,
+            s.landing,
         )
         for s in config.sites
     }
@@ -84,7 +94,7 @@ def enrol(config: Config, sites: Mapping[str, Site]) -> Enrolment:
         found.homes[drone.id] = LatLon(drone.pad_lat_deg, drone.pad_lon_deg)
         found.kinds[drone.id] = VehicleClass.MULTIROTOR
         found.known[drone.id] = Enrolled(base, drone.integration, drone.cruise_alt_home_m)
-    for robot in config.robots:
+    for robot in (*config.robots, *config.rovers):
         base = sites[robot.base]
         found.bases[robot.id] = base
         found.homes[robot.id] = base.position
@@ -176,45 +186,65 @@ def permits_of(config: DispatchConfig) -> tuple[Permit, ...]:
     )
 
 
-def capability_of(vehicle: DroneConfig | RobotConfig) -> Capability:
+def capability_of(vehicle: DroneConfig | RobotConfig | RoverConfig) -> Capability:
     """What the configuration says that a vehicle can do."""
     air = isinstance(vehicle, DroneConfig)
-    return Capability(
+    plain = Capability(
         vehicle_class=VehicleClass.MULTIROTOR if air else VehicleClass.ROBOT,
         max_payload_kg=vehicle.max_payload_kg,
         parcel_slots=vehicle.parcel_slots,
         cruise_speed_mps=vehicle.cruise_speed_mps,
         usable_energy_wh=vehicle.usable_energy_wh,
         max_parcel_size_m=vehicle.max_parcel_size_m,
-        drop_device=vehicle.drop_device if isinstance(vehicle, DroneConfig) else None,
         handover_pin=vehicle.handover_pin,
         mass_kg=vehicle.mass_kg,
         electric=vehicle.electric,
-        surface=vehicle.surface if isinstance(vehicle, RobotConfig) else None,
     )
+    if isinstance(vehicle, DroneConfig):
+        return replace(plain, drop_device=vehicle.drop_device)
+    ground = replace(
+        plain,
+        surface=vehicle.surface,
+        width_m=vehicle.width_m,
+        max_incline_pct=vehicle.max_incline_pct,
+    )
+    if isinstance(vehicle, RoverConfig):
+        return replace(ground, drop_device=DropDevice.GRIPPER, loaded_at_base=True)
+    return ground
 
 
 def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[VehicleAdapter]:
     """One adapter a protocol that the configuration uses. Raises ConfigurationError."""
     adapters: list[VehicleAdapter] = []
-    drones = [_mavlink(d, enrolment, config) for d in config.drones if d.link != LOOPBACK]
-    if drones:
+    by_mavlink = [_drone(d, enrolment, config) for d in config.drones if d.link != LOOPBACK]
+    by_mavlink += [_rover(r, enrolment, config) for r in config.rovers]
+    if by_mavlink:
         floors = FloorFile(config.mavlink.signing_state)
-        adapters.append(MavlinkFleet(drones, clock, _mavlink_settings(config), floors))
+        adapters.append(MavlinkFleet(by_mavlink, clock, _mavlink_settings(config), floors))
     robots = [
         Vda5050Vehicle(
-            r.id, r.manufacturer, r.serial, capability_of(r), enrolment.bases[r.id].position
+            r.id,
+            r.manufacturer,
+            r.serial,
+            capability_of(r),
+            enrolment.bases[r.id].position,
+            config.map_book.site_map(r),
         )
         for r in config.robots
         if r.manufacturer != LOOPBACK
     ]
     if robots:
         mqtt = config.mqtt
-        broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
-        origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
-        site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
+        broker = Broker(
+            mqtt.host,
+            mqtt.port,
+            mqtt.username,
+            mqtt.password,
+            prefix=mqtt.prefix,
+            prefix_v3=mqtt.prefix_v3,
+        )
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
-        adapters.append(Vda5050Fleet(robots, broker, site_map, clock, settings))
+        adapters.append(Vda5050Fleet(robots, broker, fleet_map(mqtt), clock, settings))
     in_memory = [*_loopback(config, enrolment)]
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))
@@ -262,6 +292,7 @@ def _mavlink_settings(config: Config) -> MavlinkSettings:
     return MavlinkSettings(
         tick_s=at_least(plain.tick_s, 0.02, config),
         apply_baseline=config.mavlink.apply_baseline,
+        lost_after_s=config.mavlink.lost_after_s,
         stale_after_s=at_least(plain.stale_after_s, STALE_WALL_S, config),
         offline_after_s=at_least(plain.offline_after_s, OFFLINE_WALL_S, config),
         answer_s=at_least(plain.answer_s, 0.2, config),
@@ -277,7 +308,7 @@ def _pad_amsl_m(drone: DroneConfig, enrolment: Enrolment) -> float:
     return base_m if drone.pad_amsl_m is None else drone.pad_amsl_m
 
 
-def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
+def _drone(drone: DroneConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
     return MavlinkVehicle(
         vehicle_id=drone.id,
         link=drone.link,
@@ -285,12 +316,36 @@ def _mavlink(drone: DroneConfig, enrolment: Enrolment, config: Config) -> Mavlin
         capability=capability_of(drone),
         home=enrolment.homes[drone.id],
         home_amsl_m=_pad_amsl_m(drone, enrolment),
-        gcs_timeout_s=min(120.0, at_least(drone.gcs_timeout_s, GCS_WALL_S, config)),
+        gcs_timeout_s=_gcs_timeout_s(drone, config),
         cruise_alt_home_m=drone.cruise_alt_home_m,
         onboard_fence=drone.onboard_fence and _can_fence(drone),
         profile=drone.profile,
         signing_key=_signing_key(drone),
+        remote_id=_remote_id(drone, config),
     )
+
+
+def _rover(rover: RoverConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
+    return MavlinkVehicle(
+        vehicle_id=rover.id,
+        link=rover.link,
+        sysid=rover.sysid,
+        capability=capability_of(rover),
+        home=enrolment.homes[rover.id],
+        home_amsl_m=enrolment.bases[rover.id].ground_amsl_m,
+        gcs_timeout_s=_gcs_timeout_s(rover, config),
+        profile=rover.profile,
+        signing_key=_signing_key(rover),
+    )
+
+
+def _gcs_timeout_s(vehicle: DroneConfig | RoverConfig, config: Config) -> float:
+    return min(120.0, at_least(vehicle.gcs_timeout_s, GCS_WALL_S, config))
+
+
+def _remote_id(drone: DroneConfig, config: Config) -> RemoteId | None:
+    told = config.remote_id
+    return told.told(drone.remote_id_serial) if told is not None and drone.remote_id else None
 
 
 def _can_fence(drone: DroneConfig) -> bool:
@@ -298,7 +353,7 @@ def _can_fence(drone: DroneConfig) -> bool:
     return profile is not None and profile.fences
 
 
-def _signing_key(drone: DroneConfig) -> SigningKey | None:
+def _signing_key(drone: DroneConfig | RoverConfig) -> SigningKey | None:
     if drone.signing_key_file is not None:
         return SigningKey.from_file(drone.signing_key_file)
     if drone.signing_key_env is not None:

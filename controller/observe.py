@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from vehicles.port import VehicleAdapter
 
 
 def configure_logging(*, form: Literal["console", "json"] = "console", level: str = "info") -> None:
@@ -37,7 +42,7 @@ def configure_logging(*, form: Literal["console", "json"] = "console", level: st
     )
 
 
-class Figures:
+class Figures(Collector):
     """The counters of one controller."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -58,6 +63,22 @@ class Figures:
         self.dispatch_s = Histogram(
             "waypost_dispatch_seconds", "Wall time of one dispatch", registry=self.registry
         )
+        self._adapters: tuple[VehicleAdapter, ...] = ()
+        self.registry.register(self)
         self.commit_s = Histogram(
             "waypost_commit_seconds", "Wall time of one batched commit", registry=self.registry
         )
+
+    def watch(self, adapters: Iterable[VehicleAdapter]) -> None:
+        """Show what these lose on their links, read afresh at every scrape."""
+        self._adapters = tuple(adapters)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The losses, as a collector of the registry."""
+        family = CounterMetricFamily(
+            "waypost_link_losses", "What links refused or could not send", labels=["what", "where"]
+        )
+        for adapter in self._adapters:
+            for loss in adapter.losses():
+                family.add_metric([loss.what, loss.where], loss.value)
+        yield family

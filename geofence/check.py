@@ -19,7 +19,7 @@ from operator import attrgetter
 import numpy as np
 
 from geofence.apart import asked_apart, has_unknown
-from geofence.contact import CLEARANCE_HORIZON_M, Contacts, depth_m, find_contacts
+from geofence.contact import CLEARANCE_HORIZON_M, Contacts, Depths, find_contacts
 from geofence.frames import LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import KeptIn, check_keep_in
@@ -212,7 +212,7 @@ class _Checker:
         self._pieces: Pieces = pieces_of(path, asked)
         self._relief = relief_of(self._pieces, surroundings)
         self._bands: dict[str, Band] = {}
-        self._depths: dict[tuple[float, ...], float] = {}
+        self._depths = Depths()
         self._hours: dict[tuple[Schedule | Calendar, datetime, datetime], bool] = {}
 
     def verdict(self) -> Verdict:
@@ -266,17 +266,24 @@ class _Checker:
 
     def _settled(self) -> tuple[Contacts, KeptIn]:
         """Contacts and keep-ins of pieces as fine as the ground asks for."""
-        contacts, kept = self._contacts(), self.kept()
-        while (finer_pieces := self._finer(contacts, kept)) is not None:
-            self._pieces = finer_pieces
-            self._relief = relief_of(finer_pieces, self._surroundings)
-            contacts, kept = self._contacts(), self.kept()
-        return contacts, kept
+        if self._relief is not None:
+            while (
+                finer_pieces := self._finer(self._contacts(nearest=False), self.kept())
+            ) is not None:
+                self._pieces = finer_pieces
+                self._relief = relief_of(finer_pieces, self._surroundings)
+        return self._contacts(), self.kept()
 
-    def _contacts(self) -> Contacts:
+    def _contacts(self, *, nearest: bool = True) -> Contacts:
         pairs = None if self._pairs is None else self._pieces_by_zone(self._pairs)
         return find_contacts(
-            self._pieces, self._zones, self._applies, self._band, self._relief, among=pairs
+            self._pieces,
+            self._zones,
+            self._applies,
+            self._band,
+            self._relief,
+            among=pairs,
+            nearest=nearest,
         )
 
     def _pieces_by_zone(self, pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
@@ -307,7 +314,12 @@ class _Checker:
         if not self._zones.speed_limits:
             return
         contacts = find_contacts(
-            self._pieces, self._zones, self._limits_speed, self._band, self._relief
+            self._pieces,
+            self._zones,
+            self._limits_speed,
+            self._band,
+            self._relief,
+            nearest=False,
         )
         for pair, rows in self._rows(contacts):
             owner, zone = self._owners[pair[0]], self._zones.zones[pair[1]]
@@ -369,7 +381,7 @@ class _Checker:
         owner, zone = self._owners[owner_number], self._zones.zones[zone_number]
         first = min(rows, key=lambda row: contacts.touch[row, 0])
         last = max(rows, key=lambda row: contacts.touch[row, 1])
-        depth = max(self._depth_m(contacts, row) for row in rows)
+        depth = self._depths.deepest_m(contacts, rows, self._pieces, self._zones)
         unknown = self._unknown(zone, contacts.piece[rows])
         return Violation(
             zone_id=zone.zone_id,
@@ -419,15 +431,6 @@ class _Checker:
             if zone.kind is not ZoneKind.ADVISORY and self._active(zone, owner, 0.0, 1.0):
                 return distance, zone.zone_id
         return None, ""
-
-    def _depth_m(self, contacts: Contacts, row: int) -> float:
-        """How deep a row reaches in; legs that are stacked in height share their lines."""
-        reach = float(self._pieces.reach_m[contacts.piece[row]])
-        key = (int(contacts.zone[row]), reach, *contacts.line[row].tolist())
-        known = self._depths.get(key)
-        if known is None:
-            known = self._depths[key] = depth_m(contacts, row, self._pieces, self._zones)
-        return known
 
     def _active(self, zone: Zone, owner: PathLeg | Disc, begin: float, end: float) -> bool:
         """Whether the zone applies while the part is passed; zones often share their hours."""

@@ -8,9 +8,10 @@ any piece's own frame has (`least`), so lengths here are never longer than there
 they are never shorter. A leg is taken along its chord in longitude and latitude; the line flown
 (track.py) strays from it by at most
 
-    dlat dlon tan(lat) cos(mean lat) / (8 cos(lat)),
+    dlat dlon tan(lat) cos(mean lat) / (8 cos(lat))
 
-here with the greatest factors of the path and 1 % on top. Far: farther than the reach of any piece
+and by what the origin of the autopilot's frame moves it, both here with the greatest factors of
+the path and 1 % on top of the first. Far: farther than the reach of any piece
 and the stray, both bounded. Near: no farther than the corridor less the stray. Floats: numbers are
 1e6 m at most, so what is computed of them is within 1e-8 m; SLACK_M is a million times that.
 """
@@ -29,7 +30,7 @@ from geofence.frames import Array, metres_per_degree_at
 from geofence.heights import Surroundings
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW, Disc, PathLeg
-from geofence.track import ARDUPILOT_RADIUS_M, SECOND_ORDER, TOLERANCE_M
+from geofence.track import ARDUPILOT_RADIUS_M, FARTHEST_ORIGIN_M, SECOND_ORDER, TOLERANCE_M
 from geofence.zoneset import ZoneSet
 
 SLACK_M = 0.01
@@ -104,8 +105,9 @@ class _Frame:
     twice: Array
     most: tuple[float, float]
     ratio: float
-    bow: float
-    """Stray in metres for each degree of longitude and degree of latitude of a leg."""
+    bow: Array
+    """(2): stray in metres for each degree of latitude of a leg and degree of its longitude, and
+    for each of its latitude once more."""
     stretch: float
 
 
@@ -142,10 +144,15 @@ def _frame(table: Array) -> _Frame | None:
     east_most, north_least = metres_per_degree_at(flat)
     bow = 1.01 * east_most / east_least * east_most / 8.0
     bow *= math.radians(1.0) * math.tan(math.radians(steep))
+    # see track.py; a degree of longitude is no longer than one at the least latitude
+    once = FARTHEST_ORIGIN_M * math.radians(1.0) ** 2 / 16.0
+    cos = math.cos(math.radians(steep) + FARTHEST_ORIGIN_M / 2.0 / ARDUPILOT_RADIUS_M)
+    bow += once / cos**2
     half = math.radians(north - south) / 2.0
     beyond = math.tan(min(math.radians(steep) + half, math.radians(89.0)))
     stretch = 1.05 * beyond * (half + corridor / ARDUPILOT_RADIUS_M) + SECOND_ORDER
-    far = corridor * (1.0 + stretch) + 2.1 * bow * (east - west) * (north - south)
+    far = corridor * (1.0 + stretch)
+    far += 2.1 * (bow * (east - west) + once / 2.0 * (north - south)) * (north - south)
     far += SLACK_M + TOLERANCE_M
     wide, tall = far / east_least, far / north_least
     west, south, east, north = west - wide, south - tall, east + wide, north + tall
@@ -169,7 +176,7 @@ def _frame(table: Array) -> _Frame | None:
         twice=numbers[12:],
         most=(east_most, north_most),
         ratio=max(east_most / east_least, north_most / north_least),
-        bow=bow,
+        bow=np.array((bow, once / 2.0)),
         stretch=stretch,
     )
 
@@ -203,9 +210,10 @@ def _legs(table: Array, frame: _Frame) -> Array:
     np.add(column[:6], frame.pad, out=legs[:6])
     legs[HALF : LAT + 1] = column[_HALF_LON_LAT]
     run = column[ROW.DLON : ROW.DLAT + 1]
-    np.multiply(run[0], run[1], out=stray)
-    np.abs(stray, out=stray)
-    stray *= frame.bow
+    # the step is not set yet: until then its place holds that of the leg without signs
+    np.abs(run, out=step)
+    np.dot(frame.bow, step, out=stray)
+    stray *= step[1]
     np.multiply(legs[HALF], 1.0 + frame.stretch, out=far)
     far += 2.1 * stray
     far += SLACK_M + TOLERANCE_M

@@ -6,8 +6,12 @@ Must not know zones.
 ArduPilot flies a leg straight in its own frame: north = dlat R, east = dlon R cos(mean latitude
 of point and origin), R = 6378100 m (libraries/AP_Common/Location.cpp,
 get_vector_xy_from_origin_NE and offset_latlng). Against the straight line in longitude and
-latitude such a leg bows by dN dE tan(lat) / (8 R), wherever the origin is: north of
-the equator a leg to the north-east or south-west bows west, to the north-west or south-east east.
+latitude such a leg bows by dN dE tan(lat) / (8 R): north of the equator a leg to the north-east
+or south-west bows west, to the north-west or south-east east. Along it the longitude x from the
+origin obeys x'' = x' dlat tan(m) + x dlat^2 / 4, m the mean latitude of point and origin; so an
+origin D from the leg's start moves its line by at most
+
+    D dN / (8 R^2) (dE / (2 cos(m)^2) + dN / 4).
 
 Flown by ArduCopter 4.6.2 in SITL, still air, 15 m/s, four diagonals of 5 km round a square at
 60.2 N, 1490 truth samples each (those fed to its GPS), offset at the middle of the leg from the
@@ -39,7 +43,10 @@ MAX_BOW_M = 0.05
 """Farthest that the line flown may lie from a piece; what is left is added to the corridor."""
 
 BOW_SLACK = 0.02
-"""Share of a leg's bow that depends on the origin of the autopilot's frame, which is not known."""
+"""Share of a leg's bow that is left over for what its formula leaves out."""
+
+FARTHEST_ORIGIN_M = 50_000.0
+"""How far from a leg's start the origin of the autopilot's frame, which is not known, may lie."""
 
 MAX_PIECE_M = 5_000.0
 """Longest piece: keeps the scale error of its frame under 0.07 % at 60 degrees."""
@@ -93,11 +100,20 @@ def split_leg(leg: PathLeg, *, autopilot: bool = True) -> tuple[Array, float]:
     if autopilot:
         lons = lon + t * dlon * math.cos(middle) / np.cos(np.radians(lat + t * dlat / 2.0))
         left_m = bow_m / count**2 + BOW_SLACK * bow_m
+        left_m += float(_of_origin_m(north_m, east_m, np.array(steepest)))
     else:
         lons = lon + t * dlon
         left_m = bow_m
     lons[-1], lats[-1] = lon + dlon, leg.end.lat_deg
     return np.stack((lons, lats), axis=-1), left_m
+
+
+def _of_origin_m(north_m: Array | float, east_m: Array | float, steepest: Array) -> Array:
+    """How far an origin anywhere about moves the line flown, see the module."""
+    # the mean of a leg's latitude and its origin's lies up to D / (2 R) beyond the leg's
+    steepest = np.tan(np.arctan(steepest) + FARTHEST_ORIGIN_M / 2.0 / ARDUPILOT_RADIUS_M)
+    turned = east_m * (1.0 + steepest * steepest) / 2.0 + north_m / 4.0
+    return np.asarray(FARTHEST_ORIGIN_M * north_m * turned / (8.0 * ARDUPILOT_RADIUS_M**2))
 
 
 def reach_m(corridor_m: Array, lat_deg: Array, half_deg: Array, bow_m: Array) -> Array:
@@ -146,6 +162,7 @@ def _split(ends: Array, *, autopilot: bool) -> tuple[Ints, Array, Array, Array]:
     if autopilot:
         count = np.maximum(count, np.ceil(np.sqrt(left_m / MAX_BOW_M)))
         left_m = left_m / count**2 + BOW_SLACK * left_m
+        left_m += _of_origin_m(north_m, east_m, steepest)
     counts = count.astype(np.intp)
     leg = np.repeat(np.arange(len(ends)), counts)
     step = np.arange(len(leg)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -387,13 +387,15 @@ def _swept(leg: FlownLeg, corridor_m: float) -> Iterator[tuple[LatLon, float, fl
     """Discs that cover a leg's corridor: center, radius, and the highest there above home.
 
     With centers s apart, discs of radius sqrt(c^2 + (s/2)^2) cover a corridor of half width c.
+    Nowhere is it higher than the leg's higher end.
     """
+    top_m = max(leg.start_alt_home_m, leg.end_alt_home_m)
     if leg.vertical:
-        yield leg.start, corridor_m, max(leg.start_alt_home_m, leg.end_alt_home_m)
+        yield leg.start, corridor_m, top_m
         return
     count = max(1, math.ceil(leg.length_m / max(corridor_m, FAN_SPACING_M)))
     spacing_m = leg.length_m / count
     radius_m = math.hypot(corridor_m, spacing_m / 2.0)
     step_m = abs(leg.end_alt_home_m - leg.start_alt_home_m) / count
     for place, alt_m in _along(leg, count):
-        yield place, radius_m, alt_m + step_m
+        yield place, radius_m, min(alt_m + step_m, top_m)

@@ -26,6 +26,7 @@ def track_of(
     """The whole flight from take-off to landing; times in POSIX seconds, heights AMSL."""
     if not legs:
         raise RequestError("items", f"mission {mission.mission_id} flies nowhere")
+    legs = tuple(leg for leg in legs if not leg.joined_only)
     points = [legs[0].start, *(leg.end for leg in legs)]
     heights = [legs[0].start_alt_home_m, *(leg.end_alt_home_m for leg in legs)]
     seconds = [legs[0].begin_s, *(leg.end_s for leg in legs)]

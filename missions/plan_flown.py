@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from geofence.check import Surroundings
 from geofence.frames import LatLon, bearing_deg, geodesic_m
@@ -24,6 +24,8 @@ from missions.model import AirItem, AirMission, DropDevice, ItemKind
 VERTICAL_BELOW_M = 0.5
 """Legs shorter than this over ground are climbs or descents."""
 
+
+_CENTIMETRE_M = 0.01
 
 RELEASE_S = 1.0
 """Of the command itself; the DELAY behind it gives rope and parcel their time."""
@@ -131,6 +133,8 @@ class FlownLeg:
     at_drop: bool = False
     rope_m: float = 0.0
     """How far a winch lets the parcel down below the vehicle."""
+    joined_only: bool = False
+    """From a RETURN_PATH mark's own place up: flown by a return that joins it, never in order."""
 
     @property
     def vertical(self) -> bool:
@@ -150,6 +154,8 @@ class _Walk:
     alt_m: float = 0.0
     time_s: float = 0.0
     returning: bool = False
+    mark: AirItem | None = None
+    """A RETURN_PATH mark behind which no waypoint has come yet."""
     legs: list[FlownLeg] = field(default_factory=list)
 
     def all_kg(self) -> float:
@@ -178,6 +184,19 @@ class _Walk:
         )
         self.position, self.alt_m = to, alt_m
         self.time_s += effort.time_s
+
+    def join(self, index: int, mark: AirItem, alt_m: float) -> None:
+        """The climb from a mark's place, where it is not on the way in order anyhow."""
+        foot = mark.position
+        if foot is None or not _same_place(self.position, foot):
+            return
+        if abs(self.alt_m - mark.alt_home_m) < _CENTIMETRE_M or mark.alt_home_m >= alt_m:
+            return
+        work = _Work(self.model)
+        before_m, self.alt_m = self.alt_m, mark.alt_home_m
+        self.add(index, "climb at the drop", foot, alt_m, work)
+        self.legs[-1] = replace(self.legs[-1], start=foot, at_drop=True, joined_only=True)
+        self.alt_m = before_m
 
     def hover(self, index: int, label: str, time_s: float, *, at_drop: bool) -> None:
         if time_s > 0.0:
@@ -271,7 +290,7 @@ def _walk_item(walk: _Walk, index: int, item: AirItem) -> None:
         case ItemKind.RELEASE:
             _release(walk, index, item)
         case ItemKind.RETURN_PATH:
-            walk.returning = True
+            walk.returning, walk.mark = True, item
         case ItemKind.LAND:
             to = item.position or walk.mission.home
             if not _same_place(walk.position, to):
@@ -282,6 +301,10 @@ def _walk_item(walk: _Walk, index: int, item: AirItem) -> None:
 def _waypoint(walk: _Walk, index: int, item: AirItem) -> None:
     if item.position is None:
         raise RequestError(f"items[{index}].position", "a waypoint needs a position")
+    if walk.mark is not None:
+        if _same_place(walk.mark.position or item.position, item.position):
+            walk.join(index, walk.mark, item.alt_home_m)
+        walk.mark = None
     if _same_place(walk.position, item.position):
         at_drop = _over_drop(walk)
         up = item.alt_home_m >= walk.alt_m

@@ -1,7 +1,8 @@
 """The street graph that ground robots drive on.
 
-Owns nodes, edges, shortest paths and the graph's GeoJSON form. Must not open files, and must not
-know which zones close an edge: whoever asks for a path names the closed edges.
+Owns nodes, edges, shortest paths and components; its file form is `roads_file`'s. Must not know
+which zones close an edge: whoever asks for a path names the closed edges. Paths and components
+are rustworkx's: a multigraph with callable weights, in compiled code.
 
 Positions are WGS84; lengths are geodesic metres along the street's line.
 
@@ -11,25 +12,21 @@ Positions are WGS84; lengths are geodesic metres along the street's line.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rustworkx as rx
 
-from geofence.errors import FrameError
 from geofence.frames import WGS84, LatLon, geodesic_m
+from geofence.schedule import Calendar, Schedule
 
 NO_EDGES: frozenset[str] = frozenset()
-
-_NODE_TOLERANCE_DEG = 2e-6
-"""Two line ends that claim one node may differ by rounding to six decimals, no more."""
 
 _METRES_PER_S = 1e-5
 """What a second counts in the choice of the way: seven centimetres in a round of two hours. Two
@@ -38,7 +35,6 @@ sums of metres differ by it, and their rounding by a ten-thousandth of it."""
 _TELLING_S = 0.01
 
 _NEAREST_CANDIDATES = 8
-_MAX_FINDINGS = 100
 
 
 class StreetError(ValueError):
@@ -61,12 +57,25 @@ class StreetFileError(StreetError):
         self.args = ("; ".join(str(error) for error in errors),)
 
 
+class Passage(StrEnum):
+    """What robots may only use by turns."""
+
+    CROSSING = "crossing"
+    """Of a carriageway: one robot at a time, and none waits on it."""
+    NARROW = "narrow"
+    """Too narrow for two that meet; they may follow each other."""
+    LIFT = "lift"
+    DOCK = "dock"
+    """Where one robot stands to load, charge or hand over. Of a node alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreetNode:
     """A junction, an end, or a place on a long street where a robot may stop."""
 
     node_id: str
     position: LatLon
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,16 @@ class StreetEdge:
     geometry: tuple[LatLon, ...]
     kind: str
     one_way: bool = False
+    width_m: float | None = None
+    """Of the part that robots may use, where it is narrowest; None: not known."""
+    incline_pct: float | None = None
+    """Where it is steepest, metres for a hundred; above 0 rises from start to end. None: not
+    known."""
+    surface: str = ""
+    """As OpenStreetMap's Key:surface; empty: not known."""
+    passage: Passage | None = None
+    hours: Schedule | Calendar | None = None
+    """When its gate is open; None: there is no gate, or it is never locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,66 +262,6 @@ def directions(edge: StreetEdge) -> tuple[DirectedEdge, ...]:
     return ahead, DirectedEdge(edge, edge.end_node_id, edge.start_node_id, edge.geometry[::-1])
 
 
-def read_streets(data: bytes | str) -> StreetGraph:
-    """The graph of a GeoJSON FeatureCollection of LineStrings.
-
-    Properties of a feature: edge_id, kind, max_speed_mps, one_way, start_node, end_node. Raises
-    StreetFileError naming every bad feature and field.
-    """
-    edges: list[StreetEdge] = []
-    errors: list[StreetError] = []
-    nodes: dict[str, StreetNode] = {}
-    for number, feature in enumerate(_features(data)):
-        try:
-            edge = _edge(number, feature)
-            for node_id, position in (
-                (edge.start_node_id, edge.geometry[0]),
-                (edge.end_node_id, edge.geometry[-1]),
-            ):
-                _same_place(
-                    edge.edge_id, nodes.setdefault(node_id, StreetNode(node_id, position)), position
-                )
-            edges.append(edge)
-        except StreetError as error:
-            errors.append(error)
-            if len(errors) >= _MAX_FINDINGS:
-                break
-    if errors:
-        raise StreetFileError(tuple(errors))
-    try:
-        return StreetGraph(nodes.values(), edges)
-    except StreetError as error:
-        raise StreetFileError((error,)) from error
-
-
-def write_streets(graph: StreetGraph, *, decimals: int = 7) -> dict[str, Any]:
-    """The GeoJSON FeatureCollection that read_streets takes, ready for json.dumps."""
-    return {
-        "type": "FeatureCollection",
-        "features": [
-            {
-                "type": "Feature",
-                "properties": {
-                    "edge_id": edge.edge_id,
-                    "kind": edge.kind,
-                    "max_speed_mps": edge.max_speed_mps,
-                    "one_way": edge.one_way,
-                    "start_node": edge.start_node_id,
-                    "end_node": edge.end_node_id,
-                },
-                "geometry": {
-                    "type": "LineString",
-                    "coordinates": [
-                        [round(p.lon_deg, decimals), round(p.lat_deg, decimals)]
-                        for p in edge.geometry
-                    ],
-                },
-            }
-            for edge in graph.edges.values()
-        ],
-    }
-
-
 def _edges_by_id(
     edges: Iterable[StreetEdge], nodes: Mapping[str, StreetNode]
 ) -> dict[str, StreetEdge]:
@@ -340,89 +299,3 @@ def _weight(speed_mps: float) -> Callable[[DirectedEdge], float]:
         return way.edge.length_m + _METRES_PER_S * seconds
 
     return weight
-
-
-def _features(data: bytes | str) -> Iterator[object]:
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise StreetFileError((StreetError("?", "file", f"is not JSON: {error}"),)) from error
-    if not isinstance(body, dict) or body.get("type") != "FeatureCollection":
-        raise StreetFileError(
-            (StreetError("?", "type", "the file must be a GeoJSON FeatureCollection"),)
-        )
-    features = body.get("features")
-    if not isinstance(features, list):
-        raise StreetFileError((StreetError("?", "features", "must be a list"),))
-    yield from features
-
-
-def _edge(number: int, feature: object) -> StreetEdge:
-    name = f"#{number}"
-    if not isinstance(feature, dict):
-        raise StreetError(name, "feature", "must be an object")
-    properties = feature.get("properties")
-    if not isinstance(properties, dict):
-        raise StreetError(name, "properties", "must be an object")
-    edge_id = _text(name, properties, "edge_id")
-    geometry = _line(edge_id, feature.get("geometry"))
-    one_way = properties.get("one_way", False)
-    if not isinstance(one_way, bool):
-        raise StreetError(edge_id, "one_way", f"must be true or false, not {one_way!r}")
-    speed = properties.get("max_speed_mps")
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0.0 < speed <= 60.0:
-        raise StreetError(
-            edge_id, "max_speed_mps", f"must be a number above 0 and up to 60, not {speed!r}"
-        )
-    return StreetEdge(
-        edge_id=edge_id,
-        start_node_id=_text(edge_id, properties, "start_node"),
-        end_node_id=_text(edge_id, properties, "end_node"),
-        length_m=line_length_m(geometry),
-        max_speed_mps=float(speed),
-        geometry=geometry,
-        kind=_text(edge_id, properties, "kind"),
-        one_way=one_way,
-    )
-
-
-def _text(name: str, properties: Mapping[str, object], field: str) -> str:
-    value = properties.get(field)
-    if not isinstance(value, str) or not value:
-        raise StreetError(name, field, f"must be a text that is not empty, not {value!r}")
-    return value
-
-
-def _line(name: str, geometry: object) -> tuple[LatLon, ...]:
-    if not isinstance(geometry, dict) or geometry.get("type") != "LineString":
-        raise StreetError(name, "geometry", "must be a LineString")
-    coordinates = geometry.get("coordinates")
-    if not isinstance(coordinates, list) or len(coordinates) < 2:
-        raise StreetError(name, "geometry", "needs at least two positions")
-    points: list[LatLon] = []
-    for number, position in enumerate(coordinates):
-        if (
-            not isinstance(position, list)
-            or len(position) < 2
-            or any(isinstance(v, bool) or not isinstance(v, int | float) for v in position[:2])
-        ):
-            raise StreetError(
-                name, "geometry", f"position {number} must be [longitude, latitude]: {position!r}"
-            )
-        try:
-            points.append(LatLon(float(position[1]), float(position[0])))
-        except (FrameError, OverflowError) as error:
-            raise StreetError(name, "geometry", f"position {number}: {error}") from error
-    return tuple(points)
-
-
-def _same_place(edge_id: str, node: StreetNode, position: LatLon) -> None:
-    lon = abs(node.position.lon_deg - position.lon_deg)
-    lat = abs(node.position.lat_deg - position.lat_deg)
-    if max(lat, min(lon, 360.0 - lon)) > _NODE_TOLERANCE_DEG:
-        raise StreetError(
-            edge_id,
-            "geometry",
-            f"does not end at node {node.node_id!r}, which another street puts "
-            f"{geodesic_m(node.position, position):.1f} m away",
-        )

@@ -18,6 +18,8 @@ from missions.energy import Effort, RobotModel
 from missions.model import GroundMission, StopAction
 from missions.plan_paths import lines
 from missions.plan_reasons import GoNoGo, Reason, zone_reasons
+from missions.roads import StreetGraph
+from missions.street_use import ANY_STREET, RobotFit, unfit
 
 _LEVEL_M = 0.01
 """A street that swells less than this from its chord is level."""
@@ -66,6 +68,9 @@ class RoundChecks:
     permits: frozenset[str] = frozenset()
     traits: VehicleTraits | None = None
     """What more is known of the vehicle, for zones that bind by it."""
+    streets: StreetGraph | None = None
+    """Where widths, slopes and gates of the streets are known from; None: they are not asked."""
+    fit: RobotFit = ANY_STREET
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,7 @@ def validate_round(
     verdict = check(path, zones, surroundings)
     reasons = (
         *zone_reasons(verdict.violations, zones),
+        *_streets(mission, driven, checks),
         *_load(mission, driven, checks),
         *_round_energy(driven, checks),
     )
@@ -309,6 +315,24 @@ def _form(mission: GroundMission) -> Iterator[Reason]:
                 aboard.remove(action.parcel_id)
     for parcel in sorted(aboard):
         yield Reason("form", f"parcel {parcel} is picked and never dropped")
+
+
+def _streets(mission: GroundMission, driven: Driven, checks: RoundChecks) -> Iterator[Reason]:
+    """Streets that the robot does not fit at the time that it is on them."""
+    if checks.streets is None:
+        return
+    told: set[str] = set()
+    for number, edge in enumerate(mission.edges):
+        known = checks.streets.edges.get(edge.edge_id)
+        if known is None or edge.edge_id in told:
+            continue
+        enter = checks.depart_at + timedelta(seconds=driven.leave_s[number])
+        leave = _late(checks.depart_at, driven.arrive_s[number + 1], checks.rules)
+        why = unfit(known, checks.fit, enter, leave)
+        if why is not None:
+            told.add(edge.edge_id)
+            text = f"street {edge.edge_id} {why.text}"
+            yield Reason("street", text, permanent=why.lasting)
 
 
 def _load(mission: GroundMission, driven: Driven, checks: RoundChecks) -> Iterator[Reason]:

@@ -155,8 +155,8 @@ class _Table:
             raise self.error(key, f"must be finite, not {value!r}")
         return float(value)
 
-    def whole(self, key: str) -> int:
-        value = self._get(key, None)
+    def whole(self, key: str, default: int | None = None) -> int:
+        value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(key, f"must be a whole number, not {value!r}")
         return value
@@ -270,6 +270,7 @@ def _copter(table: _Table) -> CopterSpec:
             battery_start_pct=table.number("battery_start_pct", 100.0),
             swap_below_pct=table.number("swap_below_pct", 70.0),
             swap_after_s=table.number("swap_after_s", 20.0),
+            parcels=table.whole("parcels", 1),
         )
     )
 

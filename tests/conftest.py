@@ -41,13 +41,21 @@ def find_postgres() -> Path | None:
     return find() if importlib.util.find_spec("asyncpg") else None
 
 
-WITH_OTHERS = {"contract", "drills", "e2e", "integration", "sitl"}
+def find_interop() -> str | None:
+    """Node, with what tests/interop/package-lock.json names beside it."""
+    from tests.interop.node import find_node as find
+
+    return find()
+
+
+WITH_OTHERS = {"contract", "drills", "e2e", "integration", "interop", "sitl"}
 """Folders whose tests run beside sockets or processes; timeout 60 s instead of 20."""
 
 NEEDS = {
     "broker": (find_mosquitto, "mosquitto is not installed"),
     "postgres": (find_postgres, "the PostgreSQL server or asyncpg is not installed"),
     "browser": (find_chromium, "Chromium is not installed"),
+    "interop": (find_interop, "Node, or what `npm ci` in tests/interop installs, is not there"),
 }
 
 
@@ -76,7 +84,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program that is not here; where all are required, fail instead."""
     for marker, (find, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and find() is None:
-            if REQUIRE_ALL:
+            if REQUIRE_ALL and (marker != "interop" or os.environ.get("WAYPOST_INTEROP") == "1"):
                 pytest.fail(f"{reason}, and WAYPOST_REQUIRE_ALL=1 asks for it")
             pytest.skip(reason)
     if item.get_closest_marker("ardupilot") and find_ardupilot() is None:

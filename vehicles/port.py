@@ -15,7 +15,7 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +61,17 @@ class Capability:
     electric: bool | None = None
     surface: Surface | None = None
     """What a robot drives on; None: not known, or both."""
+    width_m: float | None = None
+    """Of a robot: narrower streets are closed to it."""
+    max_incline_pct: float | None = None
+    """Of a robot: steeper streets are closed to it."""
+    loaded_at_base: bool = False
+    """A robot that takes parcels where its rounds start, and nowhere else."""
+
+    @property
+    def flies(self) -> bool:
+        """Whether its way is an air mission; a round on streets otherwise."""
+        return self.vehicle_class is VehicleClass.MULTIROTOR
 
     @property
     def traits(self) -> VehicleTraits:
@@ -423,52 +434,16 @@ class Audited(Protocol):
         """Set what is broken and can be set; refused unless disarmed. DONE: all of it holds."""
 
 
-class ParameterKind(StrEnum):
-    """How wide a parameter is on its vehicle."""
-
-    UINT8 = "uint8"
-    INT8 = "int8"
-    UINT16 = "uint16"
-    INT16 = "int16"
-    UINT32 = "uint32"
-    INT32 = "int32"
-    REAL32 = "real32"
-
-
 @dataclass(frozen=True, slots=True)
-class ParameterValue:
-    """One parameter; an int where its kind is one, a 32-bit float's value otherwise."""
+class Loss:
+    """How often something was not taken or not sent on an adapter's links since it was made.
 
-    name: str
-    kind: ParameterKind
-    value: float
+    `what` was lost and why, in words that stay the same; `where`: the link, or the vehicle.
+    """
 
-
-class ParameterWay(StrEnum):
-    """How everything was read. From a list, integers above 2^24 may be rounded."""
-
-    FILE = "file"
-    LIST = "list"
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterSet:
-    """Every parameter of a vehicle, in its order; `system` and `component` are its address."""
-
-    vehicle_id: str
-    at: datetime
-    way: ParameterWay
-    values: tuple[ParameterValue, ...]
-    system: int = 1
-    component: int = 1
-
-
-@runtime_checkable
-class Parametrised(Protocol):
-    """A session whose vehicle has parameters."""
-
-    async def parameters(self) -> ParameterSet | str:
-        """Read every one of them, or say why not. Nothing is set."""
+    what: str
+    where: str
+    value: int
 
 
 class VehicleAdapter(Protocol):
@@ -483,6 +458,9 @@ class VehicleAdapter(Protocol):
     @property
     def sessions(self) -> dict[str, VehicleSession]:
         """Sessions by vehicle id, fixed after entry."""
+
+    def losses(self) -> Iterable[Loss]:
+        """What its links refused, dropped or could not send; the same kinds at every call."""
 
     async def run(self) -> None:
         """Serve the links until cancelled."""

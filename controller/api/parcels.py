@@ -104,7 +104,7 @@ async def cancel(
     key: OptionalKey = None,
     body: ReasonIn | None = None,
 ) -> dict[str, str]:
-    """Done, or refused with the reason: what has left its origin cannot be cancelled."""
+    """Done, or refused with the reason. What a drone has aboard comes home: the reason says how."""
     if ctx.desk.parcel(parcel_id) is None:
         raise not_found("parcel", parcel_id, "GET /v1/parcels")
     reason = body.reason if body else ""

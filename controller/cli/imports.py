@@ -194,7 +194,15 @@ def import_parcels(file: Path, *, again: bool, url: str, as_json: bool) -> None:
     typer.echo(f"{len(rows)} parcels of {file}: {told}")
 
 
-def import_streets(file: Path, *, out: Path | None, longest_edge_m: float, as_json: bool) -> None:
+def import_streets(
+    file: Path,
+    *,
+    out: Path | None,
+    longest_edge_m: float,
+    as_json: bool,
+    terrain: Path | None = None,
+    timezone: str = "",
+) -> None:
     """Derive a street graph file."""
     # osmium and the geometry behind it are needed here alone
     from controller.cli import streets
@@ -202,15 +210,21 @@ def import_streets(file: Path, *, out: Path | None, longest_edge_m: float, as_js
 
     target = out or Path(file.name.removesuffix(".pbf").removesuffix(".osm") + ".geojson")
     try:
-        graph = streets.streets_from_osm(file, longest_edge_m=longest_edge_m)
+        graph = streets.streets_from_osm(
+            file,
+            longest_edge_m=longest_edge_m,
+            terrain=streets.read_terrain(terrain),
+            timezone=timezone,
+        )
     except StreetError as error:
         raise CliError(str(error), status=EXIT_INPUT, next_step="nothing was written") from error
     target.write_text(streets.streets_text(graph), encoding="utf-8")
-    told = {"file": str(target), "nodes": len(graph.nodes), "edges": len(graph.edges)}
+    told = {"file": str(target), **streets.counts(graph)}
     if as_json:
         output.print_json(told)
     else:
-        typer.echo(f"{target}: {told['nodes']} nodes, {told['edges']} edges")
+        rest = ", ".join(f"{count} {what}" for what, count in told.items() if what != "file")
+        typer.echo(f"{target}: {rest}")
 
 
 def kind_of(file: Path) -> str:
@@ -229,6 +243,8 @@ def import_file(
     again: bool,
     url: str,
     as_json: bool,
+    terrain: Path | None = None,
+    timezone: str = "",
 ) -> None:
     """Import by kind and file, or by the file's suffix alone."""
     kind = what[0] if len(what) == 2 else kind_of(Path(what[0]))
@@ -243,4 +259,11 @@ def import_file(
     if kind == "parcels":
         import_parcels(file, again=again, url=url, as_json=as_json)
     else:
-        import_streets(file, out=out, longest_edge_m=longest_edge_m, as_json=as_json)
+        import_streets(
+            file,
+            out=out,
+            longest_edge_m=longest_edge_m,
+            as_json=as_json,
+            terrain=terrain,
+            timezone=timezone,
+        )

@@ -18,6 +18,7 @@ import typer
 
 from controller.cli.airspace import mission_app, zones_app
 from controller.cli.fleet_app import fleet_app
+from controller.cli.maps_app import maps_app
 from controller.cli.options import URL, AsJson, Url
 from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
@@ -44,6 +45,7 @@ app.add_typer(zones_app, name="zones")
 zones_app.add_typer(permit_app, name="permit")
 app.add_typer(mission_app, name="mission")
 app.add_typer(fleet_app, name="fleet")
+app.add_typer(maps_app, name="maps")
 
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]
@@ -216,6 +218,12 @@ def import_(
     longest_edge_m: Annotated[
         float, typer.Option(min=0, help="streets: split longer edges; 0 splits none")
     ] = 0.0,
+    terrain: Annotated[
+        Path | None, typer.Option(help="streets: Esri ASCII grid of heights, for slopes")
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="streets: IANA, of gates' hours; without it such gates stay shut")
+    ] = "",
     again: Annotated[
         bool, typer.Option("--again", help="parcels: import a file that was imported before")
     ] = False,
@@ -226,7 +234,14 @@ def import_(
     from controller.cli import imports as does
 
     does.import_file(
-        what, out=out, longest_edge_m=longest_edge_m, again=again, url=url, as_json=as_json
+        what,
+        out=out,
+        longest_edge_m=longest_edge_m,
+        terrain=terrain,
+        timezone=timezone,
+        again=again,
+        url=url,
+        as_json=as_json,
     )
 
 

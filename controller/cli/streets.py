@@ -1,9 +1,7 @@
 """Reading an OpenStreetMap extract into a street graph.
 
-Owns which ways a sidewalk robot may use, and how ways become edges. Must not decide about
+Owns how ways become edges; which ways, and what their tags say, is `osm`'s. Must not decide about
 missions: the graph is `missions.roads`'s.
-
-Tags as in the OpenStreetMap wiki: Key:highway, Key:access, Key:foot, Key:oneway.
 """
 
 from __future__ import annotations
@@ -13,38 +11,47 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from controller.cli.osm import (
+    PLAIN,
+    SPEED_MPS,
+    NodeTraits,
+    OsmWay,
+    WayTraits,
+    incline_pct,
+    length_m,
+    node_traits,
+    read_ways,
+    unreadable,
+    usable_kind,
+    way_traits,
+)
+from geofence.errors import GridError
 from geofence.frames import LatLon, geodesic_m
+from geofence.terrain import Grid, read_esri_ascii
 from missions.roads import (
+    Passage,
     StreetEdge,
     StreetError,
-    StreetFileError,
     StreetGraph,
     StreetNode,
     line_length_m,
-    write_streets,
 )
+from missions.roads_file import write_streets
+from missions.slopes import with_slopes
+
+__all__ = [
+    "PLAIN", "SPEED_MPS", "Bounds", "NodeTraits", "OsmWay", "WayTraits", "counts", "graph_of",
+    "incline_pct", "joined", "length_m", "main", "node_traits", "read_terrain", "read_ways",
+    "renumbered", "split", "streets_from_osm", "streets_text", "usable_kind", "way_traits",
+    "without_spurs",
+]  # fmt: skip
 
 _DECIMALS = 6
-
-SPEED_MPS: Mapping[str, float] = {
-    "footway": 1.7,
-    "pedestrian": 1.7,
-    "path": 1.4,
-    "cycleway": 2.0,
-    "living_street": 1.7,
-    "residential": 2.0,
-    "service": 1.7,
-    "unclassified": 2.0,
-}
-"""The kinds of street that a sidewalk robot may use, with the most that it may drive there."""
-
-_CLOSED_ACCESS = frozenset({"no", "private"})
-_YES = frozenset({"yes", "designated", "permissive", "official"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +77,6 @@ class Bounds:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class OsmWay:
-    """A way that a robot may use: (node reference, position) in the way's order."""
-
-    way_id: int
-    kind: str
-    points: tuple[tuple[int, LatLon], ...]
-
-
 def streets_from_osm(
     path: Path,
     bounds: Bounds | None = None,
@@ -87,18 +85,25 @@ def streets_from_osm(
     longest_edge_m: float = 0.0,
     simplify_m: float = 0.0,
     spurs_m: float = 0.0,
+    terrain: Grid | None = None,
+    timezone: str = "",
+    bare: bool = False,
 ) -> StreetGraph:
     """The largest connected street graph of an OpenStreetMap extract.
 
     `bounds` keeps ways inside a box; `join_chains` joins edges that meet at a node of no other
     street; `longest_edge_m` above 0 splits longer edges evenly, so that robots may stop along
     them; `simplify_m` above 0 drops points that lie nearer than this to the line of the rest;
-    `spurs_m` above 0 drops dead ends shorter than this.
+    `spurs_m` above 0 drops dead ends shorter than this; `terrain` gives edges without an incline
+    tag theirs; `timezone` is of the gates' hours; `bare` takes the kinds alone, without one-way
+    streets, widths, slopes, crossings, gates and lifts.
     Raises StreetFileError where the file is absent, broken or holds no street.
     """
-    ways = tuple(_clipped(read_ways(path), bounds))
+    ways = tuple(_clipped(read_ways(path, timezone), bounds))
+    if bare:
+        ways = tuple(OsmWay(w.way_id, w.kind, w.points) for w in ways if w.kind != "elevator")
     if not ways:
-        raise _unreadable(path, "holds no street that a robot may use inside the bounds")
+        raise unreadable(path, "holds no street that a robot may use inside the bounds")
     graph = graph_of(ways)
     if join_chains:
         graph = joined(graph)
@@ -111,7 +116,8 @@ def streets_from_osm(
         )
     if longest_edge_m > 0.0:
         graph = split(graph, longest_edge_m)
-    return graph.largest_component()
+    graph = graph.largest_component()
+    return graph if terrain is None else with_slopes(graph, terrain)
 
 
 def streets_text(graph: StreetGraph) -> str:
@@ -121,77 +127,41 @@ def streets_text(graph: StreetGraph) -> str:
     return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'
 
 
-def read_ways(path: Path) -> Iterator[OsmWay]:
-    """Every usable way of an extract (.osm.pbf, .osm.bz2, .osm), in file order."""
-    try:
-        import osmium  # an extra: the rest of the command line works without
-    except ImportError as error:
-        raise _unreadable(
-            path, "reading it needs osmium: install the extra with pip install 'waypost[osm]'"
-        ) from error
-    if not path.is_file():
-        raise _unreadable(path, "no such file")
-    try:
-        for item in osmium.FileProcessor(
-            str(path), osmium.osm.NODE | osmium.osm.WAY
-        ).with_locations():
-            if not isinstance(item, osmium.osm.Way):
-                continue
-            kind = usable_kind({tag.k: tag.v for tag in item.tags})
-            if kind:
-                points = tuple(
-                    (node.ref, LatLon(node.location.lat, node.location.lon))
-                    for node in item.nodes
-                    if node.location.valid()
-                )
-                yield OsmWay(item.id, kind, points)
-    except (RuntimeError, ValueError) as error:
-        raise _unreadable(path, f"is not a readable OpenStreetMap extract: {error}") from error
-
-
-def usable_kind(tags: Mapping[str, str]) -> str:
-    """The kind of street if a sidewalk robot may use it, else ''."""
-    kind = tags.get("highway", "")
-    if kind not in SPEED_MPS or tags.get("area") == "yes":
-        return ""
-    foot = tags.get("foot", "")
-    if foot in _CLOSED_ACCESS or (tags.get("access") in _CLOSED_ACCESS and foot not in _YES):
-        return ""
-    if (
-        tags.get("indoor") == "yes"
-        or tags.get("conveying")
-        or tags.get("tunnel") == "building_passage"
-    ):
-        return ""
-    if tags.get("level", "0") not in {"0", ""} or tags.get("covered") == "yes":
-        return ""
-    return kind
-
-
 def graph_of(ways: Iterable[OsmWay]) -> StreetGraph:
-    """Ways split at the nodes that they share, and at their ends. Every edge is two-way."""
+    """Ways split at the nodes that they share, at gates and lifts, and at their ends.
+
+    A way ends on both sides of what no robot passes.
+    """
     kept = [way for way in ways if len(way.points) >= 2]
     uses = Counter(ref for way in kept for ref, _ in way.points)
+    told: dict[int, NodeTraits] = {}
     for way in kept:
         uses[way.points[0][0]] += 1
         uses[way.points[-1][0]] += 1
+        told |= way.nodes
+    for ref in told:
+        uses[ref] += 1
     nodes: dict[str, StreetNode] = {}
     edges: list[StreetEdge] = []
     pieces: Counter[int] = Counter()
     for way in kept:
         piece: list[tuple[int, LatLon]] = []
         for point in way.points:
+            traits = told.get(point[0])
+            if traits is not None and traits.blocked:
+                piece = []
+                continue
             piece.append(point)
             if len(piece) > 1 and uses[point[0]] > 1:
                 pieces[way.way_id] += 1
                 name = f"w{way.way_id}.{pieces[way.way_id]}"
-                _add_piece(nodes, edges, name, way.kind, piece)
+                _add_piece(nodes, edges, name, way, piece)
                 piece = [point]
     return StreetGraph(nodes.values(), edges)
 
 
 def joined(graph: StreetGraph) -> StreetGraph:
-    """Chains of two-way edges of one kind through nodes of degree two, joined into one edge."""
+    """Chains of alike two-way edges through plain nodes of degree two, joined into one edge."""
     touching: dict[str, list[str]] = {node_id: [] for node_id in graph.nodes}
     for edge in graph.edges.values():
         touching[edge.start_node_id].append(edge.edge_id)
@@ -202,7 +172,9 @@ def joined(graph: StreetGraph) -> StreetGraph:
             continue
         one, other = edges[ids[0]], edges[ids[1]]
         ends = {one.start_node_id, one.end_node_id, other.start_node_id, other.end_node_id}
-        if one.kind != other.kind or one.one_way or other.one_way or len(ends) < 3:
+        if one.one_way or other.one_way or len(ends) < 3 or graph.nodes[node_id].passage:
+            continue
+        if _alike(one) != _alike(other):
             continue
         longer = _through(one, other, node_id)
         edges[one.edge_id] = longer
@@ -236,7 +208,7 @@ def renumbered(graph: StreetGraph) -> StreetGraph:
     """The graph with short ids, s1, s2... for streets and n1, n2... for nodes, in order."""
     names = {node_id: f"n{number}" for number, node_id in enumerate(graph.nodes, 1)}
     return StreetGraph(
-        (StreetNode(names[n.node_id], n.position) for n in graph.nodes.values()),
+        (replace(n, node_id=names[n.node_id]) for n in graph.nodes.values()),
         (
             replace(
                 edge,
@@ -278,17 +250,43 @@ def _add_piece(
     nodes: dict[str, StreetNode],
     edges: list[StreetEdge],
     edge_id: str,
-    kind: str,
+    way: OsmWay,
     piece: list[tuple[int, LatLon]],
 ) -> None:
+    traits = way.traits
+    piece = piece[::-1] if traits.one_way < 0 else piece
     geometry = tuple(position for _, position in piece)
-    length_m = line_length_m(geometry)
+    line_length = line_length_m(geometry)
     start, end = f"n{piece[0][0]}", f"n{piece[-1][0]}"
-    if start == end or length_m == 0.0:
+    if start == end or line_length == 0.0:
         return
-    nodes.setdefault(start, StreetNode(start, geometry[0]))
-    nodes.setdefault(end, StreetNode(end, geometry[-1]))
-    edges.append(StreetEdge(edge_id, start, end, length_m, SPEED_MPS[kind], geometry, kind))
+    ends = [way.nodes.get(ref) or NodeTraits() for ref in (piece[0][0], piece[-1][0])]
+    for name, place, known in zip((start, end), (geometry[0], geometry[-1]), ends, strict=True):
+        nodes.setdefault(name, StreetNode(name, place, known.passage))
+    widths = [w for w in (traits.width_m, *(known.width_m for known in ends)) if w is not None]
+    incline = traits.incline_pct
+    edges.append(
+        StreetEdge(
+            edge_id,
+            start,
+            end,
+            line_length,
+            SPEED_MPS[way.kind],
+            geometry,
+            way.kind,
+            one_way=traits.one_way != 0,
+            width_m=min(widths, default=None),
+            incline_pct=-incline if incline is not None and traits.one_way < 0 else incline,
+            surface=traits.surface,
+            passage=traits.passage,
+            hours=traits.hours or ends[0].hours or ends[1].hours,
+        )
+    )
+
+
+def _alike(edge: StreetEdge) -> tuple[object, ...]:
+    steep = None if edge.incline_pct is None else abs(edge.incline_pct)
+    return edge.kind, edge.width_m, steep, edge.surface, edge.passage, edge.hours
 
 
 def _through(one: StreetEdge, other: StreetEdge, node_id: str) -> StreetEdge:
@@ -297,8 +295,10 @@ def _through(one: StreetEdge, other: StreetEdge, node_id: str) -> StreetEdge:
     start = one.start_node_id if one.end_node_id == node_id else one.end_node_id
     beyond = other.geometry if other.start_node_id == node_id else other.geometry[::-1]
     end = other.end_node_id if other.start_node_id == node_id else other.start_node_id
+    incline = one.incline_pct
     return replace(
         one,
+        incline_pct=-incline if incline is not None and ahead is not one.geometry else incline,
         start_node_id=start,
         end_node_id=end,
         geometry=ahead + beyond[1:],
@@ -369,8 +369,32 @@ def _off_line(
     return math.hypot(px - share * dx, py - share * dy)
 
 
-def _unreadable(path: Path, reason: str) -> StreetFileError:
-    return StreetFileError((StreetError(path.name, "file", reason),))
+def counts(graph: StreetGraph) -> dict[str, int]:
+    """How much of what there is in a graph."""
+    edges = graph.edges.values()
+    return {
+        "nodes": len(graph.nodes),
+        "edges": len(edges),
+        "one-way": sum(e.one_way for e in edges),
+        "crossings": sum(e.passage is Passage.CROSSING for e in edges),
+        "lifts": sum(e.passage is Passage.LIFT for e in edges)
+        + sum(n.passage is Passage.LIFT for n in graph.nodes.values()),
+        "gates with hours": sum(e.hours is not None for e in edges),
+        "of known width": sum(e.width_m is not None for e in edges),
+        "of known slope": sum(e.incline_pct is not None for e in edges),
+    }
+
+
+def read_terrain(path: Path | None) -> Grid | None:
+    """A grid of heights; None where no file is named. Raises StreetFileError."""
+    if path is None:
+        return None
+    try:
+        return read_esri_ascii(path.read_text(encoding="ascii"))
+    except (GridError, UnicodeDecodeError) as error:
+        raise unreadable(path, f"is no Esri ASCII grid: {error}") from error
+    except OSError as error:
+        raise unreadable(path, f"cannot be read: {error.strerror}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -382,6 +406,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--simplify-m", type=float, default=0.0)
     parser.add_argument("--spurs-m", type=float, default=0.0)
     parser.add_argument("--short-ids", action="store_true")
+    parser.add_argument("--bare", action="store_true", help="kinds of streets alone")
+    parser.add_argument("--timezone", default="", help="IANA, of gates' opening hours")
+    parser.add_argument("--terrain", type=Path, help="Esri ASCII grid of heights, for slopes")
     given = parser.parse_args(arguments)
     try:
         graph = streets_from_osm(
@@ -389,6 +416,9 @@ def main(arguments: list[str] | None = None) -> int:
             longest_edge_m=given.longest_edge_m,
             simplify_m=given.simplify_m,
             spurs_m=given.spurs_m,
+            timezone=given.timezone,
+            bare=given.bare,
+            terrain=read_terrain(given.terrain),
         )
     except StreetError as error:
         sys.stderr.write(f"{error}\n")

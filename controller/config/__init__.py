@@ -12,7 +12,7 @@ import difflib
 import tomllib
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,11 +26,14 @@ from controller.config.kinds import (
     Section,
     with_zone,
 )
+from controller.config.maps import AlignmentConfig, MapBook, MapConfig
+from controller.config.remote_id import RemoteIdConfig
 from controller.config.vehicles import (
     DroneConfig,
     MavlinkConfig,
     MqttConfig,
     RobotConfig,
+    RoverConfig,
     SiteConfig,
 )
 from geofence.formats.fields import check_timezone
@@ -41,10 +44,15 @@ __all__ = [
     "ConfigError",
     "DispatchConfig",
     "DroneConfig",
+    "MapBook",
     "RobotConfig",
+    "RoverConfig",
     "from_dict",
     "load",
 ]
+
+
+M = TypeVar("M", DroneConfig, RoverConfig)
 
 
 class ServerConfig(Section):
@@ -122,30 +130,22 @@ class DeliveryConfig(Section):
     home_tolerance_m: Positive = 60.0
 
 
+Rezoned = Literal["hold", "return", "land", "divert"]
+
+
 class SafetyConfig(Section):
     """Monitors in flight. Seconds of the controller's clock."""
 
     period_s: Positive = 1.0
     stale_s: Positive = 3.0
     offline_s: Positive = 10.0
-    rezoned: Annotated[tuple[Literal["hold", "return", "land"], ...], Field(min_length=1)] = (
-        "hold",
-    )
-    """What a vehicle is told whose mission a new zone forbids: the first that fits."""
+    rezoned: Annotated[tuple[Rezoned, ...], Field(min_length=1)] = ("hold",)
+    """What a vehicle is told whose mission a new zone forbids: the first that fits. A divert goes
+    to the nearest of the drone's own rally points that is clear."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     return_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     """A drone that would land with less is told to return by its checked way; 0: never."""
-
-    @field_validator("rezoned", mode="before")
-    @classmethod
-    def _no_divert(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and "divert" in value:
-            raise ValueError(
-                "'divert' is not possible, since it needs a point that a person names "
-                "('waypost divert'): use 'return', 'hold' or 'land'"
-            )
-        return value
 
 
 class LogConfig(Section):
@@ -174,10 +174,19 @@ class Config(BaseSettings):
     log: LogConfig = LogConfig()
     mqtt: MqttConfig = MqttConfig()
     mavlink: MavlinkConfig = MavlinkConfig()
+    remote_id: RemoteIdConfig | None = None
     sites: tuple[SiteConfig, ...] = ()
     corridors: tuple[CorridorConfig, ...] = ()
     drones: tuple[DroneConfig, ...] = ()
     robots: tuple[RobotConfig, ...] = ()
+    rovers: tuple[RoverConfig, ...] = ()
+    maps: tuple[MapConfig, ...] = ()
+    alignments: tuple[AlignmentConfig, ...] = ()
+
+    @property
+    def map_book(self) -> MapBook:
+        """The maps with their alignments."""
+        return MapBook.model_construct(maps=self.maps, alignments=self.alignments)
 
     @classmethod
     def settings_customise_sources(
@@ -196,19 +205,22 @@ class Config(BaseSettings):
     def _refer(self) -> Config:
         _unique("sites", [s.id for s in self.sites])
         _unique("corridors", [c.name for c in self.corridors])
-        vehicles = [*self.drones, *self.robots]
+        vehicles = [*self.drones, *self.robots, *self.rovers]
         _unique("vehicles", [v.id for v in vehicles])
-        _unique("drones: link and sysid", [f"{d.link} {d.sysid}" for d in self.drones])
+        by_mavlink = (*self.drones, *self.rovers)
+        _unique("drones and rovers: link and sysid", [f"{v.link} {v.sysid}" for v in by_mavlink])
         _unique(
             "robots: manufacturer and serial", [f"{r.manufacturer}/{r.serial}" for r in self.robots]
         )
         known = {s.id for s in self.sites}
+        MapBook(maps=self.maps, alignments=self.alignments).check_robots(self.robots, known)
         names = {vehicle.id for vehicle in vehicles}
         for number, permit in enumerate(self.dispatch.permits):
             if permit.vehicle is not None and permit.vehicle not in names:
                 raise ValueError(
                     f"dispatch.permits.{number}.vehicle: {permit.vehicle!r} is no vehicle"
-                    f"{_nearest(permit.vehicle, names)}: name one of [[drones]] or [[robots]]"
+                    f"{_nearest(permit.vehicle, names)}: name one of [[drones]], [[robots]] or "
+                    "[[rovers]]"
                 )
         for vehicle in vehicles:
             if vehicle.base not in known:
@@ -257,15 +269,17 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
             "mavlink": config.mavlink.model_copy(
                 update={"signing_state": base / config.mavlink.signing_state}
             ),
-            "drones": tuple(
-                drone.model_copy(update={"signing_key_file": base / drone.signing_key_file})
-                if drone.signing_key_file
-                else drone
-                for drone in config.drones
-            ),
+            "drones": tuple(_key_beside(drone, base) for drone in config.drones),
+            "rovers": tuple(_key_beside(rover, base) for rover in config.rovers),
             "store": config.store.model_copy(update={"url": _store_url(config.store.url, base)}),
         }
     )
+
+
+def _key_beside(vehicle: M, base: Path) -> M:
+    """Its key file relative to the configuration."""
+    file = vehicle.signing_key_file
+    return vehicle.model_copy(update={"signing_key_file": base / file}) if file else vehicle
 
 
 def _store_url(url: str, base: Path) -> str:

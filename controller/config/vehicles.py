@@ -6,7 +6,7 @@ Owns the sections. Must not open a link.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,8 @@ class SiteConfig(Section):
     lat_deg: Latitude
     lon_deg: Longitude
     ground_amsl_m: Finite = 0.0
+    landing: bool = False
+    """Drones with a gripper and several `parcel_slots` land here to let a parcel go."""
 
 
 class _VehicleConfig(Section):
@@ -49,11 +51,28 @@ class _VehicleConfig(Section):
     """Exempt where only electric vehicles may be; not so where it is not given."""
 
 
-class DroneConfig(_VehicleConfig):
-    """A drone reached by MAVLink. `link` may be shared by vehicles of different sysid."""
+class _MavlinkVehicleConfig(_VehicleConfig):
+    """What every vehicle reached by MAVLink has. `link` may be shared, each with its own sysid."""
 
     link: str
     sysid: Annotated[int, Field(ge=1, le=254)]
+    gcs_timeout_s: Annotated[float, Field(ge=2.0, le=120.0)] = 5.0
+    """Silence of this controller after which the vehicle's own failsafe acts."""
+    signing_key_file: Path | None = None
+    """32 bytes, or 64 hexadecimal digits, or base64; with a key only signed frames count."""
+    signing_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The same from this environment variable, as hexadecimal digits or base64."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.signing_key_file is not None and self.signing_key_env is not None:
+            raise ValueError(f"{self.id}: give signing_key_file or signing_key_env, not both")
+        return self
+
+
+class DroneConfig(_MavlinkVehicleConfig):
+    """A drone reached by MAVLink."""
+
     profile: str = "arducopter"
     """Its autopilot: a profile of `vehicles.mavlink`, "arducopter" or "px4"."""
     pad_lat_deg: Latitude
@@ -65,36 +84,56 @@ class DroneConfig(_VehicleConfig):
     usable_energy_wh: Positive = 300.0
     max_payload_kg: Positive = 2.5
     drop_device: DropDevice = DropDevice.WINCH
-    gcs_timeout_s: Annotated[float, Field(ge=2.0, le=120.0)] = 5.0
-    """Silence of this controller after which the drone's own failsafe brings it home."""
+    parcel_slots: Annotated[int, Field(ge=1, le=8)] = 1
+    """Parcels that it lets go one by one: each flight carries as many at most."""
     onboard_fence: bool = True
     """Give every flight its part of the zones as the drone's own fence, proven before the start,
     where its autopilot's profile can hold one."""
-    signing_key_file: Path | None = None
-    """32 bytes, or 64 hexadecimal digits, or base64; with a key only signed frames count."""
-    signing_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """The same from this environment variable, as hexadecimal digits or base64."""
-
-    @model_validator(mode="after")
-    def _one_key(self) -> DroneConfig:
-        if self.signing_key_file is not None and self.signing_key_env is not None:
-            raise ValueError(f"drone {self.id}: give signing_key_file or signing_key_env, not both")
-        return self
+    remote_id: bool = True
+    """Whether it is told who flies it, where [remote_id] says so."""
+    remote_id_serial: Annotated[str, Field(pattern=r"^[!-~]{0,20}$")] = ""
+    """Its serial number (CTA-2063-A), where its own transmitter does not know it."""
 
 
-class RobotConfig(_VehicleConfig):
+class _GroundVehicleConfig(_VehicleConfig):
+    """What every vehicle on streets has."""
+
+    surface: Surface | None = None
+    """What it drives on; zones for either bind it where this is not given."""
+    width_m: Positive = 0.7
+    """Streets that are known to be narrower are closed to it."""
+    max_incline_pct: Annotated[float, Field(gt=0.0, le=100.0)] = 12.0
+    """The steepest street that it may climb or go down."""
+
+
+class RoverConfig(_MavlinkVehicleConfig, _GroundVehicleConfig):
+    """A ground vehicle reached by MAVLink (ArduRover): one parcel a round, loaded at its base."""
+
+    profile: Literal["ardurover"] = "ardurover"
+    cruise_speed_mps: Positive = 2.0
+    usable_energy_wh: Positive = 500.0
+    max_payload_kg: Positive = 10.0
+    parcel_slots: Literal[1] = 1
+    """Its lock holds one parcel."""
+    handover_pin: Literal[False] = False
+    max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.6, 0.5, 0.5)
+
+
+class RobotConfig(_GroundVehicleConfig):
     """A ground robot reached by MQTT (VDA 5050)."""
 
     manufacturer: str
     serial: str
-    surface: Surface | None = None
-    """What it drives on; zones for either bind it where this is not given."""
     cruise_speed_mps: Positive = 1.6
     usable_energy_wh: Positive = 1200.0
     max_payload_kg: Positive = 20.0
     parcel_slots: Annotated[int, Field(ge=1, le=64)] = 3
     max_parcel_size_m: tuple[Positive, Positive, Positive] = (0.6, 0.5, 0.5)
     handover_pin: bool = True
+    map: Annotated[str, Field(max_length=64)] = ""
+    """One of [[maps]]; empty: the one of its base, or else that of [mqtt]."""
+    alignment: Annotated[str, Field(max_length=64)] = ""
+    """One of [[alignments]]: how robots of its type lie on the map; empty: as the site does."""
 
 
 class MqttConfig(Section):
@@ -105,6 +144,8 @@ class MqttConfig(Section):
     username: str = ""
     password: str = ""
     prefix: str = "uagv"
+    prefix_v3: str = "vda5050"
+    """Of the topics of robots that speak VDA 5050 3.0; `prefix` is that of 2.0 and 2.1."""
     map_id: str = "map"
     map_lat0: Latitude = 0.0
     map_lon0: Longitude = 0.0
@@ -117,5 +158,8 @@ class MavlinkConfig(Section):
 
     signing_state: Path = Path("waypost-signing")
     """Where signing timestamps outlive a restart; written only where a drone has a key."""
-    apply_baseline: bool = True
-    """Mend drones' parameters while they are disarmed; false: only `waypost fleet apply` does."""
+    apply_baseline: bool = False
+    """Mend drones' parameters without being asked, while they are disarmed, as a laboratory wants
+    it; false: a drone that lacks the baseline waits for `waypost fleet apply`."""
+    lost_after_s: Positive | None = None
+    """An armed drone that is silent for longer is lost; left out: once it can fly no longer."""

@@ -7,7 +7,7 @@ errors that it raises stand in `views.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -15,12 +15,14 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import describe, settling
+from controller.delivery.cancelling import Cancelling
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import VehicleProcess
+from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.views import (
@@ -56,16 +58,13 @@ from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
 from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
-from geofence.zones import Zone
+from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
-from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, ParameterSet, Verb
+from vehicles.parameters import ParameterSet
+from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
-
-CANCELLABLE = frozenset(
-    {ParcelState.SUBMITTED, ParcelState.ASSIGNED, ParcelState.PREPARING, ParcelState.RETURNED}
-)
 
 
 class Desk:
@@ -88,7 +87,7 @@ class Desk:
         retry: Retry,
         clock: Clock,
         missions: PlannedMissions,
-        against_divert: Callable[[str, Divert], Awaitable[str]],
+        refuges: Refuges,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -106,8 +105,9 @@ class Desk:
         self._clock = clock
         self.missions = missions
         self._forecast = forecast
-        self._against_divert = against_divert
+        self._refuges = refuges
         self._submitting = asyncio.Lock()
+        self.cancelling = Cancelling(ledger, processes, clock)
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -239,22 +239,11 @@ class Desk:
             process.wake()
 
     async def cancel(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
-        """Take a parcel out before it leaves its site. Raises UnknownParcelError."""
-        record = self._ledger.parcels.get(parcel_id)
-        if record is None:
-            raise UnknownParcelError(parcel_id)
-        if record.state not in CANCELLABLE:
-            return CommandResult(
-                Outcome.REFUSED, f"{parcel_id} is {_words(record.state)}: it cannot be cancelled"
-            )
-        if record.state in {ParcelState.ASSIGNED, ParcelState.PREPARING}:
-            process = self._processes.get(record.vehicle_id)
-            if process is None or not await process.give_up(f"{parcel_id} was cancelled by {by}"):
-                return CommandResult(
-                    Outcome.REFUSED,
-                    f"{record.vehicle_id} has been started for it: return or land the vehicle",
-                )
-        return await self._cancel_waiting(parcel_id, by, reason)
+        """Take a parcel out, or have a drone that has it bring it home.
+
+        Raises UnknownParcelError. DONE tells in its reason what becomes of the others aboard.
+        """
+        return await self.cancelling.cancel(parcel_id, by=by, reason=reason)
 
     async def settle(self, parcel_id: str, *, found: Found, by: str, reason: str) -> CommandResult:
         """Take a person's word on a stranded parcel. Raises UnknownParcelError."""
@@ -303,10 +292,24 @@ class Desk:
         telemetry = process.owner.telemetry
         if at_rest(telemetry):
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} is disarmed: it goes nowhere")
-        against = await self._against_divert(vehicle_id, to)
+        against = await self._refuges.against(vehicle_id, to)
         if against:
             return CommandResult(Outcome.REFUSED, against)
         return await process.divert(to, by=by, reason=reason)
+
+    async def refuges(self, vehicle_id: str) -> list[Refuge]:
+        """Named places that a drone in the air may be sent to now, or why not, nearest first.
+
+        None for what is not under way in the air. Raises UnknownVehicleError.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        owner = process.owner
+        flying = owner.capability.vehicle_class is VehicleClass.MULTIROTOR
+        if not flying or at_rest(owner.telemetry):
+            return []
+        return await self._refuges.places(vehicle_id)
 
     @property
     def zone_set(self) -> ZoneSet:
@@ -430,25 +433,6 @@ class Desk:
             key=SubmissionKey(key, fingerprint, idents, now),
         )
 
-    async def _cancel_waiting(self, parcel_id: str, by: str, reason: str) -> CommandResult:
-        draft = self._ledger.draft()
-        if draft.parcel(parcel_id).state not in {ParcelState.SUBMITTED, ParcelState.RETURNED}:
-            return CommandResult(Outcome.REFUSED, f"{parcel_id} has just left: it goes on")
-        draft.move(
-            parcel_id,
-            ParcelState.CANCELLED,
-            reasons=(f"cancelled by {by}: {reason}" if reason else f"cancelled by {by}",),
-            not_before=None,
-            data={"by": by, "reason": reason},
-        )
-        try:
-            await self._ledger.keep_draft(draft)
-        except StaleStepError:
-            return CommandResult(
-                Outcome.REFUSED, f"{parcel_id} was taken at this moment: try again"
-            )
-        return CommandResult(Outcome.DONE)
-
     def _view(self, parcel_id: str) -> ParcelView:
         record = self._ledger.parcels[parcel_id]
         process = self._processes.get(record.vehicle_id)
@@ -481,7 +465,3 @@ class Desk:
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
             forecast=self._forecast(owner.vehicle_id),
         )
-
-
-def _words(state: ParcelState) -> str:
-    return state.value.replace("_", " ")

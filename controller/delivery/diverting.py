@@ -19,6 +19,7 @@ from controller.fleet.owner import VehicleOwner
 from geofence.check import Disc, FlightPath, PathLeg, check
 from geofence.errors import GeofenceError
 from geofence.frames import LatLon, geodesic_m
+from missions.contingency import lowest_ground_m
 from missions.errors import MissionsError
 from missions.plan_flown import FlightRules
 from vehicles.port import Divert, LinkState, Telemetry
@@ -38,23 +39,57 @@ def refusal(
     *,
     home: LatLon,
     permits: frozenset[str],
+    may_land: bool = False,
 ) -> str:
-    """Why it may not go there; empty where it may. Takes milliseconds: call it in a thread."""
+    """Why it may not go there; empty where it may. Takes milliseconds: call it in a thread.
+
+    `may_land`: at a place made for it, a clear landing is as good as a clear way home.
+    """
     telemetry = owner.telemetry
     reason = _beforehand(telemetry, to, gate.flight_rules)
     if reason:
         return reason
     try:
         there = way_there(owner, to, gate.flight_rules, now=gate.now(), permits=permits)
+        against = _against(gate, "the way there", there)
+        if against:
+            return against
         back = _way_back(gate, owner, to, record, parcels, home=home, permits=permits)
-        for words, path in (("the way there", there), ("the way home from there", back)):
-            verdict = check(path, gate.zones, gate.surroundings)
-            if not verdict.allowed:
-                found = verdict.violations[0]
-                return f"{words} is not allowed: {found.zone_name or found.zone_id}: {found.reason}"
+        against = _against(gate, "the way home from there", back)
+        if against and may_land:
+            landing = _landing(gate, owner, to, permits=permits)
+            under = _against(gate, "a landing there", landing)
+            against = f"{against}; {under}" if under else ""
     except (GeofenceError, MissionsError, KeyError) as error:
         return f"it cannot be checked: {error}"
-    return ""
+    return against
+
+
+def _against(gate: Gate, words: str, path: FlightPath) -> str:
+    verdict = check(path, gate.zones, gate.surroundings)
+    if verdict.allowed:
+        return ""
+    found = verdict.violations[0]
+    return f"{words} is not allowed: {found.zone_name or found.zone_id}: {found.reason}"
+
+
+def _landing(gate: Gate, owner: VehicleOwner, to: Divert, *, permits: frozenset[str]) -> FlightPath:
+    """Straight down at the point, to the lowest ground below it, at any time of the stay."""
+    capability, rules = owner.capability, gate.flight_rules
+    radius_m = rules.corridor_m(capability.cruise_speed_mps)
+    column = Disc(
+        index=0,
+        label="landing at the point",
+        center=to.position,
+        radius_m=radius_m,
+        low_amsl_m=lowest_ground_m(gate.surroundings, to.position, radius_m),
+        high_amsl_m=(owner.telemetry.home_amsl_m or 0.0) + to.alt_home_m,
+        enter=gate.now(),
+        leave=gate.now() + timedelta(seconds=2.0 * STAY_S),
+    )
+    return FlightPath(
+        capability.vehicle_class, (), (column,), permits=permits, traits=capability.traits
+    )
 
 
 def _beforehand(telemetry: Telemetry, to: Divert, rules: FlightRules) -> str:

@@ -59,16 +59,20 @@ class Draft:
         to: Custodian | None = None,
         explanation: object = None,
         data: Mapping[str, object] | None = None,
+        note: str = "",
         **fields: Any,
     ) -> ParcelRecord:
-        """Bring a parcel into a state. Raises TransitionError, CustodyError."""
+        """Bring a parcel into a state. Raises TransitionError, CustodyError.
+
+        `note`: what is to stand among its times beside the state.
+        """
         before = self.parcel(parcel_id)
         check_step(parcel_id, PARCEL_STEPS, before.state, after)
         record = replace(
             before,
             state=after,
             custodian=hand_over(parcel_id, before.custodian, after, to),
-            times={**before.times, after.value: self.now},
+            times={**before.times, after.value: self.now, **({note: self.now} if note else {})},
             **fields,
         )
         self._changed[parcel_id] = record

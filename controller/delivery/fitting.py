@@ -1,7 +1,7 @@
 """Which configured reaction fits a vehicle whose mission the zones in force forbid.
 
-Owns what speaks against a hold, a return and a landing, here and now, by the new zones. Must not
-send anything.
+Owns what speaks against a hold, a return, a landing and a divert, here and now, by the new zones.
+Must not send anything.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from controller.delivery.gate import Gate
 from controller.delivery.ledger import Ledger
 from controller.delivery.process import VehicleProcess
+from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.underway import Mission
 from controller.safety.reaction import Chosen, Reaction, choose, stop_s
 from geofence.check import Disc, FlightPath, check
@@ -36,19 +37,39 @@ class Fitting:
         processes: Mapping[str, VehicleProcess],
         gate: Gate,
         reactions: Sequence[Reaction],
+        refuges: Refuges,
     ) -> None:
+        self._refuges = refuges
         self._ledger = ledger
         self._processes = processes
         self._gate = gate
         self._reactions = tuple(reactions)
 
-    def choose(self, mission: Mission, first_s: float, zones: ZoneSet) -> Chosen:
-        """What to do, `first_s` seconds before the vehicle is at the first zone; takes a while."""
-        return choose(
-            self._reactions,
-            lambda reaction: self._against(reaction, mission, first_s, zones),
-            LAST_RESORT,
-        )
+    def choose(
+        self, mission: Mission, first_s: float, zones: ZoneSet
+    ) -> tuple[Chosen, Refuge | None]:
+        """What to do, `first_s` seconds before the vehicle is at the first zone; takes a while.
+
+        With a divert, where to.
+        """
+        found: list[Refuge] = []
+
+        def against(reaction: Reaction) -> str:
+            if reaction is not Reaction.DIVERT:
+                return self._against(reaction, mission, first_s, zones)
+            refuge = self._refuge(mission)
+            if isinstance(refuge, Refuge):
+                found.append(refuge)
+                return ""
+            return refuge
+
+        chosen = choose(self._reactions, against, LAST_RESORT)
+        return chosen, found[0] if chosen.reaction is Reaction.DIVERT else None
+
+    def _refuge(self, mission: Mission) -> Refuge | str:
+        if not isinstance(mission.record.mission, AirMission):
+            return "a robot takes no other way"
+        return self._refuges.rally(mission.vehicle_id)
 
     def left_behind(self, mission: Mission, zones: ZoneSet) -> bool:
         """Whether it is on its way home, and all of that way is clear."""
@@ -68,6 +89,9 @@ class Fitting:
                     return self._against_path(self._way_home(mission, telemetry), zones)
                 case Reaction.LAND:
                     return self._against_path(self._landing(mission, telemetry), zones)
+                case Reaction.DIVERT:
+                    refuge = self._refuge(mission)
+                    return "" if isinstance(refuge, Refuge) else refuge
         except (GeofenceError, MissionsError, KeyError) as error:
             return f"it cannot be checked: {error}"
 

@@ -24,6 +24,8 @@ from missions.errors import MissionsError
 from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
 from missions.plan_flown import FlightRules, FlownLeg, flown_legs
+from missions.roads import StreetGraph
+from missions.street_use import RobotFit
 from missions.validate import (
     FlightChecks,
     GoNoGo,
@@ -72,7 +74,9 @@ class Gate:
         clock: Clock,
         max_age_s: float,
         permits: Held | None = None,
+        streets: StreetGraph | None = None,
     ) -> None:
+        self._streets = streets
         self._permits = permits
         self._settings = settings
         self._surroundings = surroundings
@@ -289,7 +293,7 @@ class Gate:
 
     def corridor_m(self, capability: Capability) -> float:
         """Half width of a vehicle's corridor at its cruise speed."""
-        if capability.drop_device is None:
+        if not capability.flies:
             return self._settings.round.corridor_m
         return self._settings.flight.corridor_m(capability.cruise_speed_mps)
 
@@ -339,4 +343,6 @@ class Gate:
             model=self._settings.robot,
             permits=vehicle.permits,
             traits=capability.traits,
+            streets=self._streets,
+            fit=RobotFit(capability.width_m, capability.max_incline_pct),
         )

@@ -30,7 +30,7 @@ from controller.dispatch.model import (
     World,
 )
 from controller.domain.alarms import Condition, Severity
-from controller.domain.model import ParcelState, Site
+from controller.domain.model import Parcel, ParcelState, Site
 from controller.domain.permits import Permit
 from controller.domain.records import AssignmentRecord
 from controller.observe import Figures
@@ -202,12 +202,20 @@ class Matching:
 
     def _waiting(self, now: datetime) -> Sequence[ParcelFacts]:
         return [
-            ParcelFacts(record.parcel, self._sites[record.parcel.origin_site_id])
+            ParcelFacts(
+                record.parcel,
+                self._sites[record.parcel.origin_site_id],
+                landing=self._lands(record.parcel),
+            )
             for record in self._ledger.parcels.values()
             if record.state is ParcelState.SUBMITTED
             and (record.not_before is None or record.not_before <= now)
             and record.parcel.origin_site_id in self._sites
         ]
+
+    def _lands(self, parcel: Parcel) -> bool:
+        site = self._sites.get(parcel.destination.site_id)
+        return site is not None and site.landing
 
     def _facts(self, process: VehicleProcess) -> VehicleFacts:
         vehicle_id = process.owner.vehicle_id

@@ -24,6 +24,7 @@ from controller.delivery.fitting import Fitting
 from controller.delivery.gate import Gate
 from controller.delivery.ledger import Ledger
 from controller.delivery.process import VehicleProcess
+from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.underway import Mission, UnderWay
 from controller.domain.alarms import Condition, Severity
 from controller.domain.model import AssignmentState, Event
@@ -35,7 +36,7 @@ from geofence.check import Violation, check
 from geofence.diff import diff
 from geofence.recheck import recheck
 from geofence.zoneset import ZoneSet
-from vehicles.port import Telemetry
+from vehicles.port import CommandResult, Outcome, Telemetry, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,8 @@ class Forbidden:
     """Until the vehicle is at each, at the earliest."""
     chosen: Chosen
     cause: str
+    refuge: Refuge | None = None
+    """Where a divert goes to."""
 
     @property
     def vehicle_id(self) -> str:
@@ -73,13 +76,14 @@ class Rezoning:
         processes: Mapping[str, VehicleProcess],
         gate: Gate,
         board: AlarmBoard,
+        refuges: Refuges,
         reactions: Sequence[Reaction] = (Reaction.HOLD,),
     ) -> None:
         self._ledger = ledger
         self._processes = processes
         self._gate = gate
         self._board = board
-        self._fitting = Fitting(ledger, processes, gate, reactions)
+        self._fitting = Fitting(ledger, processes, gate, reactions, refuges)
         self._under_way = UnderWay(
             ledger, gate, lambda v: processes[v].owner if v in processes else None
         )
@@ -228,7 +232,7 @@ class Rezoning:
             ((self._seconds(mission, each, telemetry), n) for n, each in enumerate(violations)),
         )
         first_s = timed[0][0] if timed else 0.0
-        chosen = self._fitting.choose(mission, first_s, zones)
+        chosen, refuge = self._fitting.choose(mission, first_s, zones)
         soonest = tuple(violations[n] for _, n in timed)
         return Forbidden(
             mission=mission,
@@ -236,6 +240,7 @@ class Rezoning:
             seconds=tuple(round(s, 1) for s, _ in timed),
             chosen=chosen,
             cause=_cause(mission, soonest, first_s),
+            refuge=refuge,
         )
 
     def _seconds(self, mission: Mission, found: Violation, telemetry: Telemetry) -> float:
@@ -263,7 +268,7 @@ class Rezoning:
                     f"rezoned:{each.vehicle_id}:{_zone_id(each)}",
                     Severity.WARNING,
                     each.cause,
-                    _advice(each.chosen),
+                    _advice(each),
                     each.vehicle_id,
                 )
             )
@@ -296,6 +301,7 @@ class Rezoning:
                 "reason": first.reason if first else found.mission.why,
                 "action": found.chosen.reaction.value,
                 "action_fits": found.chosen.fits,
+                "action_place": found.refuge.name if found.refuge else "",
                 "passed_over": dict(found.chosen.passed_over),
                 "all_zones": sorted({each.zone_id for each in found.violations}),
             },
@@ -304,9 +310,7 @@ class Rezoning:
     async def _react(self, found: Forbidden) -> None:
         vehicle_id = found.vehicle_id
         try:
-            result = await self._processes[vehicle_id].demand(
-                found.chosen.reaction.verb, by="safety", reason=found.cause
-            )
+            result = await self._told(found)
         except FencedError:
             raise
         except StoreError as error:
@@ -318,6 +322,18 @@ class Rezoning:
             # refused on the ground: it is asked again once it shows that it has started
             self._owed[vehicle_id] = found
             self._wake.set()
+
+    async def _told(self, found: Forbidden) -> CommandResult:
+        process, verb = self._processes[found.vehicle_id], found.chosen.reaction.verb
+        if verb is not None:
+            return await process.demand(verb, by="safety", reason=found.cause)
+        if found.refuge is None:
+            return CommandResult(Outcome.REFUSED, "no place is known to divert to")
+        result = await process.divert(found.refuge.to, by="safety", reason=found.cause)
+        if result.outcome is Outcome.REFUSED and found.mission.record.started_at is not None:
+            # it takes no other way: it goes no farther, at least
+            return await process.demand(Verb.HOLD, by="safety", reason=found.cause)
+        return result
 
     def _started(self, vehicle_id: str, owed: Forbidden) -> bool:
         """Whether what is owed can be done now; it is dropped where it never can."""
@@ -362,8 +378,11 @@ def _left_text(seconds_left: float) -> str:
     return f"; it is there in {minutes} min {seconds:02d} s at the earliest"
 
 
-def _advice(chosen: Chosen) -> str:
+def _advice(found: Forbidden) -> str:
+    chosen, where = found.chosen, found.refuge.name if found.refuge else "a rally point"
     told = {
+        Reaction.DIVERT: f"It was told to divert to {where}, which is clear, and to hold there: "
+        "land it there, or return it once a way is clear",
         Reaction.HOLD: "It was told to hold: return it by a way that is clear, or land it",
         Reaction.RETURN: "It was told to return by its mission's return path, which is clear",
         Reaction.LAND: "It was told to land where it is: have its parcel fetched",

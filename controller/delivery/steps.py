@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from controller.delivery.draft import Draft
 from controller.dispatch.model import Explanation, Offer
@@ -21,7 +22,7 @@ from controller.domain.model import (
     ParcelState,
     Proof,
 )
-from controller.domain.records import AssignmentRecord, CommandKind
+from controller.domain.records import RECALLED, AssignmentRecord, CommandKind
 from controller.domain.transitions import ABOARD, BEFORE_PICKUP
 from missions.model import AirMission
 
@@ -186,6 +187,11 @@ def coming_back(
             draft.move(parcel_id, P.RETURNING, reasons=(reason,))
 
 
+def recall(draft: Draft, parcel_id: str, reason: str, told: Mapping[str, object]) -> None:
+    """Cancelled while a vehicle has it: it comes back, and is then not offered again."""
+    draft.move(parcel_id, P.RETURNING, reasons=(reason,), data=told, note=RECALLED)
+
+
 def unsure(draft: Draft, record: AssignmentRecord, parcel_ids: Iterable[str], reason: str) -> None:
     """Nothing shows whether the parcels left: never offered again until a person has looked."""
     if record.assignment.state is not A.STARTED:
@@ -264,10 +270,13 @@ def _settle(draft: Draft, parcel_id: str, rest: Rest, retry: Retry) -> None:
 def _returned(
     draft: Draft, parcel_id: str, rest: Rest, retry: Retry, told: Mapping[str, object]
 ) -> None:
-    reasons = {"reasons": (rest.reason,)} if told else {}
+    reasons: dict[str, Any] = {"reasons": (rest.reason,)} if told else {}
     site = Custodian(CustodianKind.SITE, rest.site_id)
     draft.move(parcel_id, P.RETURNED, to=site, data=told, **reasons)
-    if rest.site_id == draft.parcel(parcel_id).parcel.origin_site_id:
+    record = draft.parcel(parcel_id)
+    if record.recalled:
+        draft.move(parcel_id, P.CANCELLED, reasons=record.reasons, not_before=None)
+    elif rest.site_id == record.parcel.origin_site_id:
         _offer_again(draft, parcel_id, rest.reason, retry)
 
 

@@ -53,7 +53,7 @@ class Airspace:
     def __init__(self, world: World) -> None:
         self._world = world
         settings = world.settings
-        drones = {v.vehicle_id: v for v in world.vehicles if v.capability.drop_device is not None}
+        drones = {v.vehicle_id: v for v in world.vehicles if v.capability.flies}
         bases = {drone.base.site_id: drone.base.position for drone in drones.values()}
         hubs = [Hub(position, settings.hub_radius_m) for position in bases.values()]
         tracks: list[Track] = []

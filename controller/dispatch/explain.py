@@ -19,6 +19,8 @@ from controller.dispatch.table import Table, drone_cost
 
 MOST_CAUSES = 3
 """Causes named in one sentence."""
+JOINED_DIFFERENCE = 1e-6
+"""A drone's cost that differs by more from that of the parcel's own flight is of a joined one."""
 
 
 def _clock(at: datetime) -> str:
@@ -125,6 +127,10 @@ def _candidate(table: Table, turn: Placed, row: int, vehicle: VehicleFacts) -> C
     cost, arrive_s = float(turn.cost[row]), float(turn.arrive_s[row])
     if row < len(table.drones):
         parts = drone_cost(table, row, turn.job) or {}
+        if abs(sum(parts.values()) - cost) > JOINED_DIFFERENCE:
+            # it joins parcels that the drone takes anyhow: what it adds to their flight
+            parts = dict(breakdown(table.weights[turn.job], arrive_s, 0.0, 0.0, settings))
+            parts["flight"] = cost - sum(parts.values())
     else:
         weights = table.weights[turn.job]
         parts = dict(breakdown(weights, arrive_s, 0.0, 0.0, settings))
@@ -147,7 +153,7 @@ def _full(
     if row < drones and row not in taken:
         return No("taken", "it is meant for a parcel that waits for it", permanent=False)
     if row < drones:
-        return No("taken", f"it takes {load} in this decision", permanent=False)
+        return _joined_full(table, problem, turn, row, load)
     robot = problem.rounds[row - drones].robot
     drops = problem.rounds[row - drones].drops
     if len(drops) >= robot.slots:
@@ -156,6 +162,23 @@ def _full(
         text = f"its load is full: {load}"
     else:
         text = f"its round with {load} leaves no time or energy for it"
+    return No("taken", text, permanent=False)
+
+
+def _joined_full(table: Table, problem: Problem, turn: Placed, row: int, load: str) -> No:
+    """Why a drone that takes others does not take this one in the same flight, too."""
+    drone, parcel = table.drones[row], table.parcels[turn.job].parcel
+    told = table.unjoined.get((drone.vehicle_id, parcel.parcel_id))
+    if told is not None:
+        return told
+    text = f"it takes {load} in this decision"
+    trip = problem.trips.get(row)
+    if trip is not None:
+        aboard_kg = float(problem.jobs.weight_kg[trip.jobs].sum())
+        if len(trip.jobs) >= trip.flyer.slots:
+            text = f"its {trip.flyer.slots} slots are full: {load}"
+        elif aboard_kg + parcel.weight_kg > trip.flyer.payload_kg:
+            text = f"its load is full: {load}"
     return No("taken", text, permanent=False)
 
 
@@ -174,6 +197,10 @@ def _chosen_words(table: Table, turn: Placed, offer: Offer, candidates: list[Can
         rest = f"next best is {others[0].vehicle_id}, there at {_clock(others[0].arrive_at)}"
     there = f"there at {_clock(arrive_at)}, {due}"
     note = f"; {offer.note}" if offer.note else ""
+    rows = {vehicle.vehicle_id: row for row, vehicle in enumerate(table.vehicles)}
+    others_aboard = [p for p in offer.parcel_ids if p != parcel.parcel_id]
+    if others_aboard and rows[offer.vehicle_id] < len(table.drones):
+        note = f"; in one flight with {', '.join(others_aboard)}{note}"
     return f"{offer.vehicle_id} carries {parcel.parcel_id}: {there}; {rest}{note}"
 
 

@@ -49,9 +49,14 @@ def misfit(vehicle: VehicleFacts, facts: ParcelFacts) -> No | None:
         return No("slots", "it has no room for parcels", permanent=True)
     if parcel.handling is Handling.PIN and not capability.handover_pin:
         return No("pin", "it cannot hand over with a PIN", permanent=True)
-    if capability.vehicle_class is VehicleClass.MULTIROTOR and capability.drop_device is None:
+    if capability.flies and capability.drop_device is None:
         return No("device", "it has no drop device", permanent=True)
-    bar = pick_up_bar(capability.vehicle_class, vehicle.base, facts.origin)
+    bar = pick_up_bar(
+        capability.vehicle_class,
+        vehicle.base,
+        facts.origin,
+        loaded_at_base=capability.loaded_at_base,
+    )
     return No("origin", bar, permanent=True) if bar else None
 
 

@@ -1,4 +1,4 @@
-"""One drone's flight for one parcel, planned and checked, for no vehicle in particular.
+"""One drone's flight for one parcel or several, planned and checked, for no vehicle in particular.
 
 Owns the translation of a decision's facts to planning requests. Must not keep anything: see plans.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from controller.dispatch.failsafes import policy_of
 from controller.dispatch.fencing import judge_flight, promised
@@ -15,11 +16,12 @@ from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from geofence.frames import LatLon, geodesic_m
 from geofence.prepared import RouteCache
 from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
-from missions.model import AirMission, ItemKind
+from missions.model import AirMission, DropDevice, ItemKind
 from missions.plan_bulk import straight_flights
-from missions.plan_flight import FlightRequest, plan_flight
+from missions.plan_flight import plan_flight
 from missions.plan_flown import FlightRules, FlownLeg
 from missions.plan_reasons import GoNoGo, NoGo, Reason
+from missions.plan_stops import FlightRequest, FlightStop
 from missions.validate import (
     FlightChecks,
     energy_needed_wh,
@@ -41,10 +43,15 @@ class FlightPlan:
     mission: AirMission
     energy_wh: float
     """Needed in the worst case: nothing let go."""
-    release_s: float
-    """From take-off to the release."""
+    releases_s: tuple[float, ...]
+    """From take-off to each release, in order."""
     detour_m: float
-    """How much longer the way out is than the straight line."""
+    """How much longer the way out is than straight lines over its stops."""
+
+    @property
+    def release_s(self) -> float:
+        """From take-off to the first release."""
+        return self.releases_s[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class FlightQuestion:
         """The checks with a full battery."""
         return FlightChecks(
             depart_at=self.request.depart_at,
-            loads={self.request.parcel_id: self.request.weight_kg},
+            loads=self.request.loads,
             max_payload_kg=self.max_payload_kg,
             usable_energy_wh=self.usable_energy_wh,
             available_energy_wh=self.usable_energy_wh,
@@ -87,16 +94,20 @@ def home_of(vehicle: VehicleFacts) -> tuple[LatLon, float]:
 def question(
     world: World,
     vehicle: VehicleFacts,
-    facts: ParcelFacts,
-    *,
+    *load: ParcelFacts,
     depart_at: datetime,
     rules: FlightRules,
 ) -> FlightQuestion | None:
-    """What is to be planned, or None for a vehicle without a drop device."""
+    """What is to be planned, stops in the order of `load`; None without a drop device.
+
+    Its parcels are named by their places in the load: two flights over the same ground with the
+    same weights are one question.
+    """
     device = vehicle.capability.drop_device
     if device is None:
         return None
     home, home_amsl_m = home_of(vehicle)
+    first, *further = load
     return FlightQuestion(
         request=FlightRequest(
             mission_id="",
@@ -104,8 +115,8 @@ def question(
             home=home,
             home_amsl_m=home_amsl_m,
             parcel_id="",
-            weight_kg=facts.parcel.weight_kg,
-            destination=facts.parcel.destination.position,
+            weight_kg=first.parcel.weight_kg,
+            destination=first.parcel.destination.position,
             device=device,
             cruise_alt_home_m=vehicle.cruise_alt_home_m,
             cruise_speed_mps=vehicle.capability.cruise_speed_mps,
@@ -114,10 +125,20 @@ def question(
             model=world.settings.multirotor,
             permits=world.held_permits(
                 vehicle.vehicle_id,
-                (facts.parcel.parcel_id,),
-                for_s=_long_s(world, home, vehicle, facts),
+                tuple(facts.parcel.parcel_id for facts in load),
+                for_s=_long_s(world, home, vehicle, load),
             ),
             traits=vehicle.capability.traits,
+            landing=lands(vehicle, first),
+            further=tuple(
+                FlightStop(
+                    parcel_id=f"#{number}",
+                    weight_kg=facts.parcel.weight_kg,
+                    destination=facts.parcel.destination.position,
+                    landing=lands(vehicle, facts),
+                )
+                for number, facts in enumerate(further, start=2)
+            ),
         ),
         max_payload_kg=vehicle.capability.max_payload_kg,
         usable_energy_wh=vehicle.capability.usable_energy_wh,
@@ -126,7 +147,23 @@ def question(
     )
 
 
-def _long_s(world: World, home: LatLon, vehicle: VehicleFacts, facts: ParcelFacts) -> float:
+def lands(vehicle: VehicleFacts, facts: ParcelFacts) -> bool:
+    """Whether a parcel is let go on the ground: at a landing site, by a drone made for that.
+
+    Only a gripper lets go on the ground, and only drones with several slots must be set to go on
+    after a landing (MIS_OPTIONS of their baseline).
+    """
+    capability = vehicle.capability
+    return (
+        facts.landing
+        and capability.drop_device is DropDevice.GRIPPER
+        and capability.parcel_slots >= 2
+    )
+
+
+def _long_s(
+    world: World, home: LatLon, vehicle: VehicleFacts, load: Sequence[ParcelFacts]
+) -> float:
     """How long from now the flight may take, roundly: a permit must last until it is over.
 
     The gate before the start asks again, for as long as the planned mission may really take.
@@ -134,8 +171,10 @@ def _long_s(world: World, home: LatLon, vehicle: VehicleFacts, facts: ParcelFact
     if not world.permits:
         return 0.0
     rules = world.settings.flight
-    away_m = geodesic_m(home, facts.parcel.destination.position)
-    flown_s = WAY_ROUND * 2.0 * away_m / vehicle.capability.cruise_speed_mps + AT_ENDS_S
+    places = (home, *(facts.parcel.destination.position for facts in load))
+    away_m = sum(geodesic_m(a, b) for a, b in pairwise(places))
+    at_ends_s = AT_ENDS_S * len(load)
+    flown_s = WAY_ROUND * 2.0 * away_m / vehicle.capability.cruise_speed_mps + at_ends_s
     return world.settings.preparation_s + rules.start_slip_s + flown_s * (1.0 + rules.time_error)
 
 
@@ -174,11 +213,13 @@ def straight_answers(asked: Sequence[FlightQuestion], world: World) -> list[Flig
 
 
 def _plan(request: FlightRequest, mission: AirMission, legs: tuple[FlownLeg, ...]) -> FlightPlan:
-    release = next(i for i, item in enumerate(mission.items) if item.kind is ItemKind.RELEASE)
+    releases = [i for i, item in enumerate(mission.items) if item.kind is ItemKind.RELEASE]
     out_m = sum(leg.length_m for leg in legs if not leg.returning)
     return FlightPlan(
         mission=mission,
         energy_wh=energy_needed_wh(legs),
-        release_s=next(leg.end_s for leg in legs if leg.index == release),
-        detour_m=max(0.0, out_m - geodesic_m(request.home, request.destination)),
+        releases_s=tuple(
+            next(leg.end_s for leg in legs if leg.index == release) for release in releases
+        ),
+        detour_m=max(0.0, out_m - request.direct_m),
     )

@@ -4,18 +4,21 @@ Owns the order of placing and its ties. Pure arithmetic on arrays: must not know
 
 In each priority the parcel goes next that would lose most by not getting its best vehicle (the
 regret: second-best cost less best cost), to its best vehicle. Ties go by an order drawn from the
-seed. A parcel whose best way is a robot's round is left waiting where a drone that is out now
-would cost less, its return included.
+seed. A drone with several slots that has taken one may take another into the same flight: what
+that adds is estimated, and planned and checked before it is taken. A parcel whose best way is a
+robot's round is left waiting where a drone that is out now would cost less, its return included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from controller.dispatch.rounds import Array, Insertions, Jobs, Round, insert, insertions
+from controller.dispatch.trips import Join, Trip, additions
 
 Bools = npt.NDArray[np.bool_]
 
@@ -47,6 +50,11 @@ class Problem:
     """(parcels): how many such drones there are."""
     cycle_s: float
     """From one start of a drone to its next."""
+    trips: Mapping[int, Trip] = field(default_factory=dict)
+    """The flights, empty at first, of drones with several slots, by row."""
+    apart_m: Array | None = None
+    """(parcels, parcels): between destinations, straight."""
+    join: Join | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +79,14 @@ class _State:
     detour_m: Array
     at: npt.NDArray[np.intp]
     open_: Bools
+    joins: dict[int, npt.NDArray[np.intp]] = field(default_factory=dict)
+    """By row of a drone under way to several stops: the best place for each parcel."""
     deferred: int = 0
     done: list[Placed] = field(default_factory=list)
 
 
 def place(problem: Problem, *, seed: int) -> tuple[Placed, ...]:
-    """Every parcel exactly once. The rounds of `problem` grow; its arrays stay."""
+    """Every parcel exactly once. The rounds and trips of `problem` grow; its arrays stay."""
     drones, parcels = problem.drone_cost.shape
     robots = len(problem.rounds)
     state = _State(
@@ -133,18 +143,17 @@ def _next(state: _State, rank: int, parcel_order: npt.NDArray[np.intp]) -> int |
 
 def _take_turn(state: _State, job: int, vehicle_order: npt.NDArray[np.intp]) -> None:
     problem = state.problem
+    row = _best(state, job, vehicle_order)
     state.open_[job] = False
     cost = state.cost[:, job].copy()
     record = (cost, state.arrive_s[:, job].copy(), state.detour_m[:, job].copy())
-    if cost.size == 0 or not np.isfinite(cost).any():
+    if row is None:
         state.done.append(Placed(job, -1, *record))
         return
-    ordered = cost[vehicle_order]
-    row = int(vehicle_order[np.flatnonzero(ordered <= ordered.min() + TIE)[0]])
     drones = problem.drone_cost.shape[0]
     if row < drones:
-        state.cost[row] = np.inf
         state.done.append(Placed(job, row, *record))
+        _board(state, row, job)
         return
     wait_s = _better_later(state, job, float(cost[row]))
     if wait_s > 0.0:
@@ -156,6 +165,56 @@ def _take_turn(state: _State, job: int, vehicle_order: npt.NDArray[np.intp]) -> 
     insert(problem.rounds[robot], job, int(state.at[robot, job]), origin)
     state.done.append(Placed(job, row, *record))
     _renew(state, robot)
+
+
+def _best(state: _State, job: int, vehicle_order: npt.NDArray[np.intp]) -> int | None:
+    """The cheapest row; None where nobody can. An estimate is planned before it counts."""
+    planned: set[int] = set()
+    while True:
+        cost = state.cost[:, job]
+        if cost.size == 0 or not np.isfinite(cost).any():
+            return None
+        ordered = cost[vehicle_order]
+        row = int(vehicle_order[np.flatnonzero(ordered <= ordered.min() + TIE)[0]])
+        if row not in state.joins or row in planned:
+            return row
+        _plan_joined(state, row, job)
+        planned.add(row)
+
+
+def _plan_joined(state: _State, row: int, job: int) -> None:
+    """Put the figures of a planned flight in the place of an estimate; inf: there is none."""
+    problem = state.problem
+    trip, order = problem.trips[row], _with(state, row, job)
+    joined = None if problem.join is None else problem.join(row, order, job)
+    if joined is None:
+        state.cost[row, job] = state.arrive_s[row, job] = np.inf
+        return
+    state.cost[row, job] = joined.cost - trip.cost
+    state.arrive_s[row, job] = joined.arrive_s[order.index(job)]
+    state.detour_m[row, job] = joined.detour_m
+
+
+def _with(state: _State, row: int, job: int) -> tuple[int, ...]:
+    order = list(state.problem.trips[row].jobs)
+    order.insert(int(state.joins[row][job]), job)
+    return tuple(order)
+
+
+def _board(state: _State, row: int, job: int) -> None:
+    """A drone takes a parcel; what more it could take into the same flight is estimated."""
+    problem = state.problem
+    trip = problem.trips.get(row)
+    if trip is None or problem.apart_m is None:
+        state.cost[row] = np.inf
+        return
+    trip.cost += float(state.cost[row, job])
+    trip.jobs = list(_with(state, row, job)) if trip.jobs else [job]
+    found = additions(trip, problem.jobs, state.open_, problem.apart_m)
+    state.cost[row] = found.cost
+    state.arrive_s[row] = found.arrive_s
+    state.detour_m[row] = 0.0
+    state.joins[row] = found.at
 
 
 def _better_later(state: _State, job: int, cost_now: float) -> float:

@@ -103,6 +103,8 @@ class ParcelFacts:
 
     parcel: Parcel
     origin: Site
+    landing: bool = False
+    """It goes to a site where drones land."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from controller.dispatch.airspace import Airspace
 from controller.dispatch.failsafes import policy_of
-from controller.dispatch.feasibility import No, available_wh
+from controller.dispatch.feasibility import No, available_wh, flight_no
 from controller.dispatch.fencing import judge_flight, promised
 from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
@@ -22,6 +22,7 @@ from controller.dispatch.table import Table
 from missions.model import AirMission, GroundMission, ItemKind, StopAction
 from missions.plan_reasons import GoNoGo, NoGo
 from missions.plan_round import RoundParcel, RoundRequest, plan_round
+from missions.street_use import RobotFit
 from missions.validate import FlightChecks, RoundChecks, validate_round
 from missions.validate_round import drive
 
@@ -56,7 +57,9 @@ def make_offers(
     airspace = Airspace(table.world)
     for row, turns in sorted(by_row.items()):
         if row < drones:
-            _offer_flight(table, row, turns[0], ids, made, airspace=airspace, plans=plans)
+            order = problem.trips[row].jobs if row in problem.trips else [turns[0].job]
+            asked = _Asked(table, row, ids("mission"), airspace, plans)
+            _offer_flight(asked, turns, order, made)
         elif streets is not None:
             order = list(problem.rounds[row - drones].drops)
             _offer_round(
@@ -65,29 +68,52 @@ def make_offers(
     return made
 
 
-def _offer_flight(
-    table: Table,
-    row: int,
-    turn: Placed,
-    ids: Ids,
-    made: Made,
-    *,
-    airspace: Airspace,
-    plans: Plans,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One drone's flight to be offered."""
+
+    table: Table
+    row: int
+    mission_id: str
+    airspace: Airspace
+    plans: Plans
+
+    @property
+    def drone(self) -> VehicleFacts:
+        """Whose it is."""
+        return self.table.drones[self.row]
+
+
+def _offer_flight(asked: _Asked, turns: list[Placed], order: list[int], made: Made) -> None:
+    """One flight with everything that was placed; what makes it impossible is taken out again."""
+    kept = list(turns)
+    while kept:
+        jobs = [job for job in order if any(turn.job == job for turn in kept)]
+        cost = sum(float(turn.cost[asked.row]) for turn in kept)
+        found = _flight(asked, jobs, cost)
+        if isinstance(found, Offer):
+            made.offers.append(found)
+            return
+        parcel_id = asked.table.parcels[kept.pop().job].parcel.parcel_id
+        made.undone[parcel_id] = (asked.drone.vehicle_id, found)
+
+
+def _flight(asked: _Asked, jobs: list[int], cost: float) -> Offer | No:
+    table, drone, plans = asked.table, asked.drone, asked.plans
     world, settings = table.world, table.world.settings
-    drone, facts = table.drones[row], table.parcels[turn.job]
-    parcel = facts.parcel
-    plan = table.flights[drone.vehicle_id, parcel.parcel_id]
-    mission_id = ids("mission")
+    load = [table.parcels[job] for job in jobs]
+    parcel_ids = tuple(facts.parcel.parcel_id for facts in load)
+    plan = plans.flight(world, drone, *load)
+    if not isinstance(plan, FlightPlan):
+        return flight_no(plan) or No("plan", plan.text, permanent=False)
 
     def own(template: AirMission) -> AirMission:
-        return _own(template, mission_id, drone.vehicle_id, parcel.parcel_id)
+        return _own(template, asked.mission_id, drone.vehicle_id, parcel_ids)
 
     mission = own(plan.mission)
     checks = FlightChecks(
         depart_at=world.now + timedelta(seconds=settings.preparation_s),
-        loads={parcel.parcel_id: parcel.weight_kg},
+        loads={facts.parcel.parcel_id: facts.parcel.weight_kg for facts in load},
         max_payload_kg=drone.capability.max_payload_kg,
         usable_energy_wh=drone.capability.usable_energy_wh,
         available_energy_wh=available_wh(drone),
@@ -95,9 +121,7 @@ def _offer_flight(
         rules=settings.flight,
         model=settings.multirotor,
         permits=world.held_permits(
-            drone.vehicle_id,
-            (parcel.parcel_id,),
-            for_s=settings.preparation_s + mission.duration_s,
+            drone.vehicle_id, parcel_ids, for_s=settings.preparation_s + mission.duration_s
         ),
         traits=drone.capability.traits,
         policy=policy_of(drone.telemetry, world.zones.version, ""),
@@ -109,45 +133,47 @@ def _offer_flight(
 
     answer = judged(mission)
     if not answer.go:
-        made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
-        return
-    release_s = {mission.cruise_alt_home_m: plan.release_s}
+        return _why(answer)
+    releases_s = {mission.cruise_alt_home_m: plan.releases_s}
 
     def replan(level_m: float) -> AirMission | None:
-        found = plans.flight(world, replace(drone, cruise_alt_home_m=level_m), facts)
+        found = plans.flight(world, replace(drone, cruise_alt_home_m=level_m), *load)
         if not isinstance(found, FlightPlan):
             return None
-        release_s[level_m] = found.release_s
+        releases_s[level_m] = found.releases_s
         return own(found.mission)
 
-    cleared = airspace.clear(drone, mission, replan)
+    cleared = asked.airspace.clear(drone, mission, replan)
     if isinstance(cleared, No):
-        made.undone[parcel.parcel_id] = (drone.vehicle_id, cleared)
-        return
+        return cleared
     if cleared.mission is not mission:
         answer = judged(cleared.mission)
         if not answer.go:
-            made.undone[parcel.parcel_id] = (drone.vehicle_id, _why(answer))
-            return
+            return _why(answer)
     mission = cleared.mission
-    arrive_s = settings.preparation_s + release_s[mission.cruise_alt_home_m]
-    arrive_at = world.now + timedelta(seconds=arrive_s)
-    made.offers.append(
-        Offer(
-            vehicle_id=drone.vehicle_id,
-            parcel_ids=(parcel.parcel_id,),
-            mission=mission,
-            cost=float(turn.cost[row]),
-            arrive_at={parcel.parcel_id: arrive_at},
-            reserve_pct=_left_pct(drone, mission.energy_wh),
-            note=cleared.words,
-        )
+    return Offer(
+        vehicle_id=drone.vehicle_id,
+        parcel_ids=parcel_ids,
+        mission=mission,
+        cost=cost,
+        arrive_at={
+            parcel_id: world.now + timedelta(seconds=settings.preparation_s + release_s)
+            for parcel_id, release_s in zip(
+                parcel_ids, releases_s[mission.cruise_alt_home_m], strict=True
+            )
+        },
+        reserve_pct=_left_pct(drone, mission.energy_wh),
+        note=cleared.words,
     )
 
 
-def _own(template: AirMission, mission_id: str, vehicle_id: str, parcel_id: str) -> AirMission:
+def _own(
+    template: AirMission, mission_id: str, vehicle_id: str, parcel_ids: tuple[str, ...]
+) -> AirMission:
+    """The mission with its ids: parcels leave in their order."""
+    names = iter(parcel_ids)
     items = tuple(
-        replace(item, parcel_id=parcel_id) if item.kind is ItemKind.RELEASE else item
+        replace(item, parcel_id=next(names)) if item.kind is ItemKind.RELEASE else item
         for item in template.items
     )
     return replace(template, mission_id=mission_id, vehicle_id=vehicle_id, items=items)
@@ -222,6 +248,8 @@ def _round(
             for_s=settings.preparation_s + mission.duration_s,
         ),
         traits=robot.capability.traits,
+        streets=world.streets,
+        fit=RobotFit(robot.capability.width_m, robot.capability.max_incline_pct),
     )
     answer = validate_round(mission, checks, world.zones, world.surroundings)
     return mission if answer.go else _why(answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
@@ -27,6 +27,7 @@ from geofence.zoneset import ZoneSet
 from missions.plan_reasons import NoGo
 from missions.plan_round import closed_edges, open_streets, slowed_edges
 from missions.roads import StreetGraph
+from missions.street_use import RobotFit, Unfit, fit_in_common, unfit_edges
 from missions.validate_round import RoundRules
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -41,6 +42,8 @@ class OpenStreets:
     lasting: StreetGraph
     closed: Mapping[str, tuple[str, ...]]
     """Zones by edge id."""
+    unfit: Mapping[str, Unfit] = field(default_factory=dict)
+    """Streets that are too narrow, too steep, or behind a gate, by edge id."""
 
 
 class _Asked(TypedDict):
@@ -92,9 +95,12 @@ class Plans:
         # one world for each cruise height and speed
         self._routes = RouteCache(64)
 
-    def flight(self, world: World, vehicle: VehicleFacts, facts: ParcelFacts) -> FlightPlan | NoGo:
-        """The checked flight of a parcel by a drone with a full battery, or why there is none."""
-        asked = self._question(world, vehicle, facts)
+    def flight(self, world: World, vehicle: VehicleFacts, *load: ParcelFacts) -> FlightPlan | NoGo:
+        """The checked flight of a load, in this order, or why there is none.
+
+        By a drone with a full battery.
+        """
+        asked = self._question(world, vehicle, *load)
         if asked is None:
             return NO_DEVICE
         known = self._known(asked, world)
@@ -126,7 +132,7 @@ class Plans:
         return known if isinstance(known, FlightPlan | NoGo) else None
 
     def _question(
-        self, world: World, vehicle: VehicleFacts, facts: ParcelFacts
+        self, world: World, vehicle: VehicleFacts, *load: ParcelFacts
     ) -> FlightQuestion | None:
         settings = world.settings
         depart_at, rules = _EPOCH, settings.flight
@@ -136,7 +142,7 @@ class Plans:
             depart_at += (world.now - _EPOCH) // hold * hold
             late_s = settings.plan_hold_s + settings.preparation_s
             rules = replace(rules, start_slip_s=rules.start_slip_s + late_s)
-        return question(world, vehicle, facts, depart_at=depart_at, rules=rules)
+        return question(world, vehicle, *load, depart_at=depart_at, rules=rules)
 
     def _comes_and_goes(self, zones: ZoneSet, vehicle_class: VehicleClass) -> bool:
         key = (zones.version, vehicle_class)
@@ -153,16 +159,17 @@ class Plans:
             return None
         hold = timedelta(seconds=world.settings.plan_hold_s)
         span = (world.now - _EPOCH) // hold
-        if not self._comes_and_goes(world.zones, VehicleClass.ROBOT):
+        gated = any(edge.hours is not None for edge in world.streets.edges.values())
+        if not gated and not self._comes_and_goes(world.zones, VehicleClass.ROBOT):
             span = 0
-        traits = robots_in_common(world.vehicles)
+        traits, fit = robots_in_common(world.vehicles), fit_of(world.vehicles)
         held = world.held_permits(for_s=_late_s(world))
-        key = (id(world.streets), world.zones.version, world.surroundings, span, traits, held)
+        key = (id(world.streets), world.zones.version, world.surroundings, span, traits, held, fit)
         known = self._streets.get(key)
         # the graph itself is kept beside its id, so that the id cannot come to mean another
         if isinstance(known, tuple) and known[0] is world.streets:
             return _open(known[1])
-        made = _open_now(world, world.streets, traits)
+        made = _open_now(world, world.streets, traits, fit)
         self._streets.put(key, (world.streets, made))
         return made
 
@@ -211,12 +218,23 @@ def robots_in_common(vehicles: Iterable[VehicleFacts]) -> VehicleTraits:
     )
 
 
+def fit_of(vehicles: Iterable[VehicleFacts]) -> RobotFit:
+    """What streets must offer to every robot of the fleet."""
+    return fit_in_common(
+        RobotFit(v.capability.width_m, v.capability.max_incline_pct)
+        for v in vehicles
+        if v.capability.vehicle_class is VehicleClass.ROBOT
+    )
+
+
 def _late_s(world: World) -> float:
     """Until when from now a street must be open for a round that starts now."""
     return world.settings.plan_hold_s + world.settings.round.max_round_s * _LATE_ROUND
 
 
-def _open_now(world: World, streets: StreetGraph, traits: VehicleTraits) -> OpenStreets:
+def _open_now(
+    world: World, streets: StreetGraph, traits: VehicleTraits, fit: RobotFit
+) -> OpenStreets:
     settings, now = world.settings, world.now
     late_s = _late_s(world)
     asked: _Asked = {
@@ -228,14 +246,16 @@ def _open_now(world: World, streets: StreetGraph, traits: VehicleTraits) -> Open
     }
     closed = closed_edges(streets, world.zones, world.surroundings, **asked)
     slowed = slowed_edges(streets, world.zones, world.surroundings, **asked)
+    unfit = unfit_edges(streets, fit, enter=asked["enter"], leave=asked["leave"])
     lasting = {
-        edge_id: ids
-        for edge_id, ids in closed.items()
-        if any(_lasts(world.zones, zone_id) for zone_id in ids)
+        *(e for e, ids in closed.items() if any(_lasts(world.zones, z) for z in ids)),
+        *(e for e, why in unfit.items() if why.lasting),
     }
-    graph = open_streets(streets, closed, slowed)
-    same = len(lasting) == len(closed)
-    return OpenStreets(graph, graph if same else open_streets(streets, lasting, slowed), closed)
+    shut = closed.keys() | unfit.keys()
+    graph = open_streets(streets, dict.fromkeys(shut), slowed)
+    same = len(lasting) == len(shut)
+    whole = graph if same else open_streets(streets, dict.fromkeys(lasting), slowed)
+    return OpenStreets(graph, whole, closed, unfit)
 
 
 def _lasts(zones: ZoneSet, zone_id: str) -> bool:

@@ -87,7 +87,16 @@ class Stops:
         text = far_words(what, away_m, self._world.settings.round)
         if names:
             text = f"{names} closes the streets to {what}: {text}"
+        elif streets.unfit:
+            text = f"{text} ({self._unfit(streets)})"
         return No("street", text, permanent=permanent)
+
+    @staticmethod
+    def _unfit(streets: OpenStreets) -> str:
+        """How many streets robots do not fit, with one of them."""
+        edge_id, why = min(streets.unfit.items(), key=lambda item: (not item[1].lasting, item[0]))
+        rest = len(streets.unfit) - 1
+        return f"street {edge_id} {why.text}" + (f", and {rest} more are closed" if rest else "")
 
     def _closing(self, vehicle: VehicleFacts, place: LatLon) -> str:
         """Names of the zones without which there would be a way; empty where none is to blame."""

@@ -54,6 +54,8 @@ class Table:
     flights: dict[tuple[str, str], FlightPlan] = field(default_factory=dict)
     later: dict[tuple[str, str], FlightPlan] = field(default_factory=dict)
     """Flights of drones that are out now."""
+    unjoined: dict[tuple[str, str], No] = field(default_factory=dict)
+    """Why a parcel was not joined to a flight, by vehicle id and parcel id."""
 
     @property
     def vehicles(self) -> tuple[VehicleFacts, ...]:

@@ -44,6 +44,8 @@ class Site:
     kind: SiteKind
     position: LatLon
     ground_amsl_m: float = 0.0
+    landing: bool = False
+    """Drones land here to let a parcel go, where they are made for it."""
 
 
 @dataclass(frozen=True, slots=True)

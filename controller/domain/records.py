@@ -13,6 +13,8 @@ from enum import StrEnum
 from controller.domain.model import Assignment, Custodian, Parcel, ParcelState, Proof
 from missions.model import Mission
 
+RECALLED = "recalled"
+
 
 @dataclass(frozen=True, slots=True)
 class ParcelRecord:
@@ -22,7 +24,7 @@ class ParcelRecord:
     state: ParcelState
     custodian: Custodian
     times: Mapping[str, datetime] = field(default_factory=dict)
-    """When each state was entered last, by state."""
+    """When each state was entered last, by state; and when it was recalled, under RECALLED."""
     vehicle_id: str = ""
     """The vehicle of its latest assignment."""
     assignment_id: str = ""
@@ -32,6 +34,11 @@ class ParcelRecord:
     """After a failed attempt: when it is offered again."""
     reasons: tuple[str, ...] = ()
     proof: Proof | None = None
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it was cancelled while a vehicle had it: at a site again, it is over."""
+        return RECALLED in self.times
 
 
 @dataclass(frozen=True, slots=True)

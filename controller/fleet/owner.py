@@ -18,6 +18,7 @@ import structlog
 from controller.domain.records import CommandKind, CommandRecord, CommandState
 from missions.model import AirMission, Mission
 from vehicles.errors import VehicleError
+from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
     Audit,
     Audited,
@@ -30,8 +31,6 @@ from vehicles.port import (
     FlightFence,
     MissionProgress,
     Outcome,
-    ParameterSet,
-    Parametrised,
     Telemetry,
     VehicleEvent,
     VehicleSession,

@@ -30,11 +30,13 @@ class Reaction(StrEnum):
     HOLD = "hold"
     RETURN = "return"
     LAND = "land"
+    DIVERT = "divert"
+    """To a rally point of its own list that is clear."""
 
     @property
-    def verb(self) -> Verb:
-        """As the port has it."""
-        return Verb(self.value)
+    def verb(self) -> Verb | None:
+        """As the port has it; None for a divert, which names a point."""
+        return None if self is Reaction.DIVERT else Verb(self.value)
 
 
 @dataclass(frozen=True, slots=True)

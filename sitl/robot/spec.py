@@ -32,6 +32,8 @@ class RobotSpec:
     pins: Mapping[str, str] = field(default_factory=dict)
     trajectories: bool = True
     """Whether it says that it follows trajectories."""
+    version: str = "2.1.0"
+    """What it says that it speaks; its words are the same in 2.0."""
 
     def __post_init__(self) -> None:
         if self.speed_mps <= 0 or self.range_m <= 0 or self.state_interval_s <= 0:

@@ -13,8 +13,6 @@ from sitl.robot.core import RobotCore
 from sitl.robot.rules import Message
 from sitl.robot.spec import RobotSpec
 
-VERSION = "2.1.0"
-
 
 class Voice:
     """Adds headers; a restart makes a new one, so that counts begin at 0."""
@@ -32,7 +30,7 @@ class Voice:
         head = {
             "headerId": number,
             "timestamp": at.replace("+00:00", "Z"),
-            "version": VERSION,
+            "version": self._spec.version,
             "manufacturer": self._spec.manufacturer,
             "serialNumber": self._spec.serial,
         }

@@ -9,15 +9,8 @@ import pytest
 
 from geofence.frames import LatLon, geodesic_m
 from tests.contract.rigs import RIGS, Rig
-from vehicles.port import (
-    EventKind,
-    LinkState,
-    Outcome,
-    ParameterSet,
-    Parametrised,
-    Phase,
-    Verb,
-)
+from vehicles.parameters import ParameterSet, Parametrised
+from vehicles.port import EventKind, LinkState, Outcome, Phase, Verb
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,7 +12,7 @@ from sitl.copter.param_file import ParamFile
 from tests.integration.mavlink_rig import light
 from vehicles.mavlink.all_parameters import file_is_cheaper
 from vehicles.mavlink.param_pack import as_float32
-from vehicles.port import ParameterSet, ParameterWay
+from vehicles.parameters import ParameterSet, ParameterWay
 
 
 def listening(files: Any) -> list[int]:

@@ -18,8 +18,7 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from geofence.frames import LatLon
-from sitl import ardupilot
-from sitl.ardupilot import ArduPilotFleet
+from sitl.ardupilot import ArduPilotFleet, find_ardupilot
 from tests.integration.mavlink_rig import (
     PATIENT,
     UDP,
@@ -72,28 +71,20 @@ class Transmitter:
 
 
 @contextlib.asynccontextmanager
-async def insisting(
-    remote_id: RemoteId | None, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Watched, Transmitter]]:
+async def insisting(remote_id: RemoteId | None) -> AsyncIterator[tuple[Watched, Transmitter]]:
     """A real copter that arms only with Remote ID, and its transmitter."""
-    plain = ardupilot.parameter_file
-    monkeypatch.setattr(
-        ardupilot,
-        "parameter_file",
-        lambda s: plain(s) + "".join(f"{name} {value}\n" for name, value in INSISTS.items()),
-    )
     clock, theirs = wall_clocks(6.0)
     async with contextlib.AsyncExitStack() as stack:
         enrolled = replace(vehicle(link=UDP), remote_id=remote_id)
         fleet = await stack.enter_async_context(MavlinkFleet([enrolled], clock, PATIENT))
         lab = await stack.enter_async_context(
             ArduPilotFleet(
-                [spec()],
+                [replace(spec(), param_overrides=INSISTS)],
                 controller=fleet.udp_address(UDP),
                 tcp=True,
                 clock=theirs,
                 on_truth=lambda sample: None,
-                program=Path(DID_BIN),
+                program=find_ardupilot(Path(DID_BIN)),
             )
         )
         ours = (await stack.enter_async_context(serving(fleet, clock, 60.0)))["D-0"]
@@ -109,8 +100,8 @@ async def insisting(
 @pytest.mark.ardupilot
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(not DID_BIN, reason="WAYPOST_ARDUPILOT_DID_BIN names no folder")
-async def test_a_drone_that_insists_on_remote_id_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with insisting(OPERATOR, monkeypatch) as (ours, transmitter):
+async def test_a_drone_that_insists_on_remote_id_gets_it() -> None:
+    async with insisting(OPERATOR) as (ours, transmitter):
         await ours.ready()
         await ours.until(lambda: "OPEN_DRONE_ID_OPERATOR_ID" in transmitter.heard, "operator")
         system = transmitter.heard["OPEN_DRONE_ID_SYSTEM"]
@@ -122,8 +113,8 @@ async def test_a_drone_that_insists_on_remote_id_gets_it(monkeypatch: pytest.Mon
 @pytest.mark.ardupilot
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(not DID_BIN, reason="WAYPOST_ARDUPILOT_DID_BIN names no folder")
-async def test_without_it_the_drone_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with insisting(None, monkeypatch) as (ours, _):
+async def test_without_it_the_drone_says_what_is_missing() -> None:
+    async with insisting(None) as (ours, _):
         await ours.until(
             lambda: any("OpenDroneID" in why for why in ours.session.telemetry.not_ready),
             "its own words on Remote ID",

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ from controller.store.database import Store
 from geofence.frames import LatLon, offset
 from tests.support.steady import SteadyClock
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackSession, LoopbackVehicle
-from vehicles.port import EventKind, VehicleEvent, VehicleSession
+from vehicles.port import EventKind, Loss, VehicleEvent, VehicleSession
 
 pytestmark = pytest.mark.timeout(180)
 HUB = LatLon(60.2, 24.9)
@@ -119,6 +119,9 @@ class Visit:
     @property
     def sessions(self) -> dict[str, VehicleSession]:
         return self._world.fleet.sessions
+
+    def losses(self) -> Iterable[Loss]:
+        return self._world.fleet.losses()
 
     async def run(self) -> None:
         await asyncio.Event().wait()

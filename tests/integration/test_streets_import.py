@@ -12,6 +12,7 @@ from controller.cli.streets import (
     SPEED_MPS,
     Bounds,
     OsmWay,
+    counts,
     graph_of,
     joined,
     main,
@@ -23,7 +24,8 @@ from controller.cli.streets import (
     without_spurs,
 )
 from geofence.frames import LatLon, geodesic_m
-from missions.roads import StreetError, StreetFileError, read_streets
+from missions.roads import Passage, StreetError, StreetFileError
+from missions.roads_file import read_streets, write_streets
 
 pytest.importorskip("osmium", reason="osmium is not installed: it comes with the extra osm")
 
@@ -155,7 +157,7 @@ def test_the_real_extract_becomes_one_connected_graph(shared_data: Path) -> None
 def test_the_scenario_is_what_its_notice_says(shared_data: Path, tmp_path: Path) -> None:
     target = tmp_path / "streets.geojson"
     source = shared_data / "helsinki" / "helsinki.osm.pbf"
-    options = "--simplify-m 0.7 --longest-edge-m 80 --spurs-m 25 --short-ids"
+    options = "--simplify-m 0.7 --longest-edge-m 80 --spurs-m 25 --short-ids --bare"
     assert options in (SCENARIO / "LICENSE-ODbL.txt").read_text()
     assert main([str(source), str(target), *options.split()]) == 0
     assert json.loads(target.read_text()) == json.loads((SCENARIO / "streets.geojson").read_text())
@@ -173,3 +175,69 @@ def test_missing_reader_names_the_extra(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "osmium", None)
     with pytest.raises(StreetFileError, match=r"waypost\[osm\]"):
         list(read_ways(tmp_path / "town.osm.pbf"))
+
+
+TAGGED = """<osm version="0.6">
+<node id="1" lat="60.1700" lon="24.9400" version="1"/>
+<node id="2" lat="60.1710" lon="24.9400" version="1"/>
+<node id="3" lat="60.1720" lon="24.9400" version="1"/>
+<node id="4" lat="60.1730" lon="24.9400" version="1"><tag k="barrier" v="gate"/>
+<tag k="opening_hours" v="Mo-Su 06:00-22:00"/></node>
+<node id="5" lat="60.1740" lon="24.9400" version="1"/>
+<node id="6" lat="60.1740" lon="24.9410" version="1"><tag k="barrier" v="stile"/></node>
+<node id="7" lat="60.1740" lon="24.9420" version="1"/>
+<node id="8" lat="60.1700" lon="24.9420" version="1"><tag k="highway" v="elevator"/></node>
+<way id="10" version="1"><nd ref="1"/><nd ref="2"/><tag k="highway" v="footway"/>
+<tag k="width" v="0.9 m"/><tag k="incline" v="-6%"/><tag k="surface" v="asphalt"/></way>
+<way id="11" version="1"><nd ref="2"/><nd ref="3"/><tag k="highway" v="footway"/>
+<tag k="footway" v="crossing"/></way>
+<way id="12" version="1"><nd ref="3"/><nd ref="4"/><nd ref="5"/><tag k="highway" v="footway"/></way>
+<way id="13" version="1"><nd ref="5"/><nd ref="6"/><nd ref="7"/><tag k="highway" v="path"/></way>
+<way id="14" version="1"><nd ref="1"/><nd ref="8"/><tag k="highway" v="residential"/>
+<tag k="oneway" v="-1"/></way>
+<way id="15" version="1"><nd ref="8"/><nd ref="1"/><tag k="highway" v="footway"/>
+<tag k="oneway" v="yes"/></way>
+<way id="16" version="1"><nd ref="5"/><nd ref="7"/><tag k="highway" v="steps"/></way>
+</osm>
+"""
+
+
+def test_tags_become_what_is_known_of_streets(tmp_path: Path) -> None:
+    file = tmp_path / "tagged.osm"
+    file.write_text(TAGGED)
+    graph = streets_from_osm(file, timezone="Europe/Helsinki")
+    ramp = graph.edges["w10.1"]
+    assert (ramp.width_m, ramp.incline_pct, ramp.surface) == (0.9, -6.0, "asphalt")
+    assert graph.edges["w11.1"].passage is Passage.CROSSING
+    gated = [e for e in graph.edges.values() if e.hours is not None]
+    assert {e.edge_id for e in gated} == {"w12.1"}
+    assert gated[0].length_m == pytest.approx(222.8, abs=1.0)
+    assert "n7" not in graph.nodes
+    assert graph.nodes["n8"].passage is Passage.LIFT
+    against = graph.edges["w14.1"]
+    assert against.one_way
+    assert (against.start_node_id, against.end_node_id) == ("n8", "n1")
+    assert not graph.edges["w15.1"].one_way
+    told = counts(graph)
+    assert (told["crossings"], told["lifts"], told["gates with hours"]) == (1, 1, 1)
+    plain = streets_from_osm(file, bare=True)
+    assert all(e.passage is None and not e.one_way for e in plain.edges.values())
+
+
+def test_a_gate_whose_hours_nobody_can_read_stays_shut(tmp_path: Path) -> None:
+    file = tmp_path / "tagged.osm"
+    file.write_text(TAGGED)
+    assert "n5" not in streets_from_osm(file).nodes
+    file.write_text(TAGGED.replace("Mo-Su 06:00-22:00", "PH off"))
+    assert "n5" not in streets_from_osm(file, timezone="Europe/Helsinki").nodes
+
+
+@pytest.mark.streets
+def test_the_real_extract_has_crossings_lifts_and_widths(shared_data: Path) -> None:
+    graph = streets_from_osm(shared_data / "helsinki" / "helsinki.osm.pbf")
+    told = counts(graph)
+    assert told["crossings"] > 100
+    assert told["one-way"] > 20
+    assert told["of known width"] > 10
+    again = read_streets(json.dumps(write_streets(graph)))
+    assert counts(again) == told

@@ -12,7 +12,7 @@ import pytest
 from sitl.broker import Broker, BrokerError, find_mosquitto
 from sitl.robot import RobotFleet, RobotMap, RobotSpec
 from tests.support.steady import steady_clocks
-from vehicles.vda5050.codec import Codec2
+from vehicles.vda5050.codec2 import Codec2
 
 pytestmark = pytest.mark.timeout(120)
 KINDS = ["iotcore", pytest.param("mosquitto", marks=pytest.mark.broker)]

@@ -111,17 +111,20 @@ def edge(rng: random.Random) -> Case:
 
 
 def flown(rng: random.Random) -> Case:
-    """Long legs of a drone with its frame's origin anywhere near, small zones by their line."""
+    """Long legs of a drone with its frame's origin anywhere about, small zones by their line."""
     start, end, _ = _ride(rng, (2_000.0, 10_000.0, 40_000.0))
-    origin = draw.along(start, rng.uniform(0.0, 360.0), rng.choice((0.0, 500.0, 5_000.0)))
+    far = rng.choice((0.0, 500.0, 5_000.0, 20_000.0, 49_900.0))
+    origin = draw.along(start, rng.choice((rng.uniform(0.0, 360.0), 90.0)), far)
     line = earth.flown(start, end, origin)
+    width = rng.choice((0.0, 0.0, 0.5, 30.0))
     zones = []
     for n in range(rng.choice((1, 2, 4))):
         spot, heading = _spot(line, rng.uniform(0.02, 0.98))
         off = rng.choice((-4.0, -0.5, -0.05, 0.0, 0.03, 0.1, 1.0, 4.0))
+        if rng.random() < 0.5:
+            off = width + rng.choice((-0.05, -0.01, -0.003, 0.003, 0.01))
         area = draw.beside(rng, spot, heading, off, rng.choice((0.3, 5.0, 500.0)))
         zones.append(draw.zone(area, f"Z{n}"))
-    width = rng.choice((0.0, 0.0, 0.5, 30.0))
     leg = draw.leg(start, end, 0, width)
     return one("flown", VehicleClass.MULTIROTOR, [leg], zones, origin=origin)
 

@@ -180,22 +180,56 @@ def bow_m(start: LatLon, end: LatLon) -> float:
     return square * steepest / 8.0
 
 
+FARTHEST_ORIGIN_M = 50_000.0
+"""How far from a leg's start the checker states that the autopilot's origin may lie."""
+
+
+def origin_shift_m(start: LatLon, end: LatLon) -> float:
+    """How far another origin moves the line flown at most.
+
+    East over R is x cos(m), x the longitude from the origin and m the mean of the latitude and the
+    origin's. East is straight in the leg's parameter, so x'' = x' dlat tan(m) + x dlat^2 / 4. An
+    origin D away moves m by D / (2 R) and x by D / (R cos m) at most; what is nought at both ends
+    of a leg is nowhere more than an eighth of its greatest second derivative.
+    """
+    far = FARTHEST_ORIGIN_M / ARDUPILOT_RADIUS_M
+    dlat = math.radians(abs(end.lat_deg - start.lat_deg))
+    dlon = abs(float(wrapped(Fraction(end.lon_deg) - Fraction(start.lon_deg))))
+    low, high = sorted((abs(start.lat_deg), abs(end.lat_deg)))
+    east = math.radians(dlon) * math.cos(math.radians(0.0 if dlat > math.radians(low) else low))
+    cos = math.cos(math.radians(high) + far / 2.0)
+    return ARDUPILOT_RADIUS_M / 8.0 * far * dlat * (east / (2.0 * cos * cos) + dlat / 4.0)
+
+
 def stated_tolerance_m(
     start: LatLon, end: LatLon, corridor_m: float, *, autopilot: bool
-) -> float:  # fmt: skip
-    """How much farther than the corridor the checker may still call touched.
+) -> tuple[float, float]:
+    """How much farther than the corridor the checker may still call touched: round, and polygon.
 
-    A millimetre, what is left of the bow, and the change of scale over a piece of at most 5 km and
-    its corridor. Of a drone's line the bow left over counts twice: the line lies that far to one
-    side of its piece, and the piece is widened by as much to either side.
+    It widens the corridor by a millimetre, what is left of the bow, and what a piece of at most
+    5 km and its corridor change the scale by. A drone's line may lie by what is left of the bow to
+    one side, and is widened by as much to the other: that counts twice; so does what its origin,
+    which is not known, may move the line by. A robot's is the chord.
+
+    Circles are measured by geodesics. Polygons are measured in a frame with the metres a degree of
+    the middle of the piece. N cos lat changes by (M / N) tan(lat) < tan(lat) of itself a radian,
+    and M by 3 e^2 sin lat cos lat / (1 - e^2 sin^2 lat) < 0.0102, so over d radians of latitude
+    a line is measured too short by a factor of exp(-d max(tan, 0.0102)) at most. So the scale
+    counts twice, too: what is within the widened corridor in the frame is within that by this
+    factor on the earth, with d half of the piece and the widened corridor.
     """
     bow = bow_m(start, end)
-    left = 2.0 * min(bow, 0.05) + 0.02 * bow if autopilot else bow
+    left = bow
+    if autopilot:
+        left = 2.0 * (min(bow, 0.05) + 0.02 * bow + origin_shift_m(start, end))
     half = math.radians(abs(end.lat_deg - start.lat_deg)) / 2.0
     half = min(half, 2_500.0 / 6_335_000.0)
     top = math.tan(math.radians(max(abs(start.lat_deg), abs(end.lat_deg)) + 0.01))
-    stretch = corridor_m * (1.06 * top * (half + corridor_m / ARDUPILOT_RADIUS_M) + 3e-5)
-    return 0.00101 + left + stretch
+    scale = 1.05 * top * (half + corridor_m / ARDUPILOT_RADIUS_M) + 2e-5
+    widened = 0.00101 + left + corridor_m * (1.0 + scale)
+    away = half + widened / 6_335_000.0
+    on_earth = widened * math.exp(away * max(top, 0.0102))
+    return widened - corridor_m, on_earth - corridor_m
 
 
 def ranges(center: LatLon, lons: list[float], lats: list[float]) -> list[float]:

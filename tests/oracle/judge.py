@@ -115,7 +115,9 @@ class Track:
                 if still
                 else earth.flown(start, end, origin or start, owner.corridor_m)
             )
-        self.tolerance_m = earth.stated_tolerance_m(start, end, self.width_m, autopilot=autopilot)
+        self.round_tolerance_m, self.tolerance_m = earth.stated_tolerance_m(
+            start, end, self.width_m, autopilot=autopilot
+        )
         ends = (*(s.a for s in self.stretches), self.stretches[-1].b)
         lons, lats = ([float(p[k]) for p in ends] for k in (0, 1))
         self.middle_deg = (min(lons) + max(lons)) / 2.0
@@ -375,13 +377,13 @@ def possible(track: Track, zone: Zone, ground: Ground, *, stated: bool = True) -
     if not stretches:
         return None
     area, width = zone.area, track.width_m
-    tolerance = track.tolerance_m if stated else 0.0
     if isinstance(area, CircleArea):
+        tolerance = track.round_tolerance_m + float(CIRCLE_TOLERANCE_M) if stated else 0.0
         if not _near_circle(track, area, area.radius_m + width + tolerance):
             return None
-        more = float(CIRCLE_TOLERANCE_M) if stated else 0.0
-        part, excess = possible_circle(stretches, area, width, tolerance + more)
+        part, excess = possible_circle(stretches, area, width, tolerance)
     else:
+        tolerance = track.tolerance_m if stated else 0.0
         outline = Outline(zone, track.middle_deg)
         where = zone.schedule != ALWAYS
         part, excess = possible_polygon(stretches, outline, width, tolerance, where=where)

@@ -22,6 +22,7 @@ from geofence.zoneset import ZoneSet
 from missions.contingency import contingency_air
 from tests.oracle import earth
 from tests.oracle.campaign import Subject
+from tests.oracle.earth import Stretch
 
 
 def _paths(change: Callable[[FlightPath], FlightPath]) -> Subject:
@@ -59,20 +60,24 @@ def _ends_alone(path: FlightPath) -> FlightPath:
     return replace(path, legs=(), discs=(*path.discs, *discs))
 
 
-def _chords(path: FlightPath) -> FlightPath:
-    """The line straight in longitude and latitude: in parts so short that none of them bows."""
-    if path.vehicle_class is VehicleClass.ROBOT:
-        return path
-    parts = [
-        replace(
-            leg,
-            start=LatLon(float(part.a[1]), float(earth.wrapped(part.a[0]))),
-            end=LatLon(float(part.b[1]), float(earth.wrapped(part.b[0]))),
-        )
-        for leg in path.legs
-        for part in earth.cut(leg.start, leg.end, 64)
-    ]
-    return replace(path, legs=tuple(parts))
+def _along(line: Callable[[LatLon, LatLon], list[Stretch]]) -> Subject:
+    """A drone's legs along another line: in parts so short that none of them bows."""
+
+    def change(path: FlightPath) -> FlightPath:
+        if path.vehicle_class is VehicleClass.ROBOT:
+            return path
+        parts = [
+            replace(
+                leg,
+                start=LatLon(float(part.a[1]), float(earth.wrapped(part.a[0]))),
+                end=LatLon(float(part.b[1]), float(earth.wrapped(part.b[0]))),
+            )
+            for leg in path.legs
+            for part in line(leg.start, leg.end)
+        ]
+        return replace(path, legs=tuple(parts))
+
+    return _paths(change)
 
 
 def _walled(path, zones, here):
@@ -186,7 +191,12 @@ SABOTAGES: dict[str, tuple[Subject, tuple[str, ...]]] = {
     "slope taken as level": (_paths(_level), ("heights",)),
     "holes solid": (_zones(_solid), ("holes",)),
     "zones with holes void": (_zones(_void), ("holes", "touching")),
-    "chord in place of the line flown": (_paths(_chords), ("flown",)),
+    "chord in place of the line flown": (
+        _along(lambda start, end: earth.cut(start, end, 64)), ("flown",),
+    ),
+    "every leg begins at the origin": (
+        _along(lambda start, end: earth.flown(start, end, start)), ("flown",),
+    ),
     "antimeridian a wall": (Subject(check=_walled), ("touching", "corridor")),
     "ends of legs alone": (_paths(_ends_alone), ("touching", "edge")),
     "schedule ends 0.1 ms early": (_zones(_ends_early), ("hours",)),

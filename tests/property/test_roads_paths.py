@@ -15,9 +15,8 @@ from missions.roads import (
     StreetGraph,
     StreetNode,
     line_length_m,
-    read_streets,
-    write_streets,
 )
+from missions.roads_file import read_streets, write_streets
 
 places = st.tuples(st.integers(0, 40), st.integers(0, 40))
 

@@ -19,7 +19,8 @@ from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, Sto
 from sitl.robot import RobotMap, RobotSpec, words
 from sitl.robot.core import RobotCore
 from vehicles.port import EventKind
-from vehicles.vda5050.codec import Codec2, HeaderCounter
+from vehicles.vda5050.codec import HeaderCounter
+from vehicles.vda5050.codec2 import Codec2
 from vehicles.vda5050.engine import step
 from vehicles.vda5050.engine_model import (
     OPEN,

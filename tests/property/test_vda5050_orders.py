@@ -13,7 +13,8 @@ from geofence.frames import LatLon, geodesic_m
 from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
 from sitl.robot import RobotMap, RobotSpec, words
 from sitl.robot.core import RobotCore
-from vehicles.vda5050.codec import Codec2, HeaderCounter
+from vehicles.vda5050.codec import HeaderCounter
+from vehicles.vda5050.codec2 import Codec2
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
 

@@ -26,7 +26,7 @@ from vehicles.mavlink.ftp_read import FtpFault, FtpRead
 from vehicles.mavlink.param_pack import as_float32, decode
 from vehicles.mavlink.parameter_list import ParameterList
 from vehicles.mavlink.parameters import ParameterRead
-from vehicles.port import ParameterSet, ParameterWay
+from vehicles.parameters import ParameterSet, ParameterWay
 
 log = logging.getLogger(__name__)
 pytestmark = pytest.mark.timeout(180)

@@ -44,6 +44,7 @@ from vehicles.port import (
     Clock,
     CommandResult,
     LinkState,
+    Loss,
     MissionProgress,
     Outcome,
     Phase,
@@ -132,6 +133,9 @@ class HoveringFleet:
 
     async def __aexit__(self, *exc: object) -> None:
         return None
+
+    def losses(self) -> tuple[Loss, ...]:
+        return ()
 
     async def run(self) -> None:
         """Every drone is heard once a second."""

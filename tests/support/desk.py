@@ -51,6 +51,7 @@ from geofence.zoneset import ZoneSet
 from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
+from vehicles.parameters import ParameterSet
 from vehicles.port import (
     Audit,
     Capability,
@@ -59,7 +60,6 @@ from vehicles.port import (
     Divert,
     LinkState,
     Outcome,
-    ParameterSet,
     Phase,
     Remedy,
     Telemetry,

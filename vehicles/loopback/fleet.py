@@ -20,6 +20,7 @@ from vehicles.port import (
     CommandResult,
     EventKind,
     LinkState,
+    Loss,
     MissionProgress,
     Outcome,
     Phase,
@@ -307,6 +308,10 @@ class LoopbackFleet:
 
     async def __aexit__(self, *exc: object) -> None:
         """Nothing to close."""
+
+    def losses(self) -> tuple[Loss, ...]:
+        """None: nothing of it can be lost."""
+        return ()
 
     async def run(self) -> None:
         """Let every vehicle live until cancelled."""

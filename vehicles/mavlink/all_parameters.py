@@ -16,7 +16,8 @@ from vehicles.mavlink.ftp_read import Fetched, FtpRead
 from vehicles.mavlink.messages import ParamValue
 from vehicles.mavlink.param_pack import ParamPack, ParamPackError, decode
 from vehicles.mavlink.parameter_list import ParameterList
-from vehicles.port import LinkState, ParameterKind, ParameterSet, ParameterValue, ParameterWay
+from vehicles.parameters import ParameterKind, ParameterSet, ParameterValue, ParameterWay
+from vehicles.port import LinkState
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession

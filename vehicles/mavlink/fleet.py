@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, Self
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
@@ -22,7 +22,7 @@ from vehicles.mavlink.session import MavlinkSession
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.signing import Guard, Signer, SigningClock, Verdict
 from vehicles.mavlink.wire import Encoder, Frame
-from vehicles.port import Clock, VehicleSession
+from vehicles.port import Clock, Loss, VehicleSession
 
 __all__ = ["MavlinkFleet", "MavlinkSettings", "MavlinkVehicle"]
 
@@ -71,6 +71,8 @@ class MavlinkFleet:
         self._refused: dict[str, int] = {}
         self._by_address: dict[tuple[str, int], MavlinkSession] = {}
         self._sessions: dict[str, MavlinkSession] = {}
+        self._unsent: Counter[str] = Counter()
+        self._contests: Counter[str] = Counter()
         self.strangers: Counter[tuple[str, int]] = Counter()
         for vehicle in vehicles:
             self._enrol(vehicle)
@@ -89,7 +91,7 @@ class MavlinkFleet:
         link = self._link(vehicle.link)
         sign = self._guard(vehicle)
         session = MavlinkSession(
-            vehicle, self._clock, self._settings, _transmitter(link, vehicle.sysid), sign
+            vehicle, self._clock, self._settings, functools.partial(self._send, key, link), sign
         )
         self._by_address[key] = session
         self._sessions[vehicle.vehicle_id] = session
@@ -171,6 +173,13 @@ class MavlinkFleet:
             self._tell_refused()
             await self._clock.sleep(self._settings.tick_s)
 
+    def _send(self, key: tuple[str, int], link: Link, data: bytes) -> bool:
+        name, system = key
+        sent = link.send(system, data)
+        if not sent:
+            self._unsent[name] += 1
+        return sent
+
     def _receive(self, link: str, frame: Frame) -> None:
         session = self._by_address.get((link, frame.system))
         if session is None:
@@ -195,6 +204,7 @@ class MavlinkFleet:
                 )
 
     def _contested(self, link: str, system: int) -> None:
+        self._contests[link] += 1
         session = self._by_address.get((link, system))
         if session is not None:
             session.alarm(
@@ -222,25 +232,21 @@ class MavlinkFleet:
                 kinds = ", ".join(verdict.value for verdict in _REFUSALS if counts[verdict])
                 session.alarm(f"frames that claim to be this vehicle were refused: {kinds}")
 
+    def losses(self) -> Iterator[Loss]:
+        """Of every link, and of every vehicle that has a key."""
+        for name in self._links:
+            yield Loss("frames not sent", name, self._unsent[name])
+            yield Loss("frames of a contested sysid", name, self._contests[name])
+            strange = sum(n for (link, _), n in self.strangers.items() if link == name)
+            yield Loss("frames of a sysid that is not enrolled", name, strange)
+        for link, sysid in self._wakers:
+            counted = self._posts[link].guards[sysid].counts
+            for verdict in _REFUSALS:
+                what = f"frames refused: {verdict.value}"
+                yield Loss(what, self._by_address[link, sysid].vehicle_id, counted[verdict])
+
     def signing_counts(self, vehicle_id: str) -> dict[str, int]:
         """How many frames of a vehicle with a key met which verdict; empty without a key."""
         vehicle = self._sessions[vehicle_id].vehicle
         guard = self._posts[vehicle.link].guards.get(vehicle.sysid)
         return {} if guard is None else {v.value: n for v, n in guard.counts.items()}
-
-
-class _Transmitter:
-    """Sends bytes to one vehicle over its link."""
-
-    __slots__ = ("_link", "_system")
-
-    def __init__(self, link: Link, system: int) -> None:
-        self._link = link
-        self._system = system
-
-    def __call__(self, data: bytes) -> bool:
-        return self._link.send(self._system, data)
-
-
-def _transmitter(link: Link, system: int) -> _Transmitter:
-    return _Transmitter(link, system)

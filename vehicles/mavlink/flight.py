@@ -23,6 +23,7 @@ from vehicles.mavlink.profiles import arducopter
 from vehicles.mavlink.settings import MavlinkSettings
 from vehicles.mavlink.state import Text, VehicleState
 from vehicles.mavlink.wayout import WayOut
+from vehicles.mavlink.words import ARDUPILOT, Words
 from vehicles.port import EventKind, VehicleEvent
 
 RELEASE_EVIDENCE: Mapping[DropDevice, str] = {
@@ -37,19 +38,11 @@ has run it, and the baseline proves that the device is fitted; payload place goe
 releasing when it finds no ground, so there only words count. Progress after a jump to the return
 path is never evidence, and lost words are no denial."""
 
-_GRIPPER_TEXTS = ("Gripper load releas",)
-_PLACE_TEXTS = ("Gripper load releas", "Releasing the gripper")
-_WINCH_TEXTS = ("Winch: lowering",)
-_TEXTS: Mapping[DropDevice, tuple[str, ...]] = {
-    DropDevice.GRIPPER: _GRIPPER_TEXTS,
-    DropDevice.PAYLOAD_PLACE: _PLACE_TEXTS,
-    DropDevice.WINCH: _WINCH_TEXTS,
-}
-_NOT_PLACED_TEXTS = ("Reached maximum descent", "rangefinder not enabled")
-"""Payload place goes up again without opening: mode_auto.cpp, PayloadPlace::run."""
-_JUMP_TEXT = "Return path started"
 _STRAY = "the release device spoke where no release was due"
 _UNSAID = "the mission went past item {0.seq} without the {0.device.value}'s word"
+_OPENING_S = 5.0
+"""A gripper that says that it opens says within this that it is open: the one release's words
+(AP_Gripper_Servo.cpp), though the vehicle may have been called home between them."""
 _WARNING = 4
 _HOME_RADIUS_M = 30.0
 
@@ -71,6 +64,7 @@ class Flight:
     failed: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
     modes: Modes = arducopter.MODES
+    words: Words = ARDUPILOT
     expected: set[int] = field(init=False)
     jumped: bool = False
     """It left the order of the items, or may have: progress proves no release any more."""
@@ -92,6 +86,8 @@ class Flight:
     """The device's words where its release was not due, by the parcel that was next."""
     _denied: dict[str, str] = field(default_factory=dict)
     """The device's words that it went up again without opening, by parcel."""
+    _opening_s: float | None = None
+    """When a gripper was last heard at a release that was told."""
     way: WayOut = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,19 +98,21 @@ class Flight:
         """A text from the vehicle: the release devices speak only so."""
         if self.finished or not state.armed:
             return []
-        if text.text.startswith(_JUMP_TEXT):
+        if self.words.jumps(text.text):
             self.jumped = True
             self.way.turn()
         due = self._due(state)
-        if due is not None and _speaks(due, text):
+        if due is not None and self.words.releases(due.device, text.text):
             self._evidence.setdefault(due.parcel_id, []).append(text.text)
-            if self.started and due.device is not DropDevice.WINCH:
-                return [self._release(due, state, now)]
+            if due.device is not DropDevice.WINCH:
+                self._opening_s = text.at_s
+                if self.started:
+                    return [self._release(due, state, now)]
             return []
-        if self._just_released(state):
+        if self._just_released(state) or self._still_opening(text):
             return []
         self._note(text)
-        if "Gripper load releas" in text.text:
+        if self.words.opens(text.text):
             return [
                 self._event(
                     EventKind.ALARM,
@@ -131,11 +129,9 @@ class Flight:
         release = next(iter(self._open()), None)
         if release is None:
             return
-        if release.device is DropDevice.PAYLOAD_PLACE and any(
-            words in text.text for words in _NOT_PLACED_TEXTS
-        ):
+        if release.device is DropDevice.PAYLOAD_PLACE and self.words.denies(text.text):
             self._denied[release.parcel_id] = text.text
-        elif _speaks(release, text):
+        elif self.words.releases(release.device, text.text):
             self._stray[release.parcel_id] = text.text
 
     def _open(self) -> list[Release]:
@@ -231,6 +227,15 @@ class Flight:
         return any(
             r.parcel_id in self.released and seq <= r.done_seq + 1 for r in self.plan.releases
         )
+
+    def _still_opening(self, text: Text) -> bool:
+        """Whether these are the last words of a release that is told, heard after a jump."""
+        said_s, self._opening_s = self._opening_s, None
+        late = said_s is None or text.at_s - said_s > _OPENING_S
+        if late or not self.words.has_opened(text.text):
+            self._opening_s = None if late else said_s
+            return False
+        return True
 
     def _releases(self, state: VehicleState, now_s: float, now: datetime) -> list[VehicleEvent]:
         events: list[VehicleEvent] = []
@@ -441,7 +446,3 @@ def _of_failsafe(state: VehicleState, now_s: float) -> tuple[str, ...]:
     """The words that name the standing failsafes, and the latest warnings."""
     said = state.recent_texts(now_s, 10.0, _WARNING)
     return (*(w for w in state.failsafes.values() if w not in said), *said)
-
-
-def _speaks(release: Release, text: Text) -> bool:
-    return any(words in text.text for words in _TEXTS[release.device])

@@ -73,6 +73,13 @@ class Launcher:
     def _modes(self) -> Modes:
         return self._session.profile.modes
 
+    def _flight(self, mission: AirMission, plan: Plan) -> Flight:
+        session = self._session
+        return Flight(
+            session.vehicle_id, mission, plan, session.settings,
+            modes=self._modes, words=session.profile.words,
+        )  # fmt: skip
+
     @property
     def _fresh_s(self) -> float:
         """How long something just asked for may take to arrive."""
@@ -192,7 +199,7 @@ class Launcher:
     ) -> None:
         """Go on with a flight that was under way before this session."""
         session, state = self._session, self._session.state
-        flight = Flight(session.vehicle_id, mission, plan, session.settings, modes=self._modes)
+        flight = self._flight(mission, plan)
         flight.released |= released
         flight.started = state.airborne
         flight.unattended = True
@@ -351,9 +358,7 @@ class Launcher:
         if session.mission_hash != mission.content_hash:
             raise _refuse("the mission on board changed while starting")
         sent_s = session.clock.monotonic_s()
-        session.watch(
-            Flight(session.vehicle_id, mission, plan, session.settings, modes=self._modes)
-        )
+        session.watch(self._flight(mission, plan))
         answer = await session.driver.command(commands.arm())
         figures = session.settings
         beats_s = max(2.0 * figures.heartbeat_s, figures.answer_s)

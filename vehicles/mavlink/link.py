@@ -18,6 +18,8 @@ from collections import OrderedDict
 from typing import Protocol
 
 from vehicles.errors import LinkError
+from vehicles.mavlink.datagrams import BATCH, Address, Source, source_of
+from vehicles.mavlink.pace import Pace
 from vehicles.mavlink.post import LinkSpec, Post, Receiver
 from vehicles.mavlink.routes import Routes
 from vehicles.mavlink.streams import SerialLink, TcpLink
@@ -26,21 +28,11 @@ from vehicles.port import Clock
 
 __all__ = ["AnyLink", "Link", "LinkSpec", "Post", "SerialLink", "TcpLink", "UdpLink", "make_link"]
 
-Address = tuple[str, int]
-
 DRAIN_DATAGRAMS = 256
-"""Most datagrams read before other tasks run again."""
-BUSY_WINDOW_S = 0.02
-BUSY_DATAGRAMS = 60
-"""More than this in one window: the socket is read by a timer, many datagrams a turn, rather than
-at each datagram's own wake-up. The transfer of a mission stays below it and loses no time."""
-BUSY_TURN_S = 0.01
-QUIET_DATAGRAMS = 4
-"""Fewer than this in one turn: back to waking up."""
+"""About so many datagrams are read before other tasks run again."""
 MAX_PEERS = 4096
 """Addresses remembered; the one longest silent is forgotten first."""
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-MAX_DATAGRAM_BYTES = 2048
 
 
 class Link(Protocol):
@@ -71,8 +63,7 @@ class UdpLink:
         self._socket: socket.socket | None = None
         self._peers: OrderedDict[Address, Scanner] = OrderedDict()
         self.routes = Routes(clock.monotonic_s, post.contested)
-        self._window_s = 0.0
-        self._window_count = 0
+        self._pace = Pace()
         self._turn: asyncio.TimerHandle | None = None
         self.unsent = 0
         self.skipped = 0
@@ -99,7 +90,9 @@ class UdpLink:
                 self._name, f"cannot listen: {error.strerror}. Choose a free port of this machine"
             ) from error
         self._socket = server
-        asyncio.get_running_loop().add_reader(server.fileno(), self._readable, server)
+        asyncio.get_running_loop().add_reader(
+            server.fileno(), self._readable, server, source_of(server)
+        )
 
     async def run(self) -> None:
         """The event loop reads the socket; nothing else is to be done."""
@@ -132,55 +125,56 @@ class UdpLink:
             return False
         return True
 
-    def _readable(self, server: socket.socket) -> None:
+    def _readable(self, server: socket.socket, source: Source) -> None:
         """A wake-up by the socket; where they come too fast, a timer takes over."""
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        if now_s - self._window_s > BUSY_WINDOW_S:
-            self._window_s, self._window_count = now_s, 0
-        self._window_count += self._drain(server)
-        if self._window_count >= BUSY_DATAGRAMS and self._socket is server:
+        self._pace.count(self._drain(source), loop.time())
+        if self._pace.turn_s and self._socket is server:
             loop.remove_reader(server.fileno())
-            self._turn = loop.call_later(BUSY_TURN_S, self._take_turn, server)
+            self._await_turn(loop, server, source)
 
-    def _take_turn(self, server: socket.socket) -> None:
-        """A turn of the timer; where little came, back to wake-ups."""
+    def _await_turn(
+        self, loop: asyncio.AbstractEventLoop, server: socket.socket, source: Source
+    ) -> None:
+        when_s = self._pace.next_s(loop.time())
+        self._turn = loop.call_at(when_s, self._take_turn, server, source)
+
+    def _take_turn(self, server: socket.socket, source: Source) -> None:
+        """A turn of the timer; where little came of late, back to wake-ups."""
         loop = asyncio.get_running_loop()
-        busy = self._drain(server) >= QUIET_DATAGRAMS
+        self._pace.count(self._drain(source), loop.time())
         if self._socket is not server:
             return
-        if busy:
-            self._turn = loop.call_later(BUSY_TURN_S, self._take_turn, server)
+        if self._pace.turn_s:
+            self._await_turn(loop, server, source)
         else:
             self._turn = None
-            self._window_count = 0
-            loop.add_reader(server.fileno(), self._readable, server)
+            loop.add_reader(server.fileno(), self._readable, server, source)
 
-    def _drain(self, server: socket.socket) -> int:
+    def _drain(self, source: Source) -> int:
         """Read until nothing waits, one turn of the event loop for many; how many there were."""
         # local names: this is the way of every message of the fleet
-        receive_from, receive, name = server.recvfrom, self._receive, self._name
+        receive, name = self._receive, self._name
         by_system, contested = self.routes.by_system, self.routes.contested
         guards = self._guards
-        for count in range(DRAIN_DATAGRAMS):
-            try:
-                data, address = receive_from(MAX_DATAGRAM_BYTES)
-            except BlockingIOError:
-                return count
-            except OSError:
-                # an ICMP answer to something sent earlier: it concerns that peer only
-                continue
-            frame = read_frame(data)
-            if frame is None:
-                self._odd(data, address)
-                continue
-            system = frame.system
-            if system in guards and not self._post.admit(frame, data, None):
-                continue
-            known = by_system.get(system) == address and system not in contested
-            if known or self.routes.claim(system, address):
-                receive(name, frame)
-        return DRAIN_DATAGRAMS
+        total = 0
+        while total < DRAIN_DATAGRAMS:
+            batch = source.read()
+            total += len(batch)
+            for data, address in batch:
+                frame = read_frame(data)
+                if frame is None:
+                    self._odd(data, address)
+                    continue
+                system = frame.system
+                if system in guards and not self._post.admit(frame, data, None):
+                    continue
+                known = by_system.get(system) == address and system not in contested
+                if known or self.routes.claim(system, address):
+                    receive(name, frame)
+            if len(batch) < BATCH:
+                break
+        return total
 
     def _odd(self, data: bytes, address: Address) -> None:
         """A datagram that is not one unsigned frame of an id that is read."""

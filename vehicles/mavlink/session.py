@@ -29,6 +29,7 @@ from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
+from vehicles.parameters import ParameterSet
 from vehicles.port import (
     Audit,
     Capability,
@@ -40,7 +41,6 @@ from vehicles.port import (
     LinkState,
     MissionProgress,
     Outcome,
-    ParameterSet,
     Phase,
     Telemetry,
     VehicleEvent,
@@ -49,7 +49,6 @@ from vehicles.port import (
 
 MAX_EVENTS = 4096
 ALARM_AGAIN_S = 30.0
-_FLIGHT_PLAN_TEXT = "Flight plan received"
 _OWN_TEXT_LATE_S = 3.0
 _RESTING = frozenset({Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY})
 _REST_LOOK_S = 5.0
@@ -328,7 +327,7 @@ class MavlinkSession:
             self._rebooted()
         if isinstance(message, MissionCurrent):
             self._count_held()
-        if text is not None and text.text.startswith(_FLIGHT_PLAN_TEXT):
+        if text is not None and self.profile.words.writes(text.text):
             self._flight_plan_written(now_s)
         if self._link is not LinkState.ONLINE:
             self._judge_link()

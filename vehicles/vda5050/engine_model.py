@@ -9,15 +9,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vehicles.port import EventKind, LinkState
-from vehicles.vda5050.models import TERMINAL, Action, Connection, Factsheet, OrderBody, State
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.models import TERMINAL, Action, ActionParameter, Connection, OrderBody, State
 from vehicles.vda5050.orders import PreparedOrder
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Times of the engine, in seconds of the controller's clock.
+    """Times of the engine, in seconds of the controller's clock, and a robot's ways.
 
     `stale_after_s`: a state comes at least every 30 s (section 6.10); 5 s are slack.
+    `base_nodes_ahead`: how many nodes of the base are to lie ahead of the robot; 0: as many as
+    leases and message lengths allow. The next come when half of them are left, or when the robot
+    asks by newBaseRequest.
+    `resend_stitch_actions`: an update repeats the actions of the decision point, as the document
+    wants; false for robots that would do them again.
+    `rejection_tolerance`: for how many states a rejection is passed over.
+    `edges_only`: the robot takes passed edges from its state and leaves passed nodes in it.
     """
 
     stale_after_s: float = 35.0
@@ -26,6 +34,11 @@ class EngineSettings:
     accept_timeout_s: float = 45.0
     action_timeout_s: float = 20.0
     stranger_grace_s: float = 60.0
+    twin_window_s: float = 60.0
+    base_nodes_ahead: int = 0
+    resend_stitch_actions: bool = True
+    rejection_tolerance: int = 0
+    edges_only: bool = False
 
 
 class Stage(StrEnum):
@@ -51,9 +64,26 @@ OPEN = frozenset({Stage.SENT, Stage.SILENT, Stage.ACTIVE})
 
 @dataclass(frozen=True, slots=True)
 class OrderTrack:
-    """One order and what was seen of it. `picked` and `released` hold parcel ids."""
+    """One order and what was seen of it. `picked` and `released` hold parcel ids.
+
+    `granted`: sequence id up to which leases let the base reach; None: to the end. `body`: the
+    message sent last, resent until `reflected`; its base reaches to `base_end`, and its last node
+    is `sent_end`. `halted`: why the base grows no further.
+    """
 
     prepared: PreparedOrder
+    granted: int | None = None
+    body: OrderBody | None = None
+    base_end: int = 0
+    sent_end: int = 0
+    reflected: bool = False
+    halted: str = ""
+    adopted: bool = False
+    """Begun by an earlier start of this master, whose messages may still arrive."""
+    refusals: int = 0
+    """States in a row that showed a rejection."""
+    waits: tuple[tuple[str, float], ...] = ()
+    """Ids of actions that run and are to end in time, and since when."""
     stage: Stage = Stage.PREPARED
     attempts: int = 0
     begun_at: float = 0.0
@@ -69,6 +99,11 @@ class OrderTrack:
     cancel_id: str = ""
     reason: str = ""
 
+    @property
+    def awaiting(self) -> bool:
+        """Whether a message of it is to be resent until it is reflected."""
+        return self.stage is Stage.SENT or (self.stage is Stage.ACTIVE and not self.reflected)
+
 
 @dataclass(frozen=True, slots=True)
 class InstantTrack:
@@ -79,16 +114,19 @@ class InstantTrack:
     attempts: int = 1
     next_at: float = 0.0
     status: str = ""
-    """The robot's word, or "" before it, or EXPIRED when none came."""
+    """The robot's word, or "" before it, EXPIRED when none came, VANISHED when it went."""
     result: str = ""
+    missed: int = 0
+    """States in a row that no longer show it although it was not over."""
 
     @property
     def over(self) -> bool:
         """No further change is awaited."""
-        return self.status in TERMINAL or self.status == EXPIRED
+        return self.status in TERMINAL or self.status in {EXPIRED, VANISHED}
 
 
 EXPIRED = "EXPIRED"
+VANISHED = "VANISHED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +144,8 @@ class EngineState:
     state_at: float | None = None
     header_floor: int | None = None
     behind: int = 0
+    backs: tuple[float, ...] = ()
+    """When header ids went back although nothing told of a restart."""
     header_reset: bool = False
     factsheet: Factsheet | None = None
     track: OrderTrack | None = None
@@ -120,7 +160,7 @@ class EngineState:
 
     def link(self, now: float) -> LinkState:
         """How far the robot's word can be trusted: last will and staleness are two things."""
-        if self.connection in {"OFFLINE", "CONNECTIONBROKEN"} and not self.alive:
+        if self.connection in SILENT_WORDS and not self.alive:
             return LinkState.OFFLINE
         if self.state_at is None:
             return LinkState.UNKNOWN
@@ -128,9 +168,20 @@ class EngineState:
             return LinkState.STALE
         return LinkState.ONLINE
 
+    def twins(self, now: float) -> bool:
+        """Whether two robots seem to publish under one name: their counts alternate."""
+        return sum(now - at < self.settings.twin_window_s for at in self.backs) >= TWIN_BACKS
+
     def instant(self, action_id: str) -> InstantTrack | None:
         """The instant action of that id."""
         return next((i for i in self.instants if i.action.action_id == action_id), None)
+
+
+SILENT_WORDS = frozenset({"OFFLINE", "CONNECTIONBROKEN", "HIBERNATING"})
+"""Words on topic connection after which no state is to be expected."""
+
+TWIN_BACKS = 4
+"""How often counts go back within the window before that cannot be a robot that restarts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +229,13 @@ class Deaf:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Keep an order that was checked; replaces one that was never sent or is over."""
+    """Keep an order that was checked; replaces one that was never sent or is over.
+
+    `granted`: sequence id up to which leases are held; None where the order needs none.
+    """
 
     order: PreparedOrder
+    granted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +249,29 @@ class Ask:
 
     action_type: str
     action_id: str
+    parameters: tuple[ActionParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leases let the base of an order reach up to this sequence id; None: to its end.
+
+    Takes effect for what is not released yet: a base that was sent is never taken back.
+    """
+
+    order_id: str
+    upto_sequence: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Go on with an order that an earlier master sent, as the newest state shows it."""
+    """Go on with an order that an earlier master sent, as the newest state shows it.
+
+    `granted`: as in Prepare; what the robot was released before stays its own.
+    """
 
     order: PreparedOrder
+    granted: int | None = None
 
 
 Input = (
@@ -214,6 +285,7 @@ Input = (
     | Prepare
     | Begin
     | Ask
+    | Grant
     | Adopt
 )
 

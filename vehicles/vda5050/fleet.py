@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import structlog
 
 from vehicles.errors import ConfigurationError
-from vehicles.port import Clock, VehicleSession
-from vehicles.vda5050.codec import Codec, Codec2
+from vehicles.port import Clock, Loss, VehicleSession
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.session import Publish, Vda5050Session
@@ -56,14 +56,12 @@ class Vda5050Fleet:
         settings: Vda5050Settings | None = None,
         *,
         transport: TransportSettings | None = None,
-        codec: Codec | None = None,
         ids: Callable[[str], str] = _random_id,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._settings = settings or Vda5050Settings()
-        codec = codec or Codec2()
-        self._topics = Topics(broker.prefix, codec.topic_version)
+        self._topics = Topics(broker.prefix, broker.prefix_v3)
         self._by_address: dict[Address, Vda5050Session] = {}
         self._sessions: dict[str, VehicleSession] = {}
         for vehicle in vehicles:
@@ -74,10 +72,10 @@ class Vda5050Fleet:
                 )
             session = Vda5050Session(
                 vehicle,
-                site_map,
+                vehicle.site_map or site_map,
                 clock,
                 self._settings,
-                codec=codec,
+                dialect=Dialect(vehicle.manufacturer, vehicle.serial, clock.now),
                 publish=self._publisher(vehicle.address),
                 ids=ids,
             )
@@ -112,6 +110,13 @@ class Vda5050Fleet:
         """What went through the broker connection."""
         return self._transport.counts
 
+    def losses(self) -> Iterator[Loss]:
+        """Of the broker connection."""
+        where = "broker"
+        yield Loss("messages dropped on arrival", where, self.counts.dropped_in)
+        yield Loss("messages not sent", where, self.counts.dropped_out)
+        yield Loss("messages of robots that are not enrolled", where, self.strangers)
+
     async def run(self) -> None:
         """Serve the broker connection and the clock until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -131,7 +136,8 @@ class Vda5050Fleet:
 
     def _publisher(self, address: Address) -> Publish:
         def publish(topic: str, payload: bytes, *, urgent: bool) -> None:
-            self._transport.send(self._topics.of(address, topic), payload, urgent=urgent)
+            version = self._by_address[address].topic_version
+            self._transport.send(self._topics.of(address, topic, version), payload, urgent=urgent)
 
         return publish
 

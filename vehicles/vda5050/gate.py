@@ -9,7 +9,8 @@ import math
 
 from vehicles.port import LinkState
 from vehicles.vda5050.engine_model import OPEN, EngineState
-from vehicles.vda5050.models import Factsheet, OrderBody, State
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.models import OrderBody, State
 from vehicles.vda5050.orders import PIN_PARAMETER, PreparedOrder
 
 MODES_WITH_ORDERS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC"})
@@ -26,6 +27,10 @@ def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
         return f"order {track.prepared.order_id!r} is not over ({track.stage.value})"
     if any(i.action.action_type == "cancelOrder" and not i.over for i in engine.instants):
         return "a cancelOrder is not over"
+    if state.cancelling:
+        return "the robot is still cancelling an order"
+    if engine.twins(now_s):
+        return "two robots seem to publish under its name: take one off the broker"
     return "; ".join(robot_faults(state, map_id))
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vehicles.vda5050.engine_model import EXPIRED, EngineSettings, InstantTrack
+from vehicles.vda5050.engine_model import EXPIRED, VANISHED, EngineSettings, InstantTrack
 from vehicles.vda5050.models import Action, State
 
 MAX_INSTANTS = 32
+MISSED_STATES = 3
+"""So many states without an action that they showed before, and it is gone for good."""
 _OPPOSITE = {"startPause": "stopPause", "stopPause": "startPause"}
 
 Instants = tuple[InstantTrack, ...]
@@ -40,12 +42,22 @@ def add(instants: Instants, action: Action, now: float, settings: EngineSettings
 
 def seen(instants: Instants, state: State) -> Instants:
     """As the robot's state shows them; ended ones may vanish from it and stay ended here."""
-    return tuple(
-        track
-        if track.over or (shown := state.action(track.action.action_id)) is None
-        else replace(track, status=shown.action_status, result=shown.result_description or "")
-        for track in instants
-    )
+    return tuple(track if track.over else _seen(track, state) for track in instants)
+
+
+def _seen(track: InstantTrack, state: State) -> InstantTrack:
+    shown = state.action(track.action.action_id)
+    if shown is not None:
+        return replace(
+            track, status=shown.action_status, result=shown.result_description or "", missed=0
+        )
+    if not track.status:
+        return track
+    missed = track.missed + 1
+    if missed < MISSED_STATES:
+        return replace(track, missed=missed)
+    gone = "it went from the robot's state before it was over"
+    return replace(track, status=VANISHED, result=gone, missed=missed)
 
 
 def due(

@@ -4,8 +4,9 @@ Owns the exact conversion through Earth-centred coordinates. VDA 5050 knows no l
 latitude: a map is a right-handed plane in metres with an operator's origin. A plane by degrees
 would be 0.23 m off at a kilometre and 5.6 m at five; this one is exact.
 
-Convention: the map's y axis points at azimuth `heading_deg` (0: north up, x east); theta is
-counter-clockwise from the x axis.
+Convention: the site map's y axis points at azimuth `heading_deg` (0: north up, x east); theta is
+counter-clockwise from the x axis. A robot's own map may lie turned and shifted on the site's:
+`frame` tells how, see `survey`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 from geofence.frames import LatLon, bearing_deg
+from vehicles.vda5050.survey import NO_TURN, RigidTransform
 
 _A_M = 6378137.0
 _F = 1.0 / 298.257223563
@@ -36,9 +38,15 @@ class SiteMap:
     origin: LatLon
     alt_m: float = 0.0
     heading_deg: float = 0.0
+    frame: RigidTransform = NO_TURN
+    """From the site's x, y to those of the robots that this map is told to."""
 
     def to_map(self, position: LatLon) -> tuple[float, float]:
-        """Map coordinates x, y in metres."""
+        """Coordinates x, y in metres on the robot's map."""
+        return self.frame.forward(*self.to_site(position))
+
+    def to_site(self, position: LatLon) -> tuple[float, float]:
+        """Coordinates x, y in metres on the site's map, before `frame`."""
         east, north, _ = self._to_enu(position)
         turn = math.radians(self.heading_deg)
         return (
@@ -48,6 +56,7 @@ class SiteMap:
 
     def to_latlon(self, x_m: float, y_m: float) -> LatLon:
         """The position that x and y name."""
+        x_m, y_m = self.frame.backward(x_m, y_m)
         turn = math.radians(self.heading_deg)
         east = x_m * math.cos(turn) + y_m * math.sin(turn)
         north = -x_m * math.sin(turn) + y_m * math.cos(turn)

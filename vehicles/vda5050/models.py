@@ -1,8 +1,9 @@
-"""VDA 5050 version 2 messages as typed, size-bounded structs.
+"""VDA 5050 messages as typed, size-bounded structs: the one model that everything here works on.
 
-Owns the wire shapes, with field names as in the published JSON schemas (VDA5050/VDA5050,
-json_schemas, tag 2.1.0). Must not interpret them. Unknown keys are legal in VDA 5050 and are
-ignored; wrong types, missing required keys and absurd sizes are not.
+Owns the shapes, which are those of version 2 on the wire (VDA5050/VDA5050, json_schemas, tag
+2.1.0) and take what version 3 adds; `wire3` maps version 3 onto them. Must not interpret them.
+Unknown keys are legal in VDA 5050 and are ignored; wrong types, missing required keys and absurd
+sizes are not.
 
 Units: metres, radians (counter-clockwise from the map's x axis), per cent, kilograms.
 """
@@ -17,15 +18,40 @@ from msgspec import Meta
 Id = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=4096)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+Metres = Annotated[float, Meta(ge=-1e7, le=1e7)]
+"""No site is wider than a quarter of the Earth: what is beyond would break the geometry."""
+Radians = Annotated[float, Meta(ge=-1e3, le=1e3)]
+Figure = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
-ActionStatus = Literal["WAITING", "INITIALIZING", "RUNNING", "PAUSED", "FINISHED", "FAILED"]
-"""PAUSED is in the document (section 6.10.6) and not in the schema: the document wins."""
+ActionStatus = Literal[
+    "WAITING", "INITIALIZING", "RUNNING", "PAUSED", "RETRIABLE", "FINISHED", "FAILED"
+]
+"""PAUSED is in the document of version 2 (section 6.10.6) and not in its schema: the document
+wins. RETRIABLE is version 3: failed, and waiting to be told to try again or to give up."""
 
 TERMINAL = frozenset({"FINISHED", "FAILED"})
 """Action states that no longer change."""
 
-BlockingType = Literal["NONE", "SOFT", "HARD"]
-ConnectionWord = Literal["ONLINE", "OFFLINE", "CONNECTIONBROKEN"]
+BlockingType = Literal["NONE", "SOFT", "SINGLE", "HARD"]
+"""SINGLE is version 3; version 2 is told HARD instead."""
+
+ConnectionWord = Literal["ONLINE", "OFFLINE", "CONNECTIONBROKEN", "HIBERNATING"]
+"""As version 2 spells them; HIBERNATING is version 3."""
+
+OperatingMode = Literal[
+    "AUTOMATIC",
+    "SEMIAUTOMATIC",
+    "MANUAL",
+    "SERVICE",
+    "TEACHIN",
+    "TEACH_IN",
+    "STARTUP",
+    "INTERVENED",
+]
+"""TEACHIN is version 2's; TEACH_IN, STARTUP and INTERVENED are version 3's."""
+
+ErrorLevel = Literal["WARNING", "URGENT", "CRITICAL", "FATAL"]
+"""URGENT and CRITICAL are version 3: see to it soon; this order cannot go on."""
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -62,12 +88,12 @@ class Action(Wire, frozen=True, kw_only=True):
 class NodePosition(Wire, frozen=True, kw_only=True):
     """Where a node lies on the map."""
 
-    x: float
-    y: float
+    x: Metres
+    y: Metres
     map_id: Id
-    theta: float | None = None
-    allowed_deviation_xy: float | None = msgspec.field(default=None, name="allowedDeviationXY")
-    allowed_deviation_theta: float | None = None
+    theta: Radians | None = None
+    allowed_deviation_xy: Metres | None = msgspec.field(default=None, name="allowedDeviationXY")
+    allowed_deviation_theta: Radians | None = None
 
 
 class Node(Wire, frozen=True, kw_only=True):
@@ -84,17 +110,17 @@ class Node(Wire, frozen=True, kw_only=True):
 class ControlPoint(Wire, frozen=True, kw_only=True):
     """A control point of a trajectory."""
 
-    x: float
-    y: float
-    weight: float | None = None
+    x: Metres
+    y: Metres
+    weight: Figure | None = None
 
 
 class Trajectory(Wire, frozen=True, kw_only=True):
     """A NURBS curve; degree 1 is a polyline through its control points."""
 
-    degree: int
-    knot_vector: tuple[float, ...]
-    control_points: tuple[ControlPoint, ...]
+    degree: Count
+    knot_vector: Annotated[tuple[Figure, ...], Meta(max_length=4096)]
+    control_points: Annotated[tuple[ControlPoint, ...], Meta(max_length=4096)]
 
 
 class Edge(Wire, frozen=True, kw_only=True):
@@ -169,28 +195,28 @@ class ActionState(Wire, frozen=True, kw_only=True):
 class AgvPosition(Wire, frozen=True, kw_only=True):
     """Where the robot believes that it is."""
 
-    x: float
-    y: float
-    theta: float
+    x: Metres
+    y: Metres
+    theta: Radians
     map_id: Id
     position_initialized: bool
-    localization_score: float | None = None
+    localization_score: Figure | None = None
 
 
 class Velocity(Wire, frozen=True, kw_only=True):
     """In the robot's own frame."""
 
-    vx: float | None = None
-    vy: float | None = None
-    omega: float | None = None
+    vx: Figure | None = None
+    vy: Figure | None = None
+    omega: Figure | None = None
 
 
 class BatteryState(Wire, frozen=True, kw_only=True):
     """Charge in per cent."""
 
-    battery_charge: float
+    battery_charge: Figure
     charging: bool
-    reach: float | None = None
+    reach: Figure | None = None
 
 
 class ErrorReference(Wire, frozen=True, kw_only=True):
@@ -204,7 +230,7 @@ class ErrorEntry(Wire, frozen=True, kw_only=True):
     """An error that is active now."""
 
     error_type: Id
-    error_level: Literal["WARNING", "FATAL"]
+    error_level: ErrorLevel
     error_references: Annotated[tuple[ErrorReference, ...], Meta(max_length=256)] = ()
     error_description: Text | None = None
     error_hint: Text | None = None
@@ -231,11 +257,46 @@ class Load(Wire, frozen=True, kw_only=True):
 
     load_id: Id | None = None
     load_type: Id | None = None
-    weight: float | None = None
+    weight: Figure | None = None
+
+
+class PathPoint(Wire, frozen=True, kw_only=True):
+    """A point that the robot expects to pass, and when (version 3, intermediatePath)."""
+
+    x: Metres
+    y: Metres
+    eta: Id
+    theta: Radians | None = None
+
+
+class Request(Wire, frozen=True, kw_only=True):
+    """A robot's wish to enter a zone or to leave its corridor (version 3, zone/edgeRequests).
+
+    `what` is the zone id or the edge id; `within` the zone set id, or "".
+    """
+
+    request_id: Id
+    request_type: Literal["ACCESS", "REPLANNING", "CORRIDOR"]
+    request_status: Literal["REQUESTED", "GRANTED", "REVOKED", "EXPIRED"]
+    what: Id
+    within: Id = ""
+    sequence_id: Count | None = None
+
+
+class ZoneSetStatus(Wire, frozen=True, kw_only=True):
+    """A zone set that the robot holds (version 3)."""
+
+    zone_set_id: Id
+    map_id: Id
+    zone_set_status: Literal["ENABLED", "DISABLED"]
 
 
 class State(Header, frozen=True, kw_only=True):
-    """Topic state."""
+    """Topic state.
+
+    `instant_action_states` are version 3's; version 2 has instant actions in `action_states`.
+    `intermediate_path`, `requests` and `zone_sets` are version 3's and empty otherwise.
+    """
 
     order_id: Id
     order_update_id: Count
@@ -246,16 +307,7 @@ class State(Header, frozen=True, kw_only=True):
     driving: bool
     action_states: Annotated[tuple[ActionState, ...], Meta(max_length=4096)]
     battery_state: BatteryState
-    operating_mode: Literal[
-        "AUTOMATIC",
-        "SEMIAUTOMATIC",
-        "MANUAL",
-        "SERVICE",
-        "TEACHIN",
-        "TEACH_IN",
-        "STARTUP",
-        "INTERVENED",
-    ]
+    operating_mode: OperatingMode
     errors: Annotated[tuple[ErrorEntry, ...], Meta(max_length=1024)]
     safety_state: SafetyState
     agv_position: AgvPosition | None = None
@@ -263,7 +315,21 @@ class State(Header, frozen=True, kw_only=True):
     loads: Annotated[tuple[Load, ...], Meta(max_length=256)] | None = None
     paused: bool | None = None
     new_base_request: bool | None = None
-    distance_since_last_node: float | None = None
+    distance_since_last_node: Figure | None = None
+
+    instant_action_states: Annotated[tuple[ActionState, ...], Meta(max_length=4096)] = ()
+    planned_nodes: Annotated[tuple[Id, ...], Meta(max_length=4096)] = msgspec.field(
+        default=(), name="_planned_nodes"
+    )
+    intermediate_path: Annotated[tuple[PathPoint, ...], Meta(max_length=4096)] = msgspec.field(
+        default=(), name="_intermediate_path"
+    )
+    requests: Annotated[tuple[Request, ...], Meta(max_length=1024)] = msgspec.field(
+        default=(), name="_requests"
+    )
+    zone_sets: Annotated[tuple[ZoneSetStatus, ...], Meta(max_length=1024)] = msgspec.field(
+        default=(), name="_zone_sets"
+    )
 
     @property
     def idle(self) -> bool:
@@ -275,6 +341,11 @@ class State(Header, frozen=True, kw_only=True):
         )
 
     @property
+    def critical(self) -> tuple[ErrorEntry, ...]:
+        """Errors with which this order cannot go on, while another may (version 3)."""
+        return tuple(e for e in self.errors if e.error_level == "CRITICAL")
+
+    @property
     def fatal(self) -> tuple[ErrorEntry, ...]:
         """Errors that need a person."""
         return tuple(e for e in self.errors if e.error_level == "FATAL")
@@ -284,68 +355,15 @@ class State(Header, frozen=True, kw_only=True):
         for entry in reversed(self.action_states):
             if entry.action_id == action_id:
                 return entry
+        for entry in reversed(self.instant_action_states):
+            if entry.action_id == action_id:
+                return entry
         return None
 
-
-class FactsheetParameter(Wire, frozen=True, kw_only=True):
-    """A parameter that an action takes."""
-
-    key: Id
-    value_data_type: Id
-    is_optional: bool | None = None
-
-
-class FactsheetAction(Wire, frozen=True, kw_only=True):
-    """An action that the robot can do."""
-
-    action_type: Id
-    action_scopes: tuple[Id, ...]
-    action_parameters: Annotated[tuple[FactsheetParameter, ...], Meta(max_length=64)] = ()
-
-
-class OptionalParameter(Wire, frozen=True, kw_only=True):
-    """An optional field of the protocol that the robot understands or needs."""
-
-    parameter: Id
-    support: Literal["SUPPORTED", "REQUIRED"]
-
-
-class ProtocolFeatures(Wire, frozen=True, kw_only=True):
-    """Section 7.4 of the document."""
-
-    optional_parameters: Annotated[tuple[OptionalParameter, ...], Meta(max_length=256)] = ()
-    agv_actions: Annotated[tuple[FactsheetAction, ...], Meta(max_length=256)] = ()
-
-
-class ProtocolLimits(Wire, frozen=True, kw_only=True):
-    """Lengths by name, such as `order.nodes`; 0 or absent: no limit."""
-
-    max_string_lens: dict[str, int | bool] = {}
-    max_array_lens: dict[str, int] = {}
-    timing: dict[str, float] = {}
-
-
-class Factsheet(Header, frozen=True, kw_only=True):
-    """Topic factsheet. Only what the adapter uses; robots send it with gaps."""
-
-    protocol_limits: ProtocolLimits | None = None
-    protocol_features: ProtocolFeatures | None = None
-
-    def action(self, action_type: str) -> FactsheetAction | None:
-        """What the robot says of an action for nodes, None where it says nothing."""
-        features = self.protocol_features
-        for action in features.agv_actions if features else ():
-            if action.action_type == action_type and "NODE" in action.action_scopes:
-                return action
-        return None
-
-    def understands(self, parameter: str) -> bool:
-        """Whether an optional field such as `order.edges.trajectory` may be sent."""
-        features = self.protocol_features
+    @property
+    def cancelling(self) -> bool:
+        """Whether a cancelOrder runs, whoever asked for it."""
         return any(
-            p.parameter == parameter for p in (features.optional_parameters if features else ())
+            entry.action_type == "cancelOrder" and entry.action_status not in TERMINAL
+            for entry in (*self.action_states, *self.instant_action_states)
         )
-
-    def limit(self, array: str) -> int:
-        """Longest array of that name, 0 for no limit."""
-        return self.protocol_limits.max_array_lens.get(array, 0) if self.protocol_limits else 0

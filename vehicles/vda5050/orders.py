@@ -16,13 +16,13 @@ from itertools import pairwise
 
 from geofence.frames import LatLon
 from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
+from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import (
     Action,
     ActionParameter,
     ControlPoint,
     Edge,
-    Factsheet,
     Node,
     NodePosition,
     OrderBody,
@@ -58,6 +58,10 @@ class TrackedAction:
     action_id: str
     kind: StopAction
     parcel_id: str
+    proves: bool = True
+    """Its end shows whether the parcel moved; a lid that opens or closes shows nothing."""
+    timeout_s: float = 0.0
+    """Longest time that it may run before the order is cancelled; 0: the robot's own affair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,13 @@ class PreparedOrder:
     """An order and what the engine must know to follow it."""
 
     body: OrderBody
+    """All of it, released to the end; what is sent of it when is `release`'s to say."""
     mission_hash: str
     actions: tuple[TrackedAction, ...] = field(default=())
+    window: int = 0
+    """Most nodes that one message may hold; 0: no limit."""
+    node_sequences: tuple[int, ...] = field(default=())
+    """Sequence id of each node of the mission: bends may lie between."""
 
     @property
     def order_id(self) -> str:

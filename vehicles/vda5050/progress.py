@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from missions.model import StopAction
 from vehicles.vda5050.models import TERMINAL, State
 from vehicles.vda5050.orders import PreparedOrder, TrackedAction
@@ -27,8 +29,12 @@ class Reading(StrEnum):
     """Nodes and edges gone without the last node reached."""
 
 
-def read(order: PreparedOrder, state: State) -> Reading:
-    """How the order stands. A sequence id of the last node tells the end from the start."""
+def read(order: PreparedOrder, state: State, sent_end: int | None = None) -> Reading:
+    """How the order stands. A sequence id of the last node tells the end from the start.
+
+    `sent_end`: sequence id of the last node that the robot was told of; an order that does not
+    fit into one message goes on from there. None: not known.
+    """
     if state.order_id != order.order_id:
         return Reading.OTHER
     if state.node_states or state.edge_states:
@@ -36,8 +42,10 @@ def read(order: PreparedOrder, state: State) -> Reading:
     shown = [state.action(a.action_id) for a in order.actions]
     if any(s is not None and s.action_status not in TERMINAL for s in shown):
         return Reading.RUNNING
-    if state.last_node_sequence_id != order.last_sequence_id:
-        return Reading.CLEARED
+    at = state.last_node_sequence_id
+    if at != order.last_sequence_id:
+        more = order.window and (at == sent_end or (sent_end is None and at > 0))
+        return Reading.RUNNING if more else Reading.CLEARED
     return Reading.DONE if all(s is not None for s in shown) else Reading.UNPROVEN
 
 
@@ -47,7 +55,7 @@ def parcels(order: PreparedOrder, state: State) -> tuple[frozenset[str], frozens
     released: set[str] = set()
     for action in order.actions:
         shown = state.action(action.action_id)
-        if shown is not None and shown.action_status == "FINISHED":
+        if action.proves and shown is not None and shown.action_status == "FINISHED":
             (picked if action.kind is StopAction.PICK else released).add(action.parcel_id)
     return frozenset(picked), frozenset(released)
 
@@ -70,3 +78,23 @@ def passed(order: PreparedOrder, state: State) -> int:
     }
     first_left = min(left, default=order.last_sequence_id + 2)
     return min(first_left // 2, len(order.body.nodes))
+
+
+def by_edges(state: State) -> State:
+    """A state of a robot that takes edges from it when it has passed them, and leaves nodes.
+
+    A node counts as passed when the edge that leads to it is gone; the first one, which none
+    leads to, when any edge is gone or a node with a later number was reported last.
+    """
+    ahead = {e.sequence_id + 1 for e in state.edge_states}
+    first = min((n.sequence_id for n in state.node_states), default=0)
+    moved = first - 1 < 0 and state.last_node_sequence_id > 0
+    left = tuple(
+        n
+        for n in state.node_states
+        if n.sequence_id in ahead or (n.sequence_id == first and first == 0 and not moved)
+    )
+    last = max((n.sequence_id for n in state.node_states), default=0)
+    if left or not state.node_states or state.edge_states or state.last_node_sequence_id == last:
+        return msgspec.structs.replace(state, node_states=left)
+    return state

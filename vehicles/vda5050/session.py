@@ -28,7 +28,7 @@ from vehicles.port import (
     Verb,
 )
 from vehicles.vda5050 import topics
-from vehicles.vda5050.codec import Codec, HeaderCounter
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine import CANCEL, STATE_REQUEST, step
 from vehicles.vda5050.engine_model import (
     EXPIRED,
@@ -43,6 +43,7 @@ from vehicles.vda5050.engine_model import (
     Input,
     Notice,
     Prepare,
+    Send,
     SendOrder,
     Stage,
 )
@@ -78,7 +79,7 @@ class Vda5050Session:
         clock: Clock,
         settings: Vda5050Settings,
         *,
-        codec: Codec,
+        dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
     ) -> None:
@@ -86,10 +87,9 @@ class Vda5050Session:
         self._map = site_map
         self._clock = clock
         self._settings = settings
-        self._codec = codec
+        self._dialect = dialect
         self._publish = publish
         self._ids = ids
-        self._headers = HeaderCounter(vehicle.manufacturer, vehicle.serial, clock.now)
         self._engine = EngineState(settings=settings.engine, tag=ids("start"))
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
@@ -97,11 +97,17 @@ class Vda5050Session:
         self._nonsense: dict[str, tuple[float, int]] = {}
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
+        self._charges = False
 
     @property
     def vehicle_id(self) -> str:
         """The enrolled name."""
         return self._vehicle.vehicle_id
+
+    @property
+    def topic_version(self) -> str:
+        """The level that its protocol version has in topic names."""
+        return self._dialect.topic_version
 
     @property
     def capability(self) -> Capability:
@@ -135,17 +141,24 @@ class Vda5050Session:
             self._received_at = self._clock.now()
         self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
-            topic = topics.ORDER if isinstance(send, SendOrder) else topics.INSTANT_ACTIONS
-            head = self._headers.next(topic)
-            if isinstance(send, SendOrder):
-                self._publish(topic, self._codec.order(send.body, head), urgent=False)
-            else:
-                payload = self._codec.instant_actions(send.actions, head)
-                self._publish(topic, payload, urgent=True)
+            self._send(send)
         for notice in notices:
             self._tell(notice)
         for waiter in self._changed:
             waiter.set()
+
+    def _send(self, send: Send) -> None:
+        """Hand to the transport; every instant action in a message of its own.
+
+        Robots are known that fall over the second action of a message when the first ends at
+        once (vda-5050-lib 1.4.0).
+        """
+        if isinstance(send, SendOrder):
+            self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
+            return
+        for action in send.actions:
+            payload = self._dialect.instant_actions((action,))
+            self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
@@ -160,13 +173,13 @@ class Vda5050Session:
         message: Header
         event: GotState | GotConnection | GotFactsheet
         if topic == topics.STATE:
-            message = self._codec.state(payload, self.vehicle_id)
+            message = self._dialect.state(payload, self.vehicle_id)
             event = GotState(message)
         elif topic == topics.CONNECTION:
-            message = self._codec.connection(payload, self.vehicle_id)
+            message = self._dialect.connection(payload, self.vehicle_id)
             event = GotConnection(message)
         else:
-            message = self._codec.factsheet(payload, self.vehicle_id)
+            message = self._dialect.factsheet(payload, self.vehicle_id)
             event = GotFactsheet(message)
         said = topics.Address(message.manufacturer, message.serial_number)
         if said != self._vehicle.address:
@@ -175,7 +188,6 @@ class Vda5050Session:
                 f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
                 "robot using this one's topics?",
             )
-        self._headers.answer(message.version)
         return event
 
     def _alarm_nonsense(self, topic: str, reason: str) -> None:
@@ -255,6 +267,10 @@ class Vda5050Session:
         fault = self._robot_fault() if track.stage is Stage.PREPARED else ""
         if fault:
             return _no(fault)
+        state = self._engine.state
+        charging = self._charges and state is not None and state.battery_state.charging
+        if charging and not (freed := await self.charge(on=False)).done:
+            return freed
         self.feed(Begin())
         order_id = track.prepared.order_id
 
@@ -291,6 +307,28 @@ class Vda5050Session:
                 return await self._cancel()
             case Verb.RETURN:
                 return self._return()
+
+    async def charge(self, *, on: bool) -> CommandResult:
+        """Ask an idle robot to charge where it stands, or to stop that.
+
+        DONE when its state says so. `start` ends by itself what was begun here, since robots may
+        refuse an order while they charge.
+        """
+        if not self._engine.broker:
+            return _no("no connection to the broker")
+        asked = "startCharging" if on else "stopCharging"
+        status, result = await self._ask(asked)
+        if status == "FAILED":
+            return _no(f"robot failed {asked}: {result or 'no reason given'}")
+
+        def shown() -> bool:
+            state = self._engine.state
+            return state is not None and state.battery_state.charging is on
+
+        if await self._until(shown, self._settings.engine.action_timeout_s):
+            self._charges = on
+            return DONE
+        return self._unsure(asked)
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Ask for the robot's state and go on with the mission if that is what it shows.

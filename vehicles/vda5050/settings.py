@@ -9,6 +9,7 @@ from geofence.frames import LatLon
 from vehicles.port import Capability
 from vehicles.vda5050 import topics
 from vehicles.vda5050.engine_model import EngineSettings
+from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.orders import OrderSettings
 
 
@@ -21,6 +22,8 @@ class Vda5050Vehicle:
     serial: str
     capability: Capability
     base: LatLon
+    site_map: SiteMap | None = None
+    """Its own map; None: the fleet's."""
 
     @property
     def address(self) -> topics.Address:

@@ -17,7 +17,12 @@ STATE = "state"
 CONNECTION = "connection"
 FACTSHEET = "factsheet"
 
+ZONE_SET = "zoneSet"
+RESPONSES = "responses"
+
 INCOMING = (STATE, CONNECTION, FACTSHEET)
+
+V2, V3 = "v2", "v3"
 
 _SERIAL = re.compile(r"[A-Za-z0-9_.:-]+")
 _LEVEL = re.compile(r"[^/+#$\x00]+")
@@ -33,20 +38,28 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one fleet."""
+    """The topics of one fleet: a prefix for robots of version 2 and one for those of version 3.
+
+    The documents suggest `uagv` and `vda5050`; a broker in the cloud may want others.
+    """
 
     prefix: str = "uagv"
-    version: str = "v2"
+    prefix_v3: str = "vda5050"
 
-    def of(self, address: Address, topic: str) -> str:
-        """The full name of one robot's topic."""
-        return f"{self.prefix}/{self.version}/{address.manufacturer}/{address.serial}/{topic}"
+    def of(self, address: Address, topic: str, version: str = V2) -> str:
+        """The full name of one robot's topic, by the version that it speaks."""
+        return f"{self._start(version)}{address.manufacturer}/{address.serial}/{topic}"
+
+    def _start(self, version: str) -> str:
+        return f"{self.prefix_v3 if version == V3 else self.prefix}/{version}/"
 
     def split(self, name: str) -> tuple[Address, str] | None:
         """Address and topic of a full name; None where it is not of this fleet."""
-        start = f"{self.prefix}/{self.version}/"
+        start = self._start(V2)
         if not name.startswith(start):
-            return None
+            start = self._start(V3)
+            if not name.startswith(start):
+                return None
         parts = name[len(start) :].split("/")
         if len(parts) != 3:
             return None
@@ -55,7 +68,8 @@ class Topics:
     def filters(self, manufacturers: frozenset[str]) -> tuple[str, ...]:
         """What to subscribe to, so that other makers' robots cost nothing."""
         return tuple(
-            f"{self.prefix}/{self.version}/{maker}/+/{topic}"
+            f"{self._start(version)}{maker}/+/{topic}"
+            for version in (V2, V3)
             for maker in sorted(manufacturers)
             for topic in INCOMING
         )

@@ -33,6 +33,8 @@ class Broker:
     username: str = ""
     password: str = field(default="", repr=False)
     prefix: str = "uagv"
+    prefix_v3: str = "vda5050"
+    """Of the topics of robots that speak version 3."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,32 @@ def random_world(seed: int, drones: int = 4, robots: int = 2, parcels: int = 15)
     return world(tuple(fleet), waiting, zones)
 
 
+def joined_world(seed: int, drones: int = 3, robots: int = 1, parcels: int = 10) -> World:
+    """A random world whose drones let one to three parcels go, some at landing sites."""
+    made = random_world(seed, drones, robots, parcels)
+    rng = random.Random(seed + 1)
+    fleet = []
+    for vehicle in made.vehicles:
+        capability = vehicle.capability
+        if capability.drop_device is not None:
+            capability = replace(
+                capability,
+                parcel_slots=rng.choice([1, 2, 2, 3]),
+                drop_device=rng.choice(list(DropDevice)),
+            )
+        fleet.append(replace(vehicle, capability=capability))
+    light = [0.3, 0.8, 1.2, 1.6, 2.4]
+    waiting = tuple(
+        replace(
+            facts,
+            parcel=replace(facts.parcel, weight_kg=rng.choice(light)),
+            landing=rng.random() < 0.3,
+        )
+        for facts in made.parcels
+    )
+    return replace(made, vehicles=tuple(fleet), parcels=waiting)
+
+
 def numbered():
     numbers = count(1)
     return lambda kind: f"{kind}-{next(numbers)}"

@@ -124,7 +124,7 @@ def test_the_example_is_read_and_names_every_key_with_its_default() -> None:
 
 def test_every_section_of_the_example_is_explained() -> None:
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    headings = {n: line for n, line in enumerate(lines) if re.match(r"(# )?\[+[a-z]+\]+$", line)}
+    headings = {n: line for n, line in enumerate(lines) if re.match(r"(# )?\[+[a-z_]+\]+$", line)}
     named = {line.strip("#[] ") for line in headings.values()}
     assert named == set(Config.model_fields)
     for number, heading in headings.items():

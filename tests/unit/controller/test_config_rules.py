@@ -207,7 +207,6 @@ def test_dispatch_takes_what_is_configured(tmp_path: Path) -> None:
             "[[dispatch.permits]]\npermit = 'x'\nvehicle = 'D-07'",
             "dispatch.permits.0.vehicle: 'D-07' is no vehicle",
         ),
-        ("[safety]\nrezoned = ['divert']", "safety.rezoned: 'divert' is not possible"),
         ("[safety]\nrezoned = []", "safety.rezoned: "),
         ("[safety]\nrezoned = ['hover']", "safety.rezoned.0: "),
     ],
@@ -218,3 +217,23 @@ def test_each_error_names_its_key(tmp_path: Path, text: str, problem: str) -> No
     with pytest.raises(ConfigError) as refused:
         load(path)
     assert any(each.startswith(problem) for each in refused.value.problems), refused.value.problems
+
+
+def test_a_divert_is_among_the_reactions_and_drones_tell_how_many_parcels_they_let_go(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "waypost.toml"
+    path.write_text(
+        "[safety]\nrezoned = ['return', 'divert', 'hold']\n"
+        "[[sites]]\nid = 'hub'\nkind = 'hub'\nlat_deg = 60.0\nlon_deg = 24.0\n"
+        "[[sites]]\nid = 'clinic'\nlat_deg = 60.01\nlon_deg = 24.0\nlanding = true\n"
+        "[[drones]]\nid = 'D-1'\nlink = 'loopback'\nsysid = 1\nbase = 'hub'\n"
+        "pad_lat_deg = 60.0\npad_lon_deg = 24.0\nparcel_slots = 2\n"
+    )
+    read = load(path)
+    assert read.safety.rezoned == ("return", "divert", "hold")
+    assert read.drones[0].parcel_slots == 2
+    assert [site.landing for site in read.sites] == [False, True]
+    path.write_text(path.read_text().replace("parcel_slots = 2", "parcel_slots = 9"))
+    with pytest.raises(ConfigError, match="parcel_slots"):
+        load(path)

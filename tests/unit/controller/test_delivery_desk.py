@@ -244,6 +244,14 @@ async def test_a_parcel_is_cancelled_until_it_leaves(app: App) -> None:
     await app.desk.unfreeze(by="anna", reason="over")
     await until(lambda: state(app, "P-2") is ParcelState.IN_TRANSIT)
     late = await app.desk.cancel("P-2", by="anna", reason="typo")
+    vehicle_id = app.ledger.parcels["P-2"].vehicle_id
+    assert (late.outcome, late.reason) == (Outcome.DONE, f"{vehicle_id} brings P-2 home")
+    assert state(app, "P-2") is ParcelState.RETURNING
+    await until(lambda: state(app, "P-2") is ParcelState.CANCELLED)
+    told = app.ledger.parcels["P-2"]
+    assert told.reasons == ("cancelled by anna: typo",)
+    assert (told.custodian.kind, told.proof) == (CustodianKind.SITE, None)
+    late = await app.desk.cancel("P-2", by="anna", reason="typo")
     assert late.outcome is Outcome.REFUSED
     with pytest.raises(UnknownParcelError):
         await app.desk.cancel("P-9", by="anna", reason="")

@@ -59,11 +59,13 @@ def test_the_reserve_is_kept_out_of_reach():
     )
 
 
-def test_only_drones_are_tied_to_their_base():
+def test_drones_and_what_is_loaded_at_base_are_tied_to_it():
     other = replace(HUB, site_id="hub-b")
     assert pick_up_bar(VehicleClass.MULTIROTOR, HUB, HUB) == ""
     assert pick_up_bar(VehicleClass.ROBOT, HUB, other) == ""
     assert "hub-a, not at hub-b" in pick_up_bar(VehicleClass.MULTIROTOR, HUB, other)
+    assert "hub-a, not at hub-b" in pick_up_bar(VehicleClass.ROBOT, HUB, other, loaded_at_base=True)
+    assert pick_up_bar(VehicleClass.ROBOT, HUB, HUB, loaded_at_base=True) == ""
 
 
 def test_the_cache_forgets_what_was_longest_unused():

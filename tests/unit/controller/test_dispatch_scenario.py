@@ -22,7 +22,7 @@ from geofence.zoneset import ZoneSet
 from missions.flown_track import track_of
 from missions.model import AirMission, DropDevice
 from missions.plan_flown import flown_legs
-from missions.roads import read_streets
+from missions.roads_file import read_streets
 from tests.unit.controller.dispatch_worlds import numbered
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 

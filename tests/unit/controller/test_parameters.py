@@ -24,7 +24,7 @@ from tests.support.clock import START, ManualClock
 from tests.support.desk import FakeDesk, vehicle_view
 from tests.support.server import DeskServer
 from vehicles.errors import LinkError
-from vehicles.port import ParameterKind, ParameterSet, ParameterValue, ParameterWay
+from vehicles.parameters import ParameterKind, ParameterSet, ParameterValue, ParameterWay
 
 KIND = ParameterKind
 PID = struct.unpack("<f", struct.pack("<f", 0.135))[0]

@@ -17,6 +17,7 @@ from missions.contingency import (
     ContingencyPolicy,
     RallyPoint,
     contingency_air,
+    landings,
 )
 from missions.energy import MultirotorModel
 from missions.model import AirItem, AirMission, ItemKind
@@ -283,3 +284,23 @@ def test_a_failure_in_a_turn_begins_beside_the_leg() -> None:
         for _, discs in (straight, bent)
     ]
     assert 0.5 * wide_m < landing[1] - landing[0] < 1.5 * wide_m
+
+
+@pytest.mark.parametrize("ends", [(30.0, 90.0), (90.0, 30.0), (60.0, 60.0)])
+def test_a_landing_begins_no_higher_than_its_leg_goes(ends):
+    items = (
+        AirItem(ItemKind.TAKEOFF, HOME, ends[0]),
+        AirItem(ItemKind.WAYPOINT, CORNER, ends[1]),
+        AirItem(ItemKind.LAND, CORNER),
+    )
+    mission = AirMission("m", "D-01", HOME, 10.0, max(ends), items, "")
+    rules = DEFAULT_FLIGHT_RULES
+    legs = flown_legs(mission, loads={}, speed_mps=12.0, model=MultirotorModel(), rules=rules)
+    sloped = [leg for leg in legs if not leg.vertical]
+    discs = list(landings(mission, tuple(sloped), depart_at=NOW, rules=rules, over=FLAT))
+    tops = [disc.high_amsl_m - mission.home_amsl_m - rules.vertical_error_m for disc in discs]
+    assert max(tops) == max(ends)
+    for disc, top in zip(discs, tops, strict=True):
+        share = math.hypot(*LocalFrame(HOME).xy(disc.center)) / 800.0
+        half = 0.5 * abs(ends[1] - ends[0]) / (len(discs) - 1)
+        assert top >= min(ends[0] + share * (ends[1] - ends[0]) + half, max(ends)) - 0.1

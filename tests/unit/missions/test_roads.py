@@ -15,9 +15,8 @@ from missions.roads import (
     StreetGraph,
     StreetNode,
     line_length_m,
-    read_streets,
-    write_streets,
 )
+from missions.roads_file import read_streets, write_streets
 
 LAT, LON = 60.17, 24.94
 

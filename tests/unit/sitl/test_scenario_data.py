@@ -13,7 +13,8 @@ import pytest
 
 from geofence.formats.geojson import read_zones
 from geofence.frames import LatLon, geodesic_m
-from missions.roads import StreetGraph, read_streets
+from missions.roads import StreetGraph
+from missions.roads_file import read_streets
 from sitl.referee.zones import RefZone
 from sitl.referee.zones import read_zones as referee_zones
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,9 +56,11 @@ def mission(device: DropDevice = DropDevice.GRIPPER) -> AirMission:
 class Watch:
     """A state and its flight, fed one message at a time."""
 
-    def __init__(self, device: DropDevice = DropDevice.GRIPPER) -> None:
+    def __init__(
+        self, device: DropDevice = DropDevice.GRIPPER, plan: AirMission | None = None
+    ) -> None:
         self.state = VehicleState("d")
-        self.mission = mission(device)
+        self.mission = plan or mission(device)
         self.plan = translate(self.mission)
         self.flight = Flight("d", self.mission, self.plan, MavlinkSettings())
         self.now_s = 100.0
@@ -254,6 +257,54 @@ def test_returning_on_the_way_is_no_release_and_the_parcel_is_aboard() -> None:
     watch.beat(arducopter.AUTO, armed=False)
     assert watch.kinds() == [EventKind.STARTED, EventKind.ABORTED]
     assert "returned before the release of P" in watch.seen[-1].detail
+
+
+def two_stops() -> AirMission:
+    one = mission()
+    further = (
+        AirItem(ItemKind.WAYPOINT, DROP, 40.0),
+        AirItem(ItemKind.WAYPOINT, offset(DROP, 0.0, 200.0), 40.0),
+        AirItem(ItemKind.WAYPOINT, offset(DROP, 0.0, 200.0), 12.0),
+        AirItem(ItemKind.RELEASE, device=DropDevice.GRIPPER, parcel_id="Q"),
+        AirItem(ItemKind.DELAY, delay_s=5.0),
+    )
+    return replace(one, items=(*one.items[:5], *further, *one.items[5:]))
+
+
+def called_home_in_between(*words: str) -> Watch:
+    """The gripper opens for the first; called home; then it says these words."""
+    watch = Watch(plan=two_stops())
+    watch.fly_to_drop()
+    watch.say("Gripper load releasing")
+    watch.at(DELAY_SEQ)
+    watch.flight.expect(arducopter.AUTO_RTL)
+    watch.say("Return path started")
+    watch.at((watch.plan.return_path_seq or 0) + 1)
+    watch.beat(arducopter.AUTO_RTL)
+    for each in words:
+        watch.say(each)
+    watch.come_home()
+    return watch
+
+
+def test_a_grippers_last_words_after_a_return_are_of_the_release_that_they_ended() -> None:
+    watch = called_home_in_between("Gripper load released", "Gripper load grabbing")
+    assert watch.kinds() == [EventKind.STARTED, EventKind.RELEASED, EventKind.ABORTED]
+    assert "returned before the release of Q" in watch.seen[-1].detail
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("Gripper load releasing",),
+        ("Gripper load released", "Gripper load released"),
+        ("Gripper load released", "Gripper load releasing"),
+    ],
+)
+def test_a_gripper_that_opens_again_after_a_return_is_doubt(words: tuple[str, ...]) -> None:
+    watch = called_home_in_between(*words)
+    assert EventKind.ALARM in watch.kinds()
+    assert [e.parcel_id for e in watch.seen if e.kind is EventKind.RELEASE_UNSURE] == ["Q"]
 
 
 UNSURE = [EventKind.RELEASE_UNSURE, EventKind.ABORTED]

@@ -15,7 +15,8 @@ from pyproj import Transformer
 from geofence.frames import LatLon, bearing_deg, geodesic_m, offset
 from sitl.robot import RobotMap
 from vehicles.errors import ConfigurationError, ProtocolError
-from vehicles.vda5050.codec import MAX_MESSAGE_BYTES, Codec2, HeaderCounter
+from vehicles.vda5050.codec import MAX_MESSAGE_BYTES, HeaderCounter
+from vehicles.vda5050.codec2 import Codec2
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import State
 from vehicles.vda5050.topics import Address, Topics, check_address

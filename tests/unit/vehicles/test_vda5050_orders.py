@@ -29,17 +29,16 @@ from vehicles.vda5050.engine_model import (
     GotState,
     Prepare,
 )
-from vehicles.vda5050.gate import order_fault, order_gate, robot_faults, robot_gate
-from vehicles.vda5050.models import (
-    AgvPosition,
+from vehicles.vda5050.factsheet import (
     Factsheet,
     FactsheetAction,
     FactsheetParameter,
     OptionalParameter,
     ProtocolFeatures,
     ProtocolLimits,
-    SafetyState,
 )
+from vehicles.vda5050.gate import order_fault, order_gate, robot_faults, robot_gate
+from vehicles.vda5050.models import AgvPosition, SafetyState
 from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
 
 

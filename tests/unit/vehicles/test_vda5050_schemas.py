@@ -16,10 +16,12 @@ import pytest
 from sitl.robot import RobotMap, RobotSpec, words
 from sitl.robot.core import RobotCore
 from tests.unit.vehicles.vda5050_rounds import MAP, at, round_of
-from vehicles.vda5050.codec import Codec2, HeaderCounter
+from vehicles.vda5050.codec import HeaderCounter
+from vehicles.vda5050.codec2 import Codec2
 from vehicles.vda5050.engine import step
 from vehicles.vda5050.engine_model import Ask, EngineState, SendActions
-from vehicles.vda5050.models import Factsheet, OrderBody
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.models import OrderBody
 from vehicles.vda5050.orders import OrderSettings, build_order
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,10 +17,10 @@ from tests.support.clock import ManualClock
 from tests.unit.vehicles.vda5050_rounds import MAP, at, error, on_order, order, round_of, state
 from vehicles.errors import ConfigurationError, VehicleTimeoutError
 from vehicles.port import Capability, EventKind, LinkState, Outcome, Phase, Verb
-from vehicles.vda5050.codec import Codec2
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet
-from vehicles.vda5050.models import ActionState, AgvPosition, State
+from vehicles.vda5050.models import ActionState, AgvPosition, Connection, State
 from vehicles.vda5050.session import Vda5050Session
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.transport import MqttTransport, TransportSettings
@@ -41,7 +41,7 @@ class Wire:
             MAP,
             self.clock,
             Vda5050Settings(),
-            codec=Codec2(),
+            dialect=Dialect("ACME", "R-1", self.clock.now),
             publish=self._publish,
             ids=lambda kind: f"{kind}-{next(numbers)}",
         )
@@ -104,6 +104,24 @@ async def test_load_sends_nothing_and_start_wants_what_was_loaded(wire: Wire) ->
     assert "for r2" in wrong.reason
     air = AirMission("a", "r1", at(0, 0), 10.0, 50.0, (), "z")
     assert "drone" in (await wire.session.load(air)).reason
+
+
+async def test_each_instant_action_has_a_message_of_its_own(wire: Wire) -> None:
+    wire.session.feed(BrokerUp())
+    online = Connection(
+        header_id=0,
+        timestamp="2026-06-01T08:00:00.000Z",
+        version="2.1.0",
+        manufacturer="ACME",
+        serial_number="R-1",
+        connection_state="ONLINE",
+    )
+    wire.session.received("connection", msgspec.json.encode(online))
+    wire.sent.clear()
+    await wire.passes(3)
+    again = [body["actions"] for topic, body, _ in wire.sent if topic == "instantActions"]
+    assert {len(actions) for actions in again} == {1}
+    assert {a["actionType"] for (a,) in again} == {"stateRequest", "factsheetRequest"}
 
 
 async def test_start_is_done_when_the_state_reflects_the_order(wire: Wire) -> None:

@@ -29,6 +29,7 @@ from vehicles.mavlink.profiles import (
     px4_rules,
 )
 from vehicles.mavlink.settings import MavlinkVehicle
+from vehicles.mavlink.words import ARDUPILOT, SILENT, Words
 from vehicles.port import Failsafes, RallyPlace
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Profile:
     """It serves its parameters as one packed file by MAVLink FTP."""
     items_ahead: int = ITEMS_AHEAD
     """How many items of a transfer are under way at once; 1 where nothing else was tried."""
+    words: Words = ARDUPILOT
+    """The texts in which it tells what it has no message for."""
     over: Callable[[VehicleState, Flight | None, float], bool] | None = None
     """Whether it stands armed at the end of its mission; None: it disarms by itself."""
 
@@ -153,6 +156,7 @@ PROFILES: Mapping[str, Profile] = {
             counts_all=True,
             devices=_GRIPPER,
             shrugged=px4.SHRUGGED,
+            words=SILENT,
             items_ahead=1,
         ),
         Profile(
