@@ -24,6 +24,7 @@ from geofence.frames import LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import KeptIn, check_keep_in
 from geofence.kernel import Ints
+from geofence.narrow import narrow
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.relief import finer, relief_of
 from geofence.schedule import ALWAYS, Calendar, Schedule
@@ -50,10 +51,8 @@ PASSAGE_SLACK_S = 10.0
 PASSAGE_SLACK = 0.05
 """And by this share of the leg's duration, for a speed that is not even."""
 
-
 TOLD_AT_ONCE = 2048
 """Violations whose details are worked out together."""
-
 SPEED_TOLERANCE_MPS = 1e-6
 """Rounding of a length over a duration: a leg planned at the limit is within it."""
 
@@ -117,7 +116,10 @@ def _sifted(
     touching = [pair for pair in touching if plain[pair[1]] or applies(every[pair[1]], path)]
     asked = [pair for pair in asked if plain[pair[1]] or applies(every[pair[1]], path)]
     if asked:
-        touching += _Checker(path, zones, surroundings, sorted(asked)).touching()
+        closer = narrow(path, zones, zones.table(surroundings), asked)
+        touching += closer.touched
+        if closer.asked:
+            touching += _Checker(path, zones, surroundings, sorted(closer.asked)).touching()
     kept = _Checker(path, zones, surroundings).kept() if zones.keep_ins else KeptIn()
     forbidden = any(
         plain[zone] or every[zone].kind is not ZoneKind.ADVISORY for _, zone in touching

@@ -7,6 +7,7 @@ every longitude holds exactly.
 
 from __future__ import annotations
 
+import re
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
