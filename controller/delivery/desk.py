@@ -61,6 +61,7 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.parameters import ParameterSet
 from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
@@ -189,6 +190,13 @@ class Desk:
                 for vehicle_id in self._processes
             }
         return {vehicle_id: task.result() for vehicle_id, task in asked.items()}
+
+    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
+        """Every parameter of a vehicle, read now, or why not. Raises UnknownVehicleError."""
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        return await process.owner.parameters()
 
     async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
         """Set what its baseline demands, while it is disarmed. Raises UnknownVehicleError.

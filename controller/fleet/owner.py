@@ -18,6 +18,7 @@ import structlog
 from controller.domain.records import CommandKind, CommandRecord, CommandState
 from missions.model import AirMission, GroundMission, Mission
 from vehicles.errors import VehicleError
+from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
     Audit,
     Audited,
@@ -123,7 +124,7 @@ class VehicleOwner:
             async with self._clock.timeout(self._command_timeout_s):
                 return await self._session.audit()
         except (VehicleError, TimeoutError) as error:
-            return f"it could not be read: {error or 'no answer in time'}"
+            return f"it could not be read: {str(error) or 'no answer in time'}"
 
     async def apply_baseline(self) -> CommandResult:
         """Set what its baseline demands; refused unless it is disarmed."""
@@ -136,6 +137,16 @@ class VehicleOwner:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: audit it again")
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    async def parameters(self) -> ParameterSet | str:
+        """Every parameter of it, read now, or why not."""
+        if not isinstance(self._session, Parametrised):
+            return "it has no parameters"
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.parameters()
+        except (VehicleError, TimeoutError) as error:
+            return f"it could not be read: {str(error) or 'no end in time'}"
 
     async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
         """Hand every event on, in order, until cancelled or the session ends."""

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from missions.model import Mission
+from vehicles.mavlink.all_parameters import AllParameters
 from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
 from vehicles.mavlink.flight import Flight
@@ -29,6 +30,7 @@ from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import Text, VehicleState, link_state, not_ready
 from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
+from vehicles.parameters import ParameterSet
 from vehicles.port import (
     Audit,
     Capability,
@@ -106,6 +108,7 @@ class MavlinkSession:
         self._remote_id = (
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
+        self.all_parameters = AllParameters(self)
         self.upkeep = Upkeep(self)
         self.prover = Prover(self)
         self._launcher = Launcher(self)
@@ -233,6 +236,11 @@ class MavlinkSession:
         """Set what is broken and can be set, while disarmed."""
         async with self.work:
             return await apply_baseline(self)
+
+    async def parameters(self) -> ParameterSet | str:
+        """Read every parameter, while disarmed, or say why not."""
+        async with self.work:
+            return await self.all_parameters.read()
 
     async def load(self, mission: Mission) -> CommandResult:
         """Upload, read back, compare; sets the mission hash only where all of it is the same."""
@@ -386,6 +394,7 @@ class MavlinkSession:
         self.prover.forget()
         self.state.reset_after_boot()
         self.upkeep.forget()
+        self.all_parameters.forget()
         self.emit(EventKind.REBOOTED, "time since boot went backwards")
 
     def _flight_plan_written(self, now_s: float) -> None:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink import commands, failsafes, modes
+from vehicles.mavlink.all_parameters import file_is_cheaper
 from vehicles.mavlink.baseline import Finding, Requirement, audit, repairs
 from vehicles.mavlink.lists import fence_form, fence_items, list_differences, list_hash
 from vehicles.mavlink.messages import MissionItemInt
 from vehicles.mavlink.mission_transfer import FENCE, RALLY, MissionDownload
+from vehicles.mavlink.param_pack import ParamPack
 from vehicles.mavlink.parameters import ParameterRead, ParameterWrite
 from vehicles.port import Failsafes, FlightFence, LinkState, Phase, RallyPlace
 
@@ -58,6 +60,7 @@ class Upkeep:
         self._prearm_s = -1e9
         self._home_s = -1e9
         self._rated_s = -1e9
+        self._count = 0
         self._era = 0
         self._looked_s = -1e9
         self._wanted = asyncio.Event()
@@ -239,7 +242,7 @@ class Upkeep:
         session = self._session
         era = self._era
         self._baseline_s = session.clock.monotonic_s()
-        held = await self._read(self._names)
+        held = await self._read_baseline()
         if session.settings.apply_baseline and session.state.armed is False:
             held.update(await self._repair(held))
         await self._keep(held, era)
@@ -247,14 +250,14 @@ class Upkeep:
     async def audit(self) -> Values:
         """Read everything that the baseline names, and judge by it; what was read."""
         era = self._era
-        held = await self._read(self._names)
+        held = await self._read_baseline()
         await self._keep(held, era)
         return held
 
     async def apply(self) -> dict[str, float]:
         """Read, set what is broken and can be set, and judge by what it then says; what was set."""
         era = self._era
-        held = await self._read(self._names)
+        held = await self._read_baseline()
         wanted = repairs(audit(self.rules, held))
         held.update(await self._repair(held))
         await self._keep(held, era)
@@ -273,6 +276,24 @@ class Upkeep:
             )
         )
 
+    async def _read_baseline(self) -> dict[str, float | None]:
+        """What the baseline names, from the packed file where that is fewer bytes than by name.
+
+        The file leaves out what belongs to a feature that is switched off, and that is answered
+        for by name all the same (AP_Param::find). In the air it is by name: few messages at once.
+        """
+        session, names = self._session, self._names
+        if session.state.armed is not False or not file_is_cheaper(len(names), self._count):
+            return await self._read(names)
+        pack = await session.all_parameters.pack()
+        if not isinstance(pack, ParamPack):
+            return await self._read(names)
+        self._count = pack.total
+        packed = {param.name: param.told for param in pack.params}
+        held: dict[str, float | None] = {name: packed[name] for name in names if name in packed}
+        unpacked = tuple(name for name in names if name not in packed)
+        return held | (await self._read(unpacked) if unpacked else {})
+
     async def _read(self, names: tuple[str, ...], attempts: int = 4) -> dict[str, float | None]:
         driver = self._session.driver
         asked = ParameterRead(
@@ -283,7 +304,9 @@ class Upkeep:
             attempts=attempts,
             encoding=self._session.profile.encoding,
         )
-        return dict(await driver.run(asked))
+        held = dict(await driver.run(asked))
+        self._count = asked.count or self._count
+        return held
 
     async def _repair(self, held: Values) -> Values:
         wanted = repairs(audit(self.rules, held))
