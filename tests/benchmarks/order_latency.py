@@ -22,8 +22,8 @@ from sitl.broker import Broker
 from tests.benchmarks.measure import told
 from tests.benchmarks.robot_traffic import LAT, LON, Process, robots, world
 
-BURST, FREE, EACH = 1000, 50, 40
-PAUSE_S = 0.7
+BURST, FREE, EACH = 1000, 50, 20
+PAUSE_S = 0.3
 
 
 def body(number: int) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def body(number: int) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "id": f"P-{number}",
-        "mass_kg": 1.0,
+        "weight_kg": 1.0,
         "size_m": [0.2, 0.2, 0.1],
         "origin": "hub",
         "destination": {"lat_deg": LAT, "lon_deg": LON + 0.0007, "address": "Door"},
@@ -53,7 +53,11 @@ async def one(
     )
     if answer.status_code != 201:
         raise RuntimeError(answer.text)
-    order = await lab.told("order")
+    try:
+        order = await lab.told("order", within_s=15.0)
+    except TimeoutError:
+        why = (await http.get(f"{url}/v1/parcels/P-{number}/why")).text
+        raise RuntimeError(f"no order for P-{number}: {why[:2000]}") from None
     await asyncio.sleep(PAUSE_S)
     return float(order["at_s"]) - begun_s
 
