@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geofence.frames import Array, metres_per_degree_at
+from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW
 from geofence.rings import Loops
@@ -32,26 +32,6 @@ MAX_STEEP_DEG = 88.0
 
 _MANY_CORNERS = 65_536
 """How many corners are looked at at once."""
-
-
-@dataclass(slots=True, eq=False)
-class Scale:
-    """Metres per degree of longitude and latitude over some latitudes, and what they bring.
-
-    `east` and `north` are the least, `east_most` and `north_most` the greatest. `bow` is the stray
-    in metres for each degree of longitude and degree of latitude of a leg, `stretch` how much wider
-    than written a corridor is taken at most, as a share. `flat` and `steep` are the latitudes
-    nearest to the equator and farthest from it.
-    """
-
-    flat: float
-    steep: float
-    east: float
-    north: float
-    east_most: float
-    north_most: float
-    bow: float
-    stretch: float
 
 
 @dataclass(slots=True, eq=False)
@@ -165,9 +145,14 @@ def _by_corners(  # noqa: PLR0917 - rows of one table, column by column
     near &= told[STRAY] < told[HALF] + TOLERANCE_M / 2.0
     clear = np.zeros(len(zone), dtype=bool)
     if len(doubt):
+        across, along = across.take(doubt, axis=0), along.take(doubt, axis=0)
+        kept = _not_beyond(across, along, told.take(doubt, axis=1))
+        clear[doubt] = True
+        doubt = doubt.take(kept)
+    if len(doubt):
         half, far, stray, to_end = told.take(doubt, axis=1)
         ends = None if ends is None else ends[doubt]
-        apart = _apart(across.take(doubt, axis=0), along.take(doubt, axis=0), ends, to_end)
+        apart = _apart(across.take(kept, axis=0), along.take(kept, axis=0), ends, to_end)
         clear[doubt] = apart > far
         ratio = max(scale.east_most / scale.east, scale.north_most / scale.north)
         near[doubt] = apart * ratio + stray < half
@@ -226,6 +211,17 @@ def _met(across: Array, along: Array, ends: Bools | None, to_end: Array) -> Bool
     behind |= at > to_end
     meets[pair[~behind]] = True
     return meets
+
+
+def _not_beyond(across: Array, along: Array, told: Array) -> Ints:
+    """Which of n have not all of their corners (n, c) far on one side of the chord or of an end."""
+    far = told[FAR]
+    beyond = np.minimum.reduce(across, axis=1) > far
+    beyond |= np.maximum.reduce(across, axis=1) < -far
+    far = far + told[TO_END]
+    beyond |= np.minimum.reduce(along, axis=1) > far
+    beyond |= np.maximum.reduce(along, axis=1) < -far
+    return np.asarray((~beyond).nonzero()[0], dtype=np.intp)
 
 
 def _apart(across: Array, along: Array, ends: Bools | None, to_end: Array) -> Array:

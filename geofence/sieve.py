@@ -29,8 +29,8 @@ from operator import attrgetter
 import numpy as np
 import shapely
 
-from geofence.chords import FAR, FAR_STRAYS, SLACK_M, TO_END, Lines, Scale, lines_of, look
-from geofence.frames import Array, metres_per_degree_at
+from geofence.chords import FAR, FAR_STRAYS, SLACK_M, TO_END, Lines, lines_of, look
+from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.heights import Surroundings
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW, STILL_DEG, Disc, PathLeg
@@ -48,6 +48,11 @@ _FEW_ZONES = 4_000
 
 _FEW_PAIRS = 30_000
 """Up to as many pairs of leg and zone are looked through; the tree is asked about more."""
+
+_STEPS = 16.0
+"""Of latitude, to a degree."""
+
+_KEPT_SCALES = 1_000
 
 _row = attrgetter("row")
 
@@ -91,7 +96,7 @@ def sieve(
     if not owners or not len(zones):
         return Sieved([], [])
     table = table_of(owners)
-    frame = _frame(table)
+    frame = _frame(table, zones)
     if frame is None:
         return None
     east, _, _, minus_west, _, _ = frame.box[:, 0].tolist()
@@ -132,13 +137,24 @@ def scale_of(south: float, north: float, half_m: float) -> Scale:
     return Scale(flat, steep, east_least, north_least, east_most, north_most, bow, stretch)
 
 
-def _frame(table: Array) -> _Frame | None:
+def _scale(zones: ZoneSet, south: float, north: float, half_m: float) -> Scale:
+    """The scale of whole steps of latitude about a path, which others nearby share."""
+    key = math.floor(south * _STEPS), math.ceil(north * _STEPS), half_m
+    known = zones.scales.get(key)
+    if known is None:
+        if len(zones.scales) >= _KEPT_SCALES:
+            zones.scales.clear()
+        known = zones.scales[key] = scale_of(key[0] / _STEPS, key[1] / _STEPS, half_m)
+    return known
+
+
+def _frame(table: Array, zones: ZoneSet) -> _Frame | None:
     bounds = np.maximum.reduce(table[:, : ROW.LON]).tolist()
     east, north, high, west, south, low, corridor, begin_s, end_s = bounds
     west, south = -west, -south
     if east - west > MAX_SPAN_DEG[0] or north - south > MAX_SPAN_DEG[1]:
         return None
-    scale = scale_of(south, north, corridor)
+    scale = _scale(zones, south, north, corridor)
     far = corridor * (1.0 + scale.stretch) + FAR_STRAYS * scale.bow * (east - west) * (
         north - south
     )
@@ -235,15 +251,14 @@ def _held(columns: Array, row: Ints, outer: Array) -> tuple[Bools, Bools]:
 
     What stands still is at each of its heights in the same place: if any, all are held.
     """
-    high, minus_low = columns[ROW.HIGH], columns[ROW.MINUS_LOW]
-    low_m, minus_high_m = outer[2], outer[5]
-    some = low_m <= high.take(row)
-    some &= minus_high_m <= minus_low.take(row)
-    whole = low_m <= -minus_low.take(row)
-    whole &= minus_high_m <= -high.take(row)
+    heights = columns[ROW.HIGH : ROW.MINUS_LOW + 1 : 3]
+    limits, held = outer[2::3], heights.take(row, axis=1)
+    some = np.logical_and(*(limits <= held))
+    np.negative(held, out=held)
+    whole = np.logical_and(*(limits <= held[::-1]))
     if np.count_nonzero(whole) < len(whole):
         step = np.abs(columns[ROW.DLON :])
         still = np.maximum(step[0], step[1]) <= STILL_DEG
-        still &= high + minus_low >= LEVEL_M
+        still &= heights[0] + heights[1] >= LEVEL_M
         whole |= still.take(row)
     return some, whole
