@@ -15,14 +15,17 @@ from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW
 from geofence.rings import Loops
-from geofence.track import BOW_SLACK, TOLERANCE_M
+from geofence.track import BOW_SLACK, MAX_BOW_M, TOLERANCE_M
 from geofence.zoneset import ZoneSet
 
 SLACK_M = 0.01
 """Added to what counts as far, taken off what counts as near."""
 
 FAR_STRAYS = 1.0 + 0.25 + 2.0 * BOW_SLACK
-"""Strays beyond the corridor that are clear: of the line flown from the chord, and of the reach."""
+"""Bows beyond the corridor that are clear: of the line flown from the chord, and of the reach."""
+
+FAR_UNCUT_M = 1.1 * MAX_BOW_M
+"""And as much more, for the bow of a leg that is not cut."""
 
 LEAST_DEGREE_M = 110_000.0
 """Under the least length of a degree of latitude."""
@@ -55,23 +58,32 @@ HALF, FAR, STRAY, TO_END = range(4)
 chord."""
 
 
-def lines_of(columns: Array, scale: Scale) -> Lines:
+def lines_of(columns: Array, scale: Scale, side: int = 0) -> Lines:
     """Of the columns (ROW.COUNT, n) of legs and discs.
 
-    A chord's piece reaches farther than its corridor by the bow at most where it is not cut, else
-    by a quarter of it and the share of it that is never known (track.split_leg).
+    The reach of a piece is more than its corridor by the bow of its leg at most where that is not
+    cut (and an autopilot's then has less than MAX_BOW_M), else by a quarter of it and the share of
+    it that is never known (track.split_leg).
+
+    `side`: 1 where all are an autopilot's and in the north, -1 in the south, else 0. Then the line
+    flown bows west of a chord to the north-east or south-west, east of one to the north-west or
+    south-east, in the south the other way: a chord moved there by half the most that it may strays
+    by no more than that half from the place that is passed when it says so.
     """
-    step = columns[ROW.DLON :]
+    step, start = columns[ROW.DLON :], columns[ROW.LON : ROW.TO_LON]
     told = np.empty((4, columns.shape[1]))
     half, far, stray, _ = told
     half[:] = columns[ROW.HALF]
-    np.multiply(step[0], step[1], out=stray)
-    np.abs(stray, out=stray)
-    stray *= scale.bow
     np.multiply(half, 1.0 + scale.stretch, out=far)
-    far += stray * FAR_STRAYS
-    far += SLACK_M + TOLERANCE_M
-    return chords_of(columns[ROW.LON : ROW.TO_LON], step, told, scale)
+    np.multiply(step[0], step[1], out=stray)
+    if side:
+        start = start.copy()
+        start[0] -= stray * (0.5 * side * scale.bow / scale.east_most)
+    np.abs(stray, out=stray)
+    stray *= 0.5 * scale.bow if side else scale.bow
+    far += stray * (2.0 * FAR_STRAYS - 1.0 if side else FAR_STRAYS)
+    far += SLACK_M + TOLERANCE_M + FAR_UNCUT_M
+    return chords_of(start, step, told, scale)
 
 
 def chords_of(start: Array, step: Array, told: Array, scale: Scale) -> Lines:

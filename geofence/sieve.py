@@ -10,9 +10,10 @@ strays from it by at most
 
     dlat dlon tan(lat) cos(mean lat) / (8 cos(lat)),
 
-here with the greatest factors of the path and 1 % on top. Far: farther than the reach of any piece
-and the stray, both bounded. Near: no farther than the corridor less the stray. Floats: numbers are
-2e7 m at most, so what is computed of them is within 1e-7 m; SLACK_M is 1e5 times that.
+here with the greatest factors of the path and 1 % on top; if all are flown by an autopilot, to one
+side only (`chords.lines_of`). Far: farther than the reach of any piece and the stray, both bounded.
+Near: no farther than the corridor less the stray. Floats: numbers are 2e7 m at most, so what is
+computed of them is within 1e-7 m; SLACK_M is 1e5 times that.
 
 Zones that the path's box meets come first; then their boxes beside the chords, along and across
 (two products of small matrices for all); then their corners (`chords`). A call of numpy costs more
@@ -29,7 +30,7 @@ from operator import attrgetter
 import numpy as np
 import shapely
 
-from geofence.chords import FAR, FAR_STRAYS, SLACK_M, TO_END, Lines, lines_of, look
+from geofence.chords import FAR, FAR_STRAYS, FAR_UNCUT_M, SLACK_M, TO_END, Lines, lines_of, look
 from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.heights import Surroundings
 from geofence.kernel import Bools, Ints
@@ -81,6 +82,8 @@ class _Frame:
     """The bounds of the path, and its scale."""
 
     scale: Scale
+    side: int
+    """1: north of the equator, -1: south of it, 0: both."""
     box: Array
     """(6, 1): east, north, high, -west, -south, -low with the reach; ZoneSet.table is below it."""
     pad: Array
@@ -90,9 +93,16 @@ class _Frame:
 
 
 def sieve(
-    owners: Sequence[PathLeg | Disc], zones: ZoneSet, surroundings: Surroundings
+    owners: Sequence[PathLeg | Disc],
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    *,
+    flown: bool = False,
 ) -> Sieved | None:
-    """Sort out what is sure; None where one frame does not do (antimeridian, half a country)."""
+    """Sort out what is sure; None where one frame does not do (antimeridian, half a country).
+
+    `flown`: all are an autopilot's, whose line bows to one side.
+    """
     if not owners or not len(zones):
         return Sieved([], [])
     table = table_of(owners)
@@ -107,7 +117,7 @@ def sieve(
     if not len(near):
         return Sieved([], [])
     columns = table.T.copy()
-    lines = lines_of(columns, frame.scale)
+    lines = lines_of(columns, frame.scale, frame.side if flown else 0)
     if len(table) * len(near) <= _FEW_PAIRS:
         row, zone = _boxes_beside(lines, zones, near)
     else:
@@ -155,14 +165,13 @@ def _frame(table: Array, zones: ZoneSet) -> _Frame | None:
     if east - west > MAX_SPAN_DEG[0] or north - south > MAX_SPAN_DEG[1]:
         return None
     scale = _scale(zones, south, north, corridor)
-    far = corridor * (1.0 + scale.stretch) + FAR_STRAYS * scale.bow * (east - west) * (
-        north - south
-    )
-    far += SLACK_M + TOLERANCE_M
+    far = corridor * (1.0 + scale.stretch) + SLACK_M + TOLERANCE_M + FAR_UNCUT_M
+    far += FAR_STRAYS * scale.bow * (east - west) * (north - south)
     wide, tall = far / scale.east, far / scale.north
     box = (east + wide, north + tall, high, wide - west, tall - south, low)
     numbers = np.array((*box, wide, tall, 0.0, wide, tall, 0.0)).reshape(12, 1)
-    return _Frame(scale, numbers[:6], numbers[6:], -begin_s, end_s)
+    side = int(south >= 0.0) - int(north <= 0.0)
+    return _Frame(scale, side, numbers[:6], numbers[6:], -begin_s, end_s)
 
 
 def _near_path(zones: ZoneSet, outer: Array, frame: _Frame) -> Ints:
