@@ -78,7 +78,7 @@ def check_all(
         first.append(len(owners))
         owners += path.legs
         owners += path.discs
-    found = sieve(owners, zones, surroundings)
+    found = sieve(owners, zones, surroundings, flown=all(path.flown for path in paths))
     if found is None and len(paths) > 1:
         return [check(path, zones, surroundings) for path in paths]
     verdicts = []
