@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from vehicles.mavlink.layout import layout_of, layouts_of, truncated
-from vehicles.mavlink.wire import Frame, Scanner, read_frame, reader
+from vehicles.mavlink.wire import (
+    GCS_COMPONENT,
+    GCS_SYSTEM,
+    Encoder,
+    Frame,
+    Scanner,
+    read_frame,
+    reader,
+)
 
 IDS = sorted(mav.mavlink_map)
 LAYOUTS = layouts_of(kind.msgname for kind in mav.mavlink_map.values())
@@ -178,3 +186,14 @@ def test_a_number_cut_in_the_middle_is_read_or_left_to_the_slow_way() -> None:
     assert truncated(gps, gps.length - 1) == ("QiiiHHHHBBiIIIIB", ())
     assert truncated(gps, gps.length - 4) == ("QiiiHHHHBBiIIIH", (0,))
     assert truncated(gps, gps.length - 3) is None
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from(IDS), st.data())
+def test_any_message_is_encoded_as_pymavlink_does(message_id: int, data: st.DataObject) -> None:
+    payload = data.draw(st.binary(max_size=min(255, LAYOUTS[message_id].length)))
+    message = decoded(frame_of(message_id, payload))
+    encoder, theirs = Encoder(), mav.MAVLink(None, GCS_SYSTEM, GCS_COMPONENT)
+    for sequence in range(2):
+        theirs.seq = sequence
+        assert encoder.encode(message) == bytes(message.pack(theirs))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 
@@ -305,6 +306,21 @@ def _beats(system: int, component: int) -> tuple[bytes, ...]:
     return tuple(beat(sequence) for sequence in range(256))
 
 
+@functools.cache
+def _packing(
+    kind: Any,
+) -> tuple[bytes, bytes, Callable[[Any], Values], Callable[..., bytes]] | None:
+    """Id, CRC_EXTRA, fields in wire order and their packer; None where pymavlink has to pack.
+
+    That is where there are arrays or texts, or a single field.
+    """
+    names = kind.ordered_fieldnames
+    if any(kind.array_lengths) or len(names) < 2:
+        return None
+    number = int(kind.id).to_bytes(3, "little")
+    return number, bytes([kind.crc_extra]), attrgetter(*names), Struct(kind.unpacker.format).pack
+
+
 class Encoder:
     """Messages of pymavlink's dialect to MAVLink 2 frames, with one sequence per receiver.
 
@@ -330,7 +346,20 @@ class Encoder:
         return frame if self._sign is None else self._sign(frame)
 
     def encode(self, message: Any) -> bytes:
-        """One frame, MAVLink 2."""
-        frame = bytes(message.pack(self._mav))
-        self._mav.seq = (self._mav.seq + 1) % 256
+        """One frame, MAVLink 2: bit for bit what pymavlink makes of it."""
+        mav = self._mav
+        kind: Any = type(message)
+        packing = _packing(kind)
+        if packing is None:
+            frame = bytes(message.pack(mav))
+        else:
+            number, extra, values, pack = packing
+            payload = pack(*values(message)).rstrip(b"\0") or b"\0"
+            body = (
+                bytes((len(payload), 0, 0, mav.seq, mav.srcSystem, mav.srcComponent))
+                + number
+                + payload
+            )
+            frame = b"\xfd" + body + mcrf4xx(body + extra).to_bytes(2, "little")
+        mav.seq = (mav.seq + 1) % 256
         return frame if self._sign is None else self._sign(frame)
