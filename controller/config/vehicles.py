@@ -133,6 +133,8 @@ class RobotConfig(_GroundVehicleConfig):
 
     manufacturer: str
     serial: str
+    profile: str = "default"
+    """What its make does its own way: a profile of `vehicles.vda5050`, or a file NAME.toml."""
     cruise_speed_mps: Positive = 1.6
     usable_energy_wh: Positive = 1200.0
     max_payload_kg: Positive = 20.0

@@ -52,6 +52,7 @@ from geofence.zoneset import ZoneSet
 from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
+from vehicles.parameters import ParameterSet
 from vehicles.port import (
     Audit,
     Capability,
@@ -191,6 +192,7 @@ class FakeDesk:
         self.diverts: list[tuple[str, Divert, str, str]] = []
         self.places: list[Refuge] = []
         self.audits: dict[str, Audit] = {}
+        self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
@@ -282,6 +284,11 @@ class FakeDesk:
 
     async def audit_all(self) -> dict[str, Audit | str]:
         return {vehicle_id: await self.audit(vehicle_id) for vehicle_id in self._vehicles}
+
+    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
+        if vehicle_id not in self._vehicles:
+            raise UnknownVehicleError(vehicle_id)
+        return self.read.get(vehicle_id, "it has no parameters")
 
     async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
         audit = await self.audit(vehicle_id)
