@@ -185,7 +185,7 @@ def parcel_list(
 def parcel_cancel(
     parcel: str, reason: Reason = "", url: Url = URL, as_json: AsJson = False
 ) -> None:
-    """Cancel a parcel that has not left its origin."""
+    """Cancel a parcel; what a drone has aboard comes home."""
     from controller.cli import parcels as does
 
     does.cancel(parcel, reason=reason, url=url, as_json=as_json)
