@@ -16,7 +16,7 @@ from dataclasses import replace
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
-from missions.model import AirMission, Mission
+from missions.model import AirMission, GroundMission, Mission
 from vehicles.errors import VehicleError
 from vehicles.port import (
     Audit,
@@ -30,6 +30,7 @@ from vehicles.port import (
     FlightFence,
     MissionProgress,
     Outcome,
+    Paced,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -102,6 +103,17 @@ class VehicleOwner:
         """Have the next load put it on board; nothing for a vehicle that takes none."""
         if isinstance(self._session, FenceHolder):
             self._session.order_fence(fence)
+
+    def pace(self, mission: GroundMission, node: int) -> bool:
+        """Let it go to this node of its round; whether it can be told."""
+        if not isinstance(self._session, Paced):
+            return False
+        self._session.grant(mission, node)
+        return True
+
+    def reached(self, mission: GroundMission) -> int | None:
+        """The last node of its round that it shows as reached; None where it does not tell."""
+        return self._session.reached(mission) if isinstance(self._session, Paced) else None
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

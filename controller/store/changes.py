@@ -13,7 +13,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.model import AssignmentState, Event, ParcelState
-from controller.domain.records import AssignmentRecord, CommandRecord, HoldRecord, ParcelRecord
+from controller.domain.records import (
+    AssignmentRecord,
+    CommandRecord,
+    HoldRecord,
+    ParcelRecord,
+    PassageRecord,
+)
 from controller.domain.transitions import OPEN_ASSIGNMENT
 from controller.store import codec, schema
 from controller.store.errors import FencedError, StaleStepError
@@ -78,6 +84,7 @@ class Changes:
     key: SubmissionKey | None = None
     hold: HoldChange | None = None
     zones: ZonesChange | None = None
+    passages: tuple[PassageRecord, ...] = ()
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Leases that must be held, by vehicle."""
 
@@ -117,7 +124,23 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
         await _hold(connection, changes.hold.after)
     if changes.zones is not None:
         await _zones(connection, changes.zones)
+    for record in changes.passages:
+        await _passage(connection, record)
     return await _events(connection, changes.events)
+
+
+async def _passage(connection: AsyncConnection, record: PassageRecord) -> None:
+    table = schema.passage_lease
+    await connection.execute(delete(table).where(table.c.vehicle_id == record.vehicle_id))
+    if record.body:
+        await connection.execute(
+            insert(table).values(
+                vehicle_id=record.vehicle_id,
+                epoch=record.epoch,
+                body=dict(record.body),
+                at=record.at,
+            )
+        )
 
 
 async def _require_epoch(connection: AsyncConnection, vehicle_id: str, epoch: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from geofence.frames import LatLon, geodesic_m
 from vehicles.port import Capability, LinkState
 from vehicles.vda5050.engine_model import OPEN, EngineState
 from vehicles.vda5050.feasible import order_faults
@@ -16,6 +17,25 @@ from vehicles.vda5050.orders import PreparedOrder
 from vehicles.vda5050.profile import DEFAULT, Profile
 
 MODES_WITH_ORDERS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC"})
+
+
+def away_from_home(state: State | None, here: LatLon | None, home: LatLon, at_base_m: float) -> str:
+    """Why a robot does not count as returned; empty where it is idle at its base."""
+    idle = state is not None and state.idle
+    if idle and here is not None and geodesic_m(here, home) <= at_base_m:
+        return ""
+    return (
+        "a robot returns on a checked round only: cancel its order with LAND if it has one, then "
+        "give it a round to its base"
+    )
+
+
+def waits_for_trigger(state: State | None) -> bool:
+    """Whether a robot of version 3 stands in a waitForTrigger."""
+    return state is not None and any(
+        a.action_type == "waitForTrigger" and a.action_status == "RUNNING"
+        for a in state.action_states
+    )
 
 
 def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
