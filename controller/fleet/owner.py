@@ -166,7 +166,15 @@ class VehicleOwner:
         Whatever goes wrong after the first `keep` is UNCERTAIN: read the vehicle. Raises what
         `keep` raises; if the first one does, nothing was sent.
         """
-        sent = replace(
+        sent = self.as_sent(command)
+        await keep(sent, None)
+        ended, result = await self.perform(sent, mission, divert)
+        await keep(ended, result)
+        return result
+
+    def as_sent(self, command: CommandRecord) -> CommandRecord:
+        """The command as it is kept before it is sent."""
+        return replace(
             command,
             state=CommandState.SENT,
             epoch=self.epoch,
@@ -174,16 +182,19 @@ class VehicleOwner:
             sent_at=self._clock.now(),
             ended_at=None,
         )
-        await keep(sent, None)
+
+    async def perform(
+        self, sent: CommandRecord, mission: Mission | None, divert: Divert | None = None
+    ) -> tuple[CommandRecord, CommandResult]:
+        """Send a command that is kept as sent; the command as it is to be kept after, and why."""
         result = await self._call(sent, mission, divert)
         ended = replace(
             sent,
             state=_ENDED[result.outcome],
-            reason=result.reason or command.reason,
+            reason=result.reason or sent.reason,
             ended_at=self._clock.now(),
         )
-        await keep(ended, result)
-        return result
+        return ended, result
 
     async def _call(
         self, command: CommandRecord, mission: Mission | None, divert: Divert | None
