@@ -19,11 +19,12 @@ from operator import attrgetter
 import numpy as np
 
 from geofence.apart import asked_apart, has_unknown
-from geofence.contact import CLEARANCE_HORIZON_M, Contacts, depth_m, find_contacts
+from geofence.contact import CLEARANCE_HORIZON_M, Contacts, Depths, find_contacts
 from geofence.frames import LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import KeptIn, check_keep_in
 from geofence.kernel import Ints
+from geofence.narrow import narrow
 from geofence.path import Disc, FlightPath, PathLeg, Verdict, Violation
 from geofence.relief import finer, relief_of
 from geofence.schedule import ALWAYS, Calendar, Schedule
@@ -50,10 +51,8 @@ PASSAGE_SLACK_S = 10.0
 PASSAGE_SLACK = 0.05
 """And by this share of the leg's duration, for a speed that is not even."""
 
-
 TOLD_AT_ONCE = 2048
 """Violations whose details are worked out together."""
-
 SPEED_TOLERANCE_MPS = 1e-6
 """Rounding of a length over a duration: a leg planned at the limit is within it."""
 
@@ -117,7 +116,10 @@ def _sifted(
     touching = [pair for pair in touching if plain[pair[1]] or applies(every[pair[1]], path)]
     asked = [pair for pair in asked if plain[pair[1]] or applies(every[pair[1]], path)]
     if asked:
-        touching += _Checker(path, zones, surroundings, sorted(asked)).touching()
+        closer = narrow(path, zones, zones.table(surroundings), asked)
+        touching += closer.touched
+        if closer.asked:
+            touching += _Checker(path, zones, surroundings, sorted(closer.asked)).touching()
     kept = _Checker(path, zones, surroundings).kept() if zones.keep_ins else KeptIn()
     forbidden = any(
         plain[zone] or every[zone].kind is not ZoneKind.ADVISORY for _, zone in touching
@@ -184,10 +186,9 @@ class _Telling:
         """Where, how deep and why: of violations beside each other at once, they share work."""
         if not self._number:
             self._number.update((id(each), number) for number, each in enumerate(self._told))
-        # a copy stands for no number: then all are told
-        number = self._number.get(id(wanted))
-        begin = 0 if number is None else number - number % TOLD_AT_ONCE
-        end = len(self._told) if number is None else begin + TOLD_AT_ONCE
+        number = self._number[id(wanted)]
+        begin = number - number % TOLD_AT_ONCE
+        end = begin + TOLD_AT_ONCE
         pairs = self._touching[begin:end]
         found = _Checker(*self._asked, pairs).details()
         for violation, pair in zip(self._told[begin:end], pairs, strict=True):
@@ -212,7 +213,7 @@ class _Checker:
         self._pieces: Pieces = pieces_of(path, asked)
         self._relief = relief_of(self._pieces, surroundings)
         self._bands: dict[str, Band] = {}
-        self._depths: dict[tuple[float, ...], float] = {}
+        self._depths = Depths()
         self._hours: dict[tuple[Schedule | Calendar, datetime, datetime], bool] = {}
 
     def verdict(self) -> Verdict:
@@ -266,17 +267,24 @@ class _Checker:
 
     def _settled(self) -> tuple[Contacts, KeptIn]:
         """Contacts and keep-ins of pieces as fine as the ground asks for."""
-        contacts, kept = self._contacts(), self.kept()
-        while (finer_pieces := self._finer(contacts, kept)) is not None:
-            self._pieces = finer_pieces
-            self._relief = relief_of(finer_pieces, self._surroundings)
-            contacts, kept = self._contacts(), self.kept()
-        return contacts, kept
+        if self._relief is not None:
+            while (
+                finer_pieces := self._finer(self._contacts(nearest=False), self.kept())
+            ) is not None:
+                self._pieces = finer_pieces
+                self._relief = relief_of(finer_pieces, self._surroundings)
+        return self._contacts(), self.kept()
 
-    def _contacts(self) -> Contacts:
+    def _contacts(self, *, nearest: bool = True) -> Contacts:
         pairs = None if self._pairs is None else self._pieces_by_zone(self._pairs)
         return find_contacts(
-            self._pieces, self._zones, self._applies, self._band, self._relief, among=pairs
+            self._pieces,
+            self._zones,
+            self._applies,
+            self._band,
+            self._relief,
+            among=pairs,
+            nearest=nearest,
         )
 
     def _pieces_by_zone(self, pairs: list[tuple[int, int]]) -> tuple[Ints, Ints]:
@@ -307,7 +315,12 @@ class _Checker:
         if not self._zones.speed_limits:
             return
         contacts = find_contacts(
-            self._pieces, self._zones, self._limits_speed, self._band, self._relief
+            self._pieces,
+            self._zones,
+            self._limits_speed,
+            self._band,
+            self._relief,
+            nearest=False,
         )
         for pair, rows in self._rows(contacts):
             owner, zone = self._owners[pair[0]], self._zones.zones[pair[1]]
@@ -369,7 +382,7 @@ class _Checker:
         owner, zone = self._owners[owner_number], self._zones.zones[zone_number]
         first = min(rows, key=lambda row: contacts.touch[row, 0])
         last = max(rows, key=lambda row: contacts.touch[row, 1])
-        depth = max(self._depth_m(contacts, row) for row in rows)
+        depth = self._depths.deepest_m(contacts, rows, self._pieces, self._zones)
         unknown = self._unknown(zone, contacts.piece[rows])
         return Violation(
             zone_id=zone.zone_id,
@@ -419,15 +432,6 @@ class _Checker:
             if zone.kind is not ZoneKind.ADVISORY and self._active(zone, owner, 0.0, 1.0):
                 return distance, zone.zone_id
         return None, ""
-
-    def _depth_m(self, contacts: Contacts, row: int) -> float:
-        """How deep a row reaches in; legs that are stacked in height share their lines."""
-        reach = float(self._pieces.reach_m[contacts.piece[row]])
-        key = (int(contacts.zone[row]), reach, *contacts.line[row].tolist())
-        known = self._depths.get(key)
-        if known is None:
-            known = self._depths[key] = depth_m(contacts, row, self._pieces, self._zones)
-        return known
 
     def _active(self, zone: Zone, owner: PathLeg | Disc, begin: float, end: float) -> bool:
         """Whether the zone applies while the part is passed; zones often share their hours."""

@@ -32,8 +32,9 @@ from geofence.zones import ALWAYS, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 
 __all__ = [
-    "CLEARANCE_HORIZON_M", "HEIGHT_TOLERANCE_M", "Contacts", "boxes_about", "clip_heights", "cut",
-    "depth_m", "find_contacts", "polygon_rows", "polygon_touch", "select", "to_metres",
+    "CLEARANCE_HORIZON_M", "HEIGHT_TOLERANCE_M", "Contacts", "Depths", "boxes_about",
+    "clip_heights", "cut", "depth_m", "find_contacts", "polygon_rows", "polygon_touch", "select",
+    "to_metres",
 ]  # fmt: skip
 
 CLEARANCE_HORIZON_M = 2_000.0
@@ -76,38 +77,25 @@ def find_contacts(
     relief: Relief | None = None,
     *,
     among: tuple[Ints, Ints] | None = None,
+    nearest: bool = True,
 ) -> Contacts:
     """Every zone that `applies` and is within its heights near a piece.
 
     Of those out of reach only the nearest are sure to be told: no other that binds by its kind
-    and hour is nearer.
+    and hour is nearer; none of them where `nearest` is not asked for.
     With `relief`, zones whose heights vary are taken at the pieces' own places, not by `band`.
     With `among`, pairs of piece and zone, none of them turned, no others are looked at.
     """
-    if among is None:
-        piece, zone, turn = _candidates(pieces, zones)
+    look = _Look(pieces, zones, applies, band, relief)
+    if among is not None:
+        piece, zone, turn, part, line, _ = look.at(*among, np.zeros(len(among[0])))
     else:
-        piece, zone, turn = *among, np.zeros(len(among[0]))
-    wanted = np.flatnonzero(np.bincount(zone))
-    which = np.searchsorted(wanted, zone)
-    keep = np.array([applies(zones.zones[i]) for i in wanted], dtype=bool)
-    bands = [band(zones.zones[i]) if ok else _NOWHERE for i, ok in zip(wanted, keep, strict=True)]
-    limits = np.array([(b.low_m, b.high_m) for b in bands]).reshape(-1, 2)[which]
-    if relief is not None:
-        for number in np.flatnonzero(keep):
-            if relief.varies(zones.zones[wanted[number]]):
-                pairs = np.flatnonzero(which == number)
-                limits[pairs] = relief.bands(zones.zones[wanted[number]], piece[pairs])
-    if len(wanted):
-        low, high = limits[:, 0] - HEIGHT_TOLERANCE_M, limits[:, 1] + HEIGHT_TOLERANCE_M
-        part = clip_heights(pieces.heights[piece], pieces.part[piece], low, high)
-        chosen = keep[which] & (part[:, 0] <= part[:, 1])
-        piece, zone, turn, part = piece[chosen], zone[chosen], turn[chosen], part[chosen]
-    else:
-        part = np.empty((0, 2))
-    line = cut(pieces, piece, part)
-    some = _mattering(pieces, piece, line, zones, zone, turn)
-    piece, zone, turn, part, line = piece[some], zone[some], turn[some], part[some], line[some]
+        for far_m in _HORIZONS_M if nearest else _HORIZONS_M[:1]:
+            around = boxes_about(pieces, np.maximum(pieces.reach_m, far_m))
+            piece, zone, turn, part, line, least_m = look.at(*zones.near(around))
+            # a metre: far more than the boxes' rounding, and nothing beyond them is as near
+            if least_m < far_m - 1.0:
+                break
     distance, touch = np.empty(len(piece)), np.empty((len(piece), 2))
     beyond = np.full(len(piece), np.nan)
     circle = zones.is_circle[zone] if len(zone) else np.empty(0, dtype=bool)
@@ -124,16 +112,82 @@ def find_contacts(
     return Contacts(piece, zone, turn, line, part, distance, touch, beyond)
 
 
+_HORIZONS_M = (0.0, 250.0, CLEARANCE_HORIZON_M)
+"""How far is looked: farther only where nothing that surely binds is so near."""
+
+_Found = tuple[Ints, Ints, Array, Array, Array, float]
+"""Piece, zone, turn, part and line of rows, and how near the nearest is that surely binds."""
+
+
+class _Look:
+    """What is kept from one look to the next, farther one: the zones asked about."""
+
+    def __init__(
+        self,
+        pieces: Pieces,
+        zones: ZoneSet,
+        applies: Callable[[Zone], bool],
+        band: Callable[[Zone], Band],
+        relief: Relief | None,
+    ) -> None:
+        self._pieces = pieces
+        self._zones = zones
+        self._ask = applies, band
+        self._relief = relief
+        self._bands: dict[int, Band | None] = {}
+
+    def _band(self, number: int) -> Band | None:
+        if number not in self._bands:
+            (applies, band), zone = self._ask, self._zones.zones[number]
+            self._bands[number] = band(zone) if applies(zone) else None
+        return self._bands[number]
+
+    def at(self, piece: Ints, zone: Ints, turn: Array) -> _Found:
+        """Of pairs of piece and zone those that matter, where they are within the heights."""
+        pieces, zones = self._pieces, self._zones
+        wanted = np.flatnonzero(np.bincount(zone))
+        which = np.searchsorted(wanted, zone)
+        bands = [self._band(number) for number in wanted.tolist()]
+        if None in bands:
+            keep = np.array([band is not None for band in bands], dtype=bool)[which]
+            piece, zone, turn, which = piece[keep], zone[keep], turn[keep], which[keep]
+        limits = np.array(
+            [(band.low_m, band.high_m) if band else (np.nan, np.nan) for band in bands]
+        ).reshape(-1, 2)[which]
+        self._over_ground(limits, which, wanted, piece)
+        part = clip_heights(
+            pieces.heights[piece], pieces.part[piece],
+            limits[:, 0] - HEIGHT_TOLERANCE_M, limits[:, 1] + HEIGHT_TOLERANCE_M,
+        )  # fmt: skip
+        chosen = np.flatnonzero(part[:, 0] <= part[:, 1])
+        if len(chosen) < len(part):
+            piece, zone, turn, part = piece[chosen], zone[chosen], turn[chosen], part[chosen]
+        line = cut(pieces, piece, part)
+        some, least_m = _mattering(pieces, piece, line, zones, zone, turn)
+        return piece[some], zone[some], turn[some], part[some], line[some], least_m
+
+    def _over_ground(self, limits: Array, which: Ints, wanted: Ints, piece: Ints) -> None:
+        """Put the limits (n, 2) of zones whose heights vary at what they are under the pieces."""
+        if self._relief is None:
+            return
+        order = np.argsort(which, kind="stable")
+        bounds = np.searchsorted(which[order], np.arange(len(wanted) + 1)).tolist()
+        for row, number in enumerate(wanted.tolist()):
+            pairs = order[bounds[row] : bounds[row + 1]]
+            if len(pairs) and self._relief.varies(self._zones.zones[number]):
+                limits[pairs] = self._relief.bands(self._zones.zones[number], piece[pairs])
+
+
 def _mattering(  # noqa: PLR0917 - rows of one table, column by column
     pieces: Pieces, piece: Ints, line: Array, zones: ZoneSet, zone: Ints, turn: Array
-) -> Ints:
-    """Rows that may be within reach, or as near as the nearest zone that surely binds.
+) -> tuple[Ints, float]:
+    """Rows that may be within reach, or as near as the nearest zone that surely binds; how near.
 
     The bounds of zone and line are no farther apart than they are, in any one frame. A circle's
     distance is geodesic: as much shorter as a frame strays over that distance (track.reach_m).
     """
     if len(piece) <= 2 * _NEAREST:
-        return np.arange(len(piece))
+        return np.arange(len(piece)), math.inf
     bounds = zones.bounds[zone]
     east, north = pieces.scale[piece].T
     x, y = line[:, 0::2], line[:, 1::2]
@@ -151,13 +205,14 @@ def _mattering(  # noqa: PLR0917 - rows of one table, column by column
                 break
     limit = pieces.reach_m[piece]
     some = np.sort(np.array(sure, dtype=np.intp))
+    least = math.inf
     if len(some):
         least = _least_m(pieces, piece[some], line[some], zones, zone[some], turn[some])
         limit = np.maximum(limit, least)
     else:
         limit = np.full(len(piece), np.inf)
     # a millimetre: far more than rounding, and no row fewer
-    return np.flatnonzero(apart <= limit + 1e-3)
+    return np.flatnonzero(apart <= limit + 1e-3), least
 
 
 def _ascending(values: Array) -> Iterator[int]:
@@ -203,12 +258,6 @@ def _least_m(  # noqa: PLR0917 - rows of one table, column by column
 
 _NEAREST = 8
 """How many of the zones that look nearest are measured to leave out those that are farther."""
-
-_NOWHERE = Band(math.inf, -math.inf)
-
-
-def _candidates(pieces: Pieces, zones: ZoneSet) -> tuple[Ints, Ints, Array]:
-    return zones.near(boxes_about(pieces, np.maximum(pieces.reach_m, CLEARANCE_HORIZON_M)))
 
 
 def boxes_about(pieces: Pieces, far_m: Array) -> Array:
@@ -329,3 +378,55 @@ def depth_m(contacts: Contacts, number: int, pieces: Pieces, zones: ZoneSet) -> 
     origin, scale = pieces.origin[piece[0]], pieces.scale[piece[0]]
     segment, metres = to_metres(line, origin, scale)[0], to_metres(edges, origin, scale)
     return max(0.0, deepest(segment, metres) + reach)
+
+
+class Depths:
+    """Depths of rows that were worked out; legs that are stacked in height share their lines."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[float, ...], float] = {}
+
+    def deepest_m(
+        self, contacts: Contacts, rows: list[int], pieces: Pieces, zones: ZoneSet
+    ) -> float:
+        """The greatest `depth_m` of rows against one zone."""
+        if len(rows) == 1:
+            return self._depth_m(contacts, rows[0], pieces, zones)
+        most = _most_m(contacts, np.array(rows, dtype=np.intp), pieces, zones)
+        greatest = 0.0
+        for place in np.argsort(-most, kind="stable").tolist():
+            # more than rounding: what is left out is no deeper
+            if most[place] + 1e-3 < greatest:
+                break
+            greatest = max(greatest, self._depth_m(contacts, rows[place], pieces, zones))
+        return greatest
+
+    def _depth_m(self, contacts: Contacts, row: int, pieces: Pieces, zones: ZoneSet) -> float:
+        reach = float(pieces.reach_m[contacts.piece[row]])
+        key = (int(contacts.zone[row]), reach, *contacts.line[row].tolist())
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = depth_m(contacts, row, pieces, zones)
+        return known
+
+
+def _most_m(contacts: Contacts, rows: Ints, pieces: Pieces, zones: ZoneSet) -> Array:
+    """What `depth_m` (n) of rows against one zone is at most.
+
+    Nowhere on a line is it deeper than at its middle by more than half of its length.
+    """
+    piece, zone, line = contacts.piece[rows], contacts.zone[rows], contacts.line[rows]
+    reach = pieces.reach_m[piece]
+    if zones.is_circle[zone[0]]:
+        return np.asarray(reach - contacts.beyond_m[rows])
+    middle = np.tile((line[:, :2] + line[:, 2:]) / 2.0, 2)
+    step = (line[:, 2:] - line[:, :2]) * pieces.scale[piece]
+    half = np.hypot(step[:, 0], step[:, 1]) / 2.0
+    found = np.empty(len(rows))
+    for some in _batches(np.arange(len(rows)), zones.edge_count, zone):
+        at = polygon_rows(
+            pieces, piece[some], middle[some], zones, zone[some], contacts.turn[rows[some]]
+        )
+        off = distances(at)
+        found[some] = np.where(inside(at), off, -off)
+    return np.asarray(found + half + reach)

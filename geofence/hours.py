@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from geofence.kernel import Bools, Ints
 from geofence.schedule import ALWAYS, Calendar, Schedule, periods_of
@@ -22,16 +23,25 @@ MAX_DAYS = 8
 MAX_KEPT = 20_000
 """Days of schedules kept before all are forgotten."""
 
+WINDOW_S = 900.0
+"""Times are taken to whole windows outward, so that checks of about the same time share them."""
+
+MAX_WINDOWS = 64
+"""Times kept before all are forgotten."""
+
 ROUNDING_S = 1.0
 """Spans are taken this much longer: far more than a double leaves of the seconds since 1970."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_AWAKE, _ASLEEP = 1, 2
+
+
 class Hours:
     """The schedules of zones by number. Immutable but for what it remembers of days."""
 
-    __slots__ = ("_days", "_number", "_schedules", "timed")
+    __slots__ = ("_any", "_days", "_number", "_schedules", "_windows", "timed")
 
     def __init__(self, schedules: Sequence[Schedule | Calendar]) -> None:
         """`timed` (n): which of them do not apply at all times."""
@@ -43,14 +53,42 @@ class Hours:
         self._number: Ints = np.array(numbers, dtype=np.intp)
         self.timed: Bools = self._number > 0
         self._days: dict[tuple[int, int], tuple[tuple[float, float], ...]] = {}
+        self._any = len(known) > 1
+        self._windows: dict[tuple[float, float], npt.NDArray[np.int8]] = {}
+
+    def awake(self, zones: Ints, begin_s: float, end_s: float) -> Ints:
+        """Those of some zones (n), by number, that may apply at some moment from begin to end.
+
+        Seconds since 1970. A superset: the others are surely asleep, the more so in less time.
+        """
+        if not self._any:
+            return zones
+        window = begin_s // WINDOW_S, end_s // WINDOW_S + 1.0
+        known = self._windows.get(window)
+        if known is None:
+            if len(self._windows) >= MAX_WINDOWS:
+                self._windows.clear()
+            known = self._windows[window] = np.zeros(len(self._schedules), dtype=np.int8)
+            known[0] = _AWAKE
+        schedule = self._number.take(zones)
+        state = known.take(schedule)
+        if np.count_nonzero(state) < len(state):
+            begin_s, end_s = window[0] * WINDOW_S, window[1] * WINDOW_S
+            for number in set(schedule[state == 0].tolist()):
+                asleep = self._sleeps(number, begin_s, end_s)
+                known[number] = _ASLEEP if asleep else _AWAKE
+            state = known.take(schedule)
+        return zones.compress(state == _AWAKE)
 
     def asleep(self, number: int, begin_s: float, end_s: float) -> bool:
-        """Whether schedule `number` surely applies at no moment from begin to end, closed.
+        """Whether zone `number` surely applies at no moment from begin to end, closed.
 
         Seconds since 1970. The spans of a day are all those that `active_during` looks at for any
         interval in it, and more, so that none of them meets means that it does not apply.
         """
-        schedule = int(self._number[number])
+        return self._sleeps(int(self._number[number]), begin_s, end_s)
+
+    def _sleeps(self, schedule: int, begin_s: float, end_s: float) -> bool:
         first, last = int(begin_s // DAY_S), int(end_s // DAY_S)
         if schedule == 0 or last - first >= MAX_DAYS:
             return False

@@ -40,6 +40,9 @@ def _check_latitude(what: str, position: LatLon) -> None:
         )
 
 
+STILL_DEG = 1e-10
+"""What moves less stands still."""
+
 _pack = struct.Struct("17d").pack
 
 
@@ -55,6 +58,8 @@ def _row_of(  # noqa: PLR0917 - the row, column by column
     """What the check reads of a leg or disc, as doubles: see the names in ROW."""
     lon, lat, to_lon, to_lat = start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg
     dlon, dlat = to_lon - lon, to_lat - lat
+    if -STILL_DEG < dlon < STILL_DEG and -STILL_DEG < dlat < STILL_DEG:
+        dlon = STILL_DEG
     return _pack(
         max(lon, to_lon), max(lat, to_lat), max(start_m, end_m),
         -min(lon, to_lon), -min(lat, to_lat), -min(start_m, end_m),
@@ -71,6 +76,7 @@ class ROW:
     HALF, MINUS_ENTER, LEAVE = 6, 7, 8
     LON, LAT, TO_LON, TO_LAT, START, END = range(9, 15)
     DLON, DLAT = 15, 16
+    """From start to end; of what stands still a hundredth of a millimetre east."""
     COUNT = 17
 
 

@@ -21,7 +21,7 @@ from geofence.frames import MAX_FRAME_SPAN_M, Array, Datum
 from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
 from geofence.hours import Hours
 from geofence.kernel import Bools, Ints
-from geofence.rings import Rings
+from geofence.rings import Loops, Rings
 from geofence.schedule import ALWAYS, Calendar, Schedule, periods_of
 from geofence.version import version_of
 from geofence.zones import CircleArea, Zone, ZoneKind
@@ -35,16 +35,17 @@ class ZoneSet:
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
     zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
-    `corner_y` (m) are where each begins, `following` (m) the number of the corner where it ends.
-    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (4, n)
-    their middle and half width; `holed` (n) says which zones have holes, `timed` (n) which keep
-    hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no speed.
+    `corner_y` (m) are where each begins; `loops` are the same corners for `geofence.chords`.
+    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (6, n)
+    their middle and 1, half their width and 1; `holed` (n) says which zones have holes, `timed` (n)
+    which keep hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no
+    speed.
     """
 
     __slots__ = (
         "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
-        "edge_count", "edge_start", "edges", "following", "holed", "hours", "is_circle",
-        "keep_ins", "middle", "plain",
+        "edge_count", "edge_start", "edges", "holed", "hours", "is_circle",
+        "keep_ins", "loops", "middle", "plain",
         "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
@@ -66,11 +67,11 @@ class ZoneSet:
         n = len(self.zones)
         self.corner_x: Array = rings.x
         self.corner_y: Array = rings.y
-        self.following: Ints = rings.following
         after = rings.following
         self.edges: Array = np.stack((rings.x, rings.y, rings.x[after], rings.y[after]), axis=-1)
         self.edge_count: Ints = np.bincount(rings.zone, rings.count, n).astype(np.intp)
         self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
+        self.loops = Loops(rings, n)
         self.holed: Bools = np.bincount(rings.zone, minlength=n) > 1
         self.version: str = version_of(self.zones, self.edges, self.edge_start, self.edge_count)
         self.is_circle: Bools = self.edge_count == 0
@@ -90,7 +91,8 @@ class ZoneSet:
         west, south, east, north = bounds.T
         # half the width outward by more than the rounding of the middle
         half = np.stack((east - west, north - south)) / 2.0 + 1e-12
-        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, half))
+        one = np.ones(n)
+        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, one, half, one))
         self.hours = Hours([zone.schedule for zone in self.zones])
         self.timed: Bools = self.hours.timed
         self.plain = bytes(map(_is_plain, self.zones))

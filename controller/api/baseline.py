@@ -1,7 +1,8 @@
-"""Routes of the parameter baseline: what must hold of a vehicle, and setting it."""
+"""Routes of parameters: the baseline that must hold of a vehicle, setting it, and reading all."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -12,6 +13,7 @@ from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.models import ReasonIn
 from controller.api.problems import not_found
+from vehicles.parameters import ParameterSet, ParameterValue
 from vehicles.port import Audit, RuleState
 
 router = APIRouter(prefix="/v1", tags=["vehicles"])
@@ -45,6 +47,30 @@ class AuditOut(TypedDict):
     reason: str
 
 
+class ParameterOut(TypedDict):
+    """One parameter. An integer stands without a point; `value` is null where it is no number."""
+
+    name: str
+    kind: str
+    value: float | int | None
+
+
+class ParametersOut(TypedDict):
+    """Every parameter as it was read now, in the vehicle's order; `reason` says why there is none.
+
+    `way`: file (packed, exact) or list (integers above 2^24 may be rounded). `system` and
+    `component` are the vehicle's address.
+    """
+
+    vehicle_id: str
+    read_at: str | None
+    way: str
+    system: int
+    component: int
+    parameters: list[ParameterOut]
+    reason: str
+
+
 @router.get("/fleet/audit", summary="Audit the baseline of every vehicle")
 async def audit_fleet(ctx: Ctx) -> list[AuditOut]:
     """Read from the vehicles now, all at once. Nothing is set."""
@@ -60,6 +86,14 @@ async def audit_vehicle(vehicle_id: VehicleId, ctx: Ctx) -> AuditOut:
     return _out(vehicle_id, await ctx.desk.audit(vehicle_id))
 
 
+@router.get("/vehicles/{vehicle_id}/parameters", summary="Every parameter of a vehicle")
+async def read_parameters(vehicle_id: VehicleId, ctx: Ctx) -> ParametersOut:
+    """Read from the vehicle now, while it is disarmed. Nothing is set."""
+    if ctx.desk.vehicle(vehicle_id) is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+    return _parameters(vehicle_id, await ctx.desk.parameters(vehicle_id))
+
+
 @router.post("/vehicles/{vehicle_id}/apply", summary="Set what a vehicle's baseline demands")
 async def apply_vehicle(
     vehicle_id: VehicleId, ctx: Ctx, actor: CurrentActor, body: ReasonIn | None = None
@@ -73,6 +107,33 @@ async def apply_vehicle(
     reason = body.reason if body else ""
     result = await ctx.desk.apply_baseline(vehicle_id, by=actor.name, reason=reason)
     return views.command(vehicle_id, "apply", result)
+
+
+def _parameters(vehicle_id: str, read: ParameterSet | str) -> ParametersOut:
+    if isinstance(read, str):
+        return {
+            "vehicle_id": vehicle_id,
+            "read_at": None,
+            "way": "",
+            "system": 0,
+            "component": 0,
+            "parameters": [],
+            "reason": read,
+        }
+    return {
+        "vehicle_id": vehicle_id,
+        "read_at": read.at.isoformat(),
+        "way": read.way.value,
+        "system": read.system,
+        "component": read.component,
+        "parameters": [_parameter(one) for one in read.values],
+        "reason": "",
+    }
+
+
+def _parameter(one: ParameterValue) -> ParameterOut:
+    value = one.value if math.isfinite(one.value) else None
+    return {"name": one.name, "kind": one.kind.value, "value": value}
 
 
 def _out(vehicle_id: str, audit: Audit | str) -> AuditOut:

@@ -25,6 +25,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.together import demand_together
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -61,6 +62,7 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.parameters import ParameterSet
 from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
@@ -190,6 +192,13 @@ class Desk:
             }
         return {vehicle_id: task.result() for vehicle_id, task in asked.items()}
 
+    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
+        """Every parameter of a vehicle, read now, or why not. Raises UnknownVehicleError."""
+        process = self._processes.get(vehicle_id)
+        if process is None:
+            raise UnknownVehicleError(vehicle_id)
+        return await process.owner.parameters()
+
     async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
         """Set what its baseline demands, while it is disarmed. Raises UnknownVehicleError.
 
@@ -213,14 +222,13 @@ class Desk:
         event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
         await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
         results: dict[str, CommandResult] = {}
-
-        async def one(vehicle_id: str) -> None:
-            results[vehicle_id] = await self.command(vehicle_id, verb, by=by, reason=reason)
-
-        async with asyncio.TaskGroup() as group:
-            for vehicle_id in self._processes:
-                group.create_task(one(vehicle_id), name=f"{verb} {vehicle_id}")
-        return results
+        asked: list[VehicleProcess] = []
+        for vehicle_id, process in self._processes.items():
+            if refused := refusal(process.owner.telemetry, verb):
+                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
+            else:
+                asked.append(process)
+        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""

@@ -18,6 +18,7 @@ import structlog
 from controller.domain.records import CommandKind, CommandRecord, CommandState
 from missions.model import AirMission, GroundMission, Mission
 from vehicles.errors import VehicleError
+from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
     Audit,
     Audited,
@@ -126,7 +127,7 @@ class VehicleOwner:
             async with self._clock.timeout(self._command_timeout_s):
                 return await self._session.audit()
         except (VehicleError, TimeoutError) as error:
-            return f"it could not be read: {error or 'no answer in time'}"
+            return f"it could not be read: {str(error) or 'no answer in time'}"
 
     async def apply_baseline(self) -> CommandResult:
         """Set what its baseline demands; refused unless it is disarmed."""
@@ -139,6 +140,16 @@ class VehicleOwner:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: audit it again")
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    async def parameters(self) -> ParameterSet | str:
+        """Every parameter of it, read now, or why not."""
+        if not isinstance(self._session, Parametrised):
+            return "it has no parameters"
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.parameters()
+        except (VehicleError, TimeoutError) as error:
+            return f"it could not be read: {str(error) or 'no end in time'}"
 
     async def hear(self, handler: Callable[[VehicleEvent], Awaitable[None]]) -> None:
         """Hand every event on, in order, until cancelled or the session ends."""
@@ -169,7 +180,15 @@ class VehicleOwner:
         Whatever goes wrong after the first `keep` is UNCERTAIN: read the vehicle. Raises what
         `keep` raises; if the first one does, nothing was sent.
         """
-        sent = replace(
+        sent = self.as_sent(command)
+        await keep(sent, None)
+        ended, result = await self.perform(sent, mission, divert)
+        await keep(ended, result)
+        return result
+
+    def as_sent(self, command: CommandRecord) -> CommandRecord:
+        """The command as it is kept before it is sent."""
+        return replace(
             command,
             state=CommandState.SENT,
             epoch=self.epoch,
@@ -177,16 +196,19 @@ class VehicleOwner:
             sent_at=self._clock.now(),
             ended_at=None,
         )
-        await keep(sent, None)
+
+    async def perform(
+        self, sent: CommandRecord, mission: Mission | None, divert: Divert | None = None
+    ) -> tuple[CommandRecord, CommandResult]:
+        """Send a command that is kept as sent; the command as it is to be kept after, and why."""
         result = await self._call(sent, mission, divert)
         ended = replace(
             sent,
             state=_ENDED[result.outcome],
-            reason=result.reason or command.reason,
+            reason=result.reason or sent.reason,
             ended_at=self._clock.now(),
         )
-        await keep(ended, result)
-        return result
+        return ended, result
 
     async def _call(
         self, command: CommandRecord, mission: Mission | None, divert: Divert | None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.model import AssignmentState, Event, ParcelState
@@ -26,6 +26,8 @@ from controller.store.errors import FencedError, StaleStepError
 
 HOLD_SCOPE = "all"
 ZONE_SCOPE = "active"
+FEW = 16
+"""More rows than this go to the database together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,7 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
 
     Raises StaleStepError where a row has moved on, FencedError where a lease was lost.
     """
-    for vehicle_id, epoch in changes.epochs.items():
-        await _require_epoch(connection, vehicle_id, epoch)
+    await _require_epochs(connection, changes.epochs)
     if changes.key is not None:
         await connection.execute(
             insert(schema.idempotency).values(
@@ -118,8 +119,7 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
         await _parcel(connection, step)
     for task in changes.assignments:
         await _assignment(connection, task)
-    for command in changes.commands:
-        await _command(connection, command)
+    await _commands(connection, changes.commands)
     if changes.hold is not None:
         await _hold(connection, changes.hold.after)
     if changes.zones is not None:
@@ -143,11 +143,18 @@ async def _passage(connection: AsyncConnection, record: PassageRecord) -> None:
         )
 
 
-async def _require_epoch(connection: AsyncConnection, vehicle_id: str, epoch: int) -> None:
+async def _require_epochs(connection: AsyncConnection, epochs: Mapping[str, int]) -> None:
+    """One question, however many vehicles a step is for."""
+    if not epochs:
+        return
     table = schema.lease
-    found = await connection.scalar(select(table.c.epoch).where(table.c.vehicle_id == vehicle_id))
-    if found != epoch:
-        raise FencedError(vehicle_id, epoch)
+    asked = select(table.c.vehicle_id, table.c.epoch)
+    if len(epochs) <= FEW:
+        asked = asked.where(table.c.vehicle_id.in_(sorted(epochs)))
+    found = {row[0]: row[1] for row in await connection.execute(asked)}
+    for vehicle_id, epoch in epochs.items():
+        if found.get(vehicle_id) != epoch:
+            raise FencedError(vehicle_id, epoch)
 
 
 async def _parcel(connection: AsyncConnection, step: ParcelStep) -> None:
@@ -198,15 +205,22 @@ async def _assignment(connection: AsyncConnection, step: AssignmentStep) -> None
         )
 
 
-async def _command(connection: AsyncConnection, record: CommandRecord) -> None:
+async def _commands(connection: AsyncConnection, records: tuple[CommandRecord, ...]) -> None:
     table = schema.outbox
-    row = codec.command_row(record)
-    ident = row.pop("command_id")
-    result = await connection.execute(
-        update(table).where(table.c.command_id == ident).values(**row)
-    )
-    if result.rowcount == 0:
-        await connection.execute(insert(table).values(command_id=ident, **row))
+    if len(records) > FEW:
+        rows = [codec.command_row(r) for r in {r.command_id: r for r in records}.values()]
+        before = delete(table).where(table.c.command_id == bindparam("ident"))
+        await connection.execute(before, [{"ident": row["command_id"]} for row in rows])
+        await connection.execute(insert(table), rows)
+        return
+    for record in records:
+        row = codec.command_row(record)
+        ident = row.pop("command_id")
+        result = await connection.execute(
+            update(table).where(table.c.command_id == ident).values(**row)
+        )
+        if result.rowcount == 0:
+            await connection.execute(insert(table).values(command_id=ident, **row))
 
 
 async def _hold(connection: AsyncConnection, after: HoldRecord | None) -> None:
@@ -236,9 +250,14 @@ async def _zones(connection: AsyncConnection, change: ZonesChange) -> None:
 
 
 async def _events(connection: AsyncConnection, events: tuple[Event, ...]) -> tuple[int, ...]:
+    if len(events) > FEW:
+        rows = [codec.event_row(event) for event in events]
+        many = insert(schema.event).returning(schema.event.c.seq, sort_by_parameter_order=True)
+        return tuple(int(row[0]) for row in await connection.execute(many, rows))
     seqs = []
+    statement = insert(schema.event)
     for event in events:
-        result = await connection.execute(insert(schema.event).values(**codec.event_row(event)))
+        result = await connection.execute(statement, codec.event_row(event))
         key = result.inserted_primary_key
         seqs.append(int(key[0]) if key is not None else 0)
     return tuple(seqs)

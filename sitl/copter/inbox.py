@@ -1,7 +1,7 @@
 """Messages from a ground station, each brought to the part that answers it.
 
-Owns routing (only what is addressed to this system or to all), the parameter protocol and
-the three mission transfers. Packets to other systems are ignored without an answer.
+Owns routing (only what is addressed to this system or to all), the parameter protocol, the
+file server and the three mission transfers. Packets to other systems are ignored without an answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sitl.copter import commands, modes
 from sitl.copter.commands import Order
+from sitl.copter.ftp import FileServer
 from sitl.copter.telemetry import MAKERS, mission_current
 from sitl.copter.transfer import ItemTransfer, Peer
 
@@ -36,6 +37,7 @@ class Inbox:
                 (c.rally, lambda _command: 0),
             )
         }
+        self.files = FileServer(c.params, c.send)
         self._listing: list[str] = []
         self._list_credit = 0.0
         self._listed_s = c.now_s
@@ -47,6 +49,7 @@ class Inbox:
             mav.MAVLINK_MSG_ID_PARAM_REQUEST_READ: self._on_param_read,
             mav.MAVLINK_MSG_ID_PARAM_REQUEST_LIST: self._on_param_list,
             mav.MAVLINK_MSG_ID_PARAM_SET: self._on_param_set,
+            mav.MAVLINK_MSG_ID_FILE_TRANSFER_PROTOCOL: self._on_file,
             mav.MAVLINK_MSG_ID_TIMESYNC: self._on_timesync,
             mav.MAVLINK_MSG_ID_SETUP_SIGNING: self._on_setup_signing,
             mav.MAVLINK_MSG_ID_MISSION_COUNT: self._on_mission,
@@ -74,7 +77,8 @@ class Inbox:
         handler(message, (message.get_srcSystem(), message.get_srcComponent()))
 
     def tick(self, now_s: float) -> None:
-        """Go on with a parameter list."""
+        """Go on with a parameter list, and with what is read of a file."""
+        self.files.tick(now_s)
         if not self._listing:
             self._listed_s = now_s
             return
@@ -130,6 +134,9 @@ class Inbox:
                 name.encode(), params[name], params.kind(name), len(names), place
             )
         )
+
+    def _on_file(self, message: Any, peer: Peer) -> None:
+        self.files.on_request(message, peer, self._c.now_s)
 
     def _on_timesync(self, message: Any, _peer: Peer) -> None:
         if message.tc1 == 0:

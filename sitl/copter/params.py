@@ -156,6 +156,8 @@ class Params:
             if name not in self._types:
                 raise KeyError(f"{name} is not a parameter of the light copter")
             self._values[name] = self._cast(name, float(value))
+        self._defaults = dict(self._values)
+        self.changes = 0
 
     def __getitem__(self, name: str) -> float:
         return self._values[name]
@@ -163,6 +165,10 @@ class Params:
     def integer(self, name: str) -> int:
         """The value as an integer (bit masks, enumerations)."""
         return int(self._values[name])
+
+    def default(self, name: str) -> float:
+        """What it was made with, as a ``--defaults`` file makes a default of what it names."""
+        return self._defaults[name]
 
     def kind(self, name: str) -> int:
         """The MAV_PARAM_TYPE."""
@@ -186,11 +192,13 @@ class Params:
         if not self.has(name) or not math.isfinite(value):
             return False
         if name not in _READ_ONLY:
+            self.changes += 1
             self._values[name] = self._cast(name, value)
         return True
 
     def count(self, name: str, value: int) -> None:
         """Keep one of the read-only totals."""
+        self.changes += 1
         self._values[name] = float(value)
 
     def _cast(self, name: str, value: float) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from geofence.frames import LatLon, geodesic_m
 from tests.contract.rigs import RIGS, Rig
+from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import EventKind, LinkState, Outcome, Phase, Verb
 
 pytestmark = pytest.mark.timeout(180)
@@ -148,3 +149,22 @@ async def test_a_vehicle_is_read_before_it_is_adopted(rig: Rig) -> None:
     after = await rig.session.adopt(mission)
     assert after.completed or after.released == frozenset({"p-adopt"})
     assert not after.running
+
+
+async def test_every_parameter_is_told_once_at_rest_and_none_in_motion(rig: Rig) -> None:
+    session = rig.session
+    if not isinstance(session, Parametrised):
+        pytest.skip("this vehicle has no parameters")
+    read = await session.parameters()
+    assert isinstance(read, ParameterSet), read
+    assert read.vehicle_id == session.vehicle_id
+    names = [one.name for one in read.values]
+    assert names
+    assert len(set(names)) == len(names)
+    mission = rig.mission("params")
+    await session.load(mission)
+    await session.start(mission)
+    moving = await session.parameters()
+    assert isinstance(moving, str)
+    assert "not disarmed" in moving
+    await rig.until(lambda: EventKind.COMPLETED in rig.kinds(), "completed")

@@ -91,7 +91,7 @@ def bits(value: Any) -> Any:
     """A value with floats by their bits, so that no NaN is unequal to itself."""
     if isinstance(value, float):
         return struct.pack("<d", value)
-    return [bits(one) for one in value] if isinstance(value, list | tuple) else value
+    return [bits(one) for one in value] if isinstance(value, list | tuple | bytes) else value
 
 
 def told(frame: Frame) -> Any:

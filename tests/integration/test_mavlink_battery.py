@@ -15,7 +15,7 @@ from geofence.check import Surroundings
 from geofence.zoneset import ZoneSet
 from missions.energy import MultirotorModel
 from missions.plan_flown import DEFAULT_FLIGHT_RULES, flown_legs
-from tests.integration.mavlink_rig import HOME, delivery, light, spec
+from tests.integration.mavlink_rig import HOME, delivery, light, real, spec
 from tests.integration.mavlink_rig import Watched as Seen
 from vehicles.port import CommandResult, EventKind, Phase, Verb
 
@@ -97,3 +97,26 @@ async def test_it_returns_only_where_it_could_not_land_with_its_reserve(
             assert kinds[-1] is EventKind.COMPLETED
             assert telemetry.battery_pct > 20.0
         assert telemetry.phase in {Phase.READY, Phase.NOT_READY}
+
+
+@pytest.mark.ardupilot
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("battery_mah", "returns"), [(16_000.0, False), (2_000.0, True)])
+async def test_real_arducopter_is_brought_home_on_a_battery_that_is_smaller_than_told(
+    battery_mah: float, returns: bool
+) -> None:
+    """Its current is what its motors draw in simulation, and it falls by what it has used."""
+    copter = replace(
+        spec(), battery_mah=battery_mah,
+        param_overrides={"BATT_LOW_VOLT": 0.0, "BATT_CRT_VOLT": 0.0},
+    )  # fmt: skip
+    async with real(specs=[copter], wall_s=200.0) as (watched, _, _):
+        keeper = Keeper(watched["D-0"])
+        async with asyncio.timeout(250.0):
+            await keeper.fly()
+        left_pct = keeper.one.session.telemetry.battery_pct
+        assert left_pct is not None
+        assert [result.done for result in keeper.told] == [True] * returns
+        assert (EventKind.RELEASED in keeper.one.kinds()) is not returns
+        assert keeper.one.kinds()[-1] is (EventKind.ABORTED if returns else EventKind.COMPLETED)
+        assert left_pct > RETURN_PCT

@@ -9,10 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import geofence.chords as chords_module
 import geofence.sieve as sieve_module
-from geofence.check import FlightPath, PathLeg, _Checker, check
+from geofence.check import FlightPath, PathLeg, _Checker, applies, check
 from geofence.frames import LatLon, offset
 from geofence.hours import Hours
+from geofence.narrow import narrow
 from geofence.path import Disc
 from geofence.schedule import ALWAYS, Calendar, Schedule, Window
 from geofence.sieve import sieve
@@ -71,16 +73,16 @@ def test_large_sets_and_long_paths_are_sifted_alike(seed: int) -> None:
     owners = (*path.legs, *path.discs)
     plain = sieve(owners, zones, GROUND)
     kept = {name: getattr(sieve_module, name) for name in ("_FEW_ZONES", "_FEW_PAIRS")}
-    corners = sieve_module._MANY_CORNERS
+    corners = chords_module._MANY_CORNERS
     try:
         for name in kept:
             setattr(sieve_module, name, 0)
-        sieve_module._MANY_CORNERS = 100
+        chords_module._MANY_CORNERS = 100
         treed = sieve(owners, zones, GROUND)
     finally:
         for name, value in kept.items():
             setattr(sieve_module, name, value)
-        sieve_module._MANY_CORNERS = corners
+        chords_module._MANY_CORNERS = corners
     if plain is None:
         assert treed is None
     else:
@@ -154,3 +156,43 @@ def test_too_long_a_time_is_not_ruled_out() -> None:
     assert hours.asleep(0, monday, monday + 3 * 86_400.0)
     assert not hours.asleep(0, monday, monday + 9 * 86_400.0)
     assert np.array_equal(hours.timed, [True])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, start=st.integers(-20 * 1440, 60 * 1440), minutes=st.integers(0, 600))
+def test_whoever_is_left_out_is_asleep(seed: int, start: int, minutes: int) -> None:
+    schedules = [ALWAYS, NIGHT, AFTERNOON, SUMMER, WEEKEND, NIGHT]
+    hours = Hours(schedules)
+    zones = np.random.default_rng(seed).permutation(len(schedules))[:4]
+    begin = (NOON + timedelta(minutes=start)).timestamp()
+    end = begin + 60.0 * minutes
+    # twice: what is remembered says the same
+    for _ in range(2):
+        awake = hours.awake(zones, begin, end).tolist()
+        assert awake == [zone for zone in zones.tolist() if zone in awake]
+        for zone in set(zones.tolist()) - set(awake):
+            assert hours.asleep(zone, begin, end)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=SEEDS)
+def test_a_second_look_says_what_the_contacts_say(seed: int) -> None:
+    """Every pair looked at by pieces, not only those in doubt."""
+    country = Country(seed)
+    zones = ZoneSet([country.zone(f"Z{number}") for number in range(12)])
+    path = country.path()
+    if sieve((*path.legs, *path.discs), zones, GROUND) is None:
+        return
+    pairs = [
+        (owner, zone)
+        for owner in range(len(path.legs) + len(path.discs))
+        for zone in range(len(zones))
+        if zones.zones[zone].kind is not ZoneKind.KEEP_IN and country.rng.random() < 0.3
+    ]
+    if not pairs:
+        return
+    found = narrow(path, zones, zones.table(GROUND), pairs)
+    touching = set(_Checker(path, zones, GROUND, pairs).touching())
+    applying = [p for p in pairs if applies(zones.zones[p[1]], path)]
+    assert {p for p in found.touched if p in applying} <= touching
+    assert touching <= {*found.touched, *found.asked}

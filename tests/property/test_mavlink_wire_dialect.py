@@ -32,7 +32,7 @@ def frame_of(message_id: int, payload: bytes, *, old: bool = False, sequence: in
 def bits(value: Any) -> Any:
     if isinstance(value, float):
         return struct.pack("<d", value)
-    return [bits(one) for one in value] if isinstance(value, list | tuple) else value
+    return [bits(one) for one in value] if isinstance(value, list | tuple | bytes) else value
 
 
 def assert_same(frame: Frame | None, theirs: Any) -> None:

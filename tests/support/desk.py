@@ -15,6 +15,7 @@ from typing import Any
 
 from controller.delivery.permits import UnknownPermitError
 from controller.delivery.planned import PlannedView, Preview
+from controller.delivery.refuges import Refuge
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -51,6 +52,7 @@ from geofence.zoneset import ZoneSet
 from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
+from vehicles.parameters import ParameterSet
 from vehicles.port import (
     Audit,
     Capability,
@@ -188,7 +190,9 @@ class FakeDesk:
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
+        self.places: list[Refuge] = []
         self.audits: dict[str, Audit] = {}
+        self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
@@ -281,6 +285,11 @@ class FakeDesk:
     async def audit_all(self) -> dict[str, Audit | str]:
         return {vehicle_id: await self.audit(vehicle_id) for vehicle_id in self._vehicles}
 
+    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
+        if vehicle_id not in self._vehicles:
+            raise UnknownVehicleError(vehicle_id)
+        return self.read.get(vehicle_id, "it has no parameters")
+
     async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
         audit = await self.audit(vehicle_id)
         if isinstance(audit, str):
@@ -306,6 +315,11 @@ class FakeDesk:
         if to.alt_home_m > 120.0:
             return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
         return CommandResult(Outcome.DONE)
+
+    async def refuges(self, vehicle_id: str) -> list[Refuge]:
+        if vehicle_id not in self._vehicles:
+            raise UnknownVehicleError(vehicle_id)
+        return list(self.places)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         self.held = None

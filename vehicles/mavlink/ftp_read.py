@@ -10,8 +10,10 @@ number that the client chooses, and from that come the rules here:
   file, nor a late request of ours the next one. Nothing is reset at the start: TerminateSession of
   a foreign number makes the other station's session look idle, so that the next opening takes it
   away, and ResetSessions ends everybody's on a vehicle that goes by the guide;
-- an opening that another station's open file refuses is tried again after BUSY_S, not sooner: every
-  answer, a refusal too, renews the three seconds after which an idle session may be taken over;
+- an opening that another station's open file refuses is tried again after BUSY_S or up to twice as
+  long, not sooner: every answer, a refusal too, renews the three seconds after which an idle
+  session may be taken over. Two stations that ask in step would keep a session alive that nobody
+  has, so the number that each one takes spreads them;
 - one block size throughout: ArduPilot lays param.pck out for the size of the first read, and
   refuses another one;
 - an opening is sent again with its own sequence number, so that it is not done twice; a read goes
@@ -36,6 +38,7 @@ _BURST_SPAN = 1024
 """Sequence numbers left to a burst: ArduPilot sends up to 500 blocks and a NAK."""
 _CLOSINGS = 2
 _NUMBERS = 255
+_GOLDEN = 0.618
 _BUSY = frozenset({Nak.FAIL, Nak.INVALID_SESSION, Nak.NO_SESSIONS_AVAILABLE})
 _NAMES = {int(nak): nak.name.lower().replace("_", " ") for nak in Nak}
 _CHANGED = "the file changed while it was read"
@@ -207,7 +210,8 @@ class FtpRead:
             why = f"{self.path}: another station keeps a file of the vehicle open"
             self.result = Fetched(None, FtpFault.BUSY, why)
             return []
-        self._phase, self.deadline_s = _Phase.WAITING, now_s + BUSY_S
+        spread = self.number * _GOLDEN % 1.0
+        self._phase, self.deadline_s = _Phase.WAITING, now_s + BUSY_S * (1.0 + spread)
         return []
 
     def _burst(self, now_s: float) -> list[Any]:
@@ -241,7 +245,6 @@ class FtpRead:
         if packet.refusal in (Nak.END_OF_FILE, Nak.UNKNOWN_COMMAND):
             # a vehicle without bursts is read block by block
             self._over = True
-            self._apart = self._apart or packet.refusal == Nak.UNKNOWN_COMMAND
             return self._next(now_s)
         return self._refused(packet, now_s)
 
@@ -272,6 +275,7 @@ class FtpRead:
         elif self._checking:
             return self._checked(packet.data, now_s)
         else:
+            self._apart = True
             fault = self._keep(offset, packet.data)
             if fault is not None:
                 return self._spoilt(fault, now_s)
@@ -303,7 +307,6 @@ class FtpRead:
     def _go_on(self, now_s: float) -> list[Any]:
         """Ask for what is missing; at the end close the file, or look whether it is still it."""
         wanted = [at for at in range(0, self._top, MAX_DATA) if at not in self._blocks]
-        self._apart = self._apart or bool(wanted)
         if self._size is None:
             wanted.append(self._top)
         if wanted:

@@ -59,7 +59,7 @@ class ParamPackError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PackedParam:
-    """One parameter; `kind` is its MAV_PARAM_TYPE. `default` is there where it is another value."""
+    """One parameter; `kind` is its MAV_PARAM_TYPE. `default` is there where the file tells it."""
 
     name: str
     kind: int

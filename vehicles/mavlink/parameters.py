@@ -37,6 +37,8 @@ class ParameterRead:
     encoding: Encoding = CAST
     result: Mapping[str, float | None] | None = None
     deadline_s: float = 0.0
+    count: int = 0
+    """How many parameters the vehicle says that it has; 0 where it said nothing."""
     _values: dict[str, float] = field(default_factory=dict)
     _tries: dict[str, int] = field(default_factory=dict)
     _open: dict[str, float] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class ParameterRead:
         if message.param_id not in self._open:
             return []
         del self._open[message.param_id]
+        self.count = message.param_count
         self._values[message.param_id] = self.encoding.value_of(message)
         return self._fill(now_s)
 

@@ -5,8 +5,10 @@ Owns the engine's types. Must not decide anything: that is `engine`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050.factsheet import Factsheet
@@ -65,8 +67,7 @@ OPEN = frozenset({Stage.SENT, Stage.SILENT, Stage.ACTIVE})
 """Stages in which the robot may be driving the order."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTrack:
+class OrderTrack(msgspec.Struct, frozen=True):
     """One order and what was seen of it. `picked` and `released` hold parcel ids.
 
     `granted`: sequence id up to which leases let the base reach; None: to the end. `body`: the
@@ -108,8 +109,7 @@ class OrderTrack:
         return self.stage is Stage.SENT or (self.stage is Stage.ACTIVE and not self.reflected)
 
 
-@dataclass(frozen=True, slots=True)
-class InstantTrack:
+class InstantTrack(msgspec.Struct, frozen=True):
     """One instant action, resent until it shows in actionStates."""
 
     action: Action
@@ -132,11 +132,10 @@ EXPIRED = "EXPIRED"
 VANISHED = "VANISHED"
 
 
-@dataclass(frozen=True, slots=True)
-class EngineState:
+class EngineState(msgspec.Struct, frozen=True):
     """All that is known of one robot. Times are monotonic seconds of the controller's clock."""
 
-    settings: EngineSettings = field(default_factory=EngineSettings)
+    settings: EngineSettings = msgspec.field(default_factory=EngineSettings)
     tag: str = ""
     """Part of the engine's own action ids: differs from start to start."""
     broker: bool = False

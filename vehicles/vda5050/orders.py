@@ -88,6 +88,11 @@ class PreparedOrder:
         return self.body.order_id
 
     @property
+    def timed(self) -> bool:
+        """Whether any of its actions is to end in time."""
+        return any(a.timeout_s for a in self.actions)
+
+    @property
     def last_sequence_id(self) -> int:
         """Sequence id of the last node."""
         return self.body.nodes[-1].sequence_id

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from missions.model import StopAction
 from vehicles.errors import ConfigurationError
+from vehicles.vda5050.codec import SPOKEN, SPOKEN_3
 from vehicles.vda5050.dialect import VERSIONS
 from vehicles.vda5050.models import BlockingType, Id
 
@@ -156,6 +157,8 @@ def _step_fault(step: Step, version: str) -> str:
     if step.type == "waitForTrigger" and not version.startswith("3."):
         return 'waitForTrigger needs version = "3.0.0"'
     for key, value in step.parameters.items():
+        if isinstance(value, dict) and version not in {SPOKEN, SPOKEN_3}:
+            return f'parameters.{key}: an object needs version = "{SPOKEN}" or "{SPOKEN_3}"'
         if not isinstance(value, str | bool | int | float | list | dict):
             return f"parameters.{key}: {type(value).__name__} cannot be sent"
         if isinstance(value, str) and value.startswith("{") and value not in PLACEHOLDERS:

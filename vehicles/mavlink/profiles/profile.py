@@ -101,6 +101,8 @@ class Profile:
     """Fences can be put on board and proved."""
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """MISSION_ACK results that do not end an upload."""
+    packs: bool = False
+    """It serves its parameters as one packed file by MAVLink FTP."""
     items_ahead: int = ITEMS_AHEAD
     """How many items of a transfer are under way at once; 1 where nothing else was tried."""
     words: Words = ARDUPILOT
@@ -137,6 +139,7 @@ PROFILES: Mapping[str, Profile] = {
             baseline.requirements,
             items.translate,
             fences=True,
+            packs=True,
         ),
         Profile(
             "px4",
@@ -168,6 +171,7 @@ PROFILES: Mapping[str, Profile] = {
             ground=True,
             devices=_GRIPPER,
             accept=ardurover_rounds.accept,
+            packs=True,
             over=ardurover.over,
         ),
     )
