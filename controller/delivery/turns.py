@@ -45,6 +45,10 @@ ON_IT_M = 3.0
 place."""
 
 
+STILL_M = 0.5
+"""A robot whose place moved by less stands where it stood."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnRules:
     """How far ahead passages are asked for, and where robots may stand without being in the way."""
@@ -139,7 +143,7 @@ class Turns:
         mission = _round(task)
         vehicle_id = task.assignment.vehicle_id
         process = self._processes.get(vehicle_id)
-        if mission is None or process is None:
+        if mission is None or process is None or not self._is_robot(process):
             return
         claims = self.passages.claims(mission)
         ident = task.assignment.assignment_id
@@ -176,7 +180,7 @@ class Turns:
     def _standing(self, vehicle_id: str, place: LatLon) -> tuple[Need, ...]:
         """What a robot blocks where it stands; nothing at its base, where there is room."""
         known = self._stands.get(vehicle_id)
-        if known is None or known[0] != place:
+        if known is None or geodesic_m(known[0], place) > STILL_M:
             known = self._stands[vehicle_id] = (place, self._blocks(vehicle_id, place))
         return known[1]
 
@@ -185,13 +189,17 @@ class Turns:
         if home is not None and geodesic_m(home, place) <= self._rules.at_base_m:
             return ()
         frame = LocalFrame(place)
-        found: set[str] = set()
-        for edge_id, (passage, _) in self.passages.edges.items():
+        near = {
+            node_id
+            for node_id, node in self._streets.nodes.items()
+            if geodesic_m(node.position, place) <= ON_IT_M
+        }
+        found = {self.passages.nodes[n] for n in near if n in self.passages.nodes}
+        # where robots wait they are in nobody's way, though a passage begins there
+        edges = {} if near & self.passages.waiting else self.passages.edges
+        for edge_id, (passage, _) in edges.items():
             line = [frame.xy(p) for p in self._streets.edges[edge_id].geometry]
             if _off_m(line) <= ON_IT_M:
-                found.add(passage)
-        for node_id, passage in self.passages.nodes.items():
-            if geodesic_m(self._streets.nodes[node_id].position, place) <= ON_IT_M:
                 found.add(passage)
         return tuple(Need(passage, Way.BOTH) for passage in sorted(found))
 
@@ -267,7 +275,8 @@ class Turns:
 
     @staticmethod
     def _is_robot(process: VehicleProcess) -> bool:
-        return process.owner.capability.vehicle_class is VehicleClass.ROBOT
+        owner = process.owner
+        return owner.paced and owner.capability.vehicle_class is VehicleClass.ROBOT
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -105,12 +105,15 @@ class VehicleOwner:
         if isinstance(self._session, FenceHolder):
             self._session.order_fence(fence)
 
-    def pace(self, mission: GroundMission, node: int) -> bool:
-        """Let it go to this node of its round; whether it can be told."""
-        if not isinstance(self._session, Paced):
-            return False
-        self._session.grant(mission, node)
-        return True
+    @property
+    def paced(self) -> bool:
+        """Whether it can be let go on along a round piece by piece."""
+        return isinstance(self._session, Paced)
+
+    def pace(self, mission: GroundMission, node: int) -> None:
+        """Let it go to this node of its round; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, Paced):
+            self._session.grant(mission, node)
 
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""

@@ -211,10 +211,11 @@ async def world(request) -> AsyncIterator[World]:
             yield World(broker, clock, robots, truth)
 
 
-async def drive(world: World, fleet: Vda5050Fleet, turns: Turns | None) -> None:
+async def drive(world: World, fleet: Vda5050Fleet, turns: Turns | None, *, first: int = 0) -> None:
+    """Both rounds through the lane, from the end of the street or from the mouth of the lane."""
     rounds = {
-        "r1": round_of("r1", ["west", "a", "m", "b", "east"]),
-        "r2": round_of("r2", ["east", "b", "m", "a", "west"]),
+        "r1": round_of("r1", ["west", "a", "m", "b", "east"][first:]),
+        "r2": round_of("r2", ["east", "b", "m", "a", "west"][first:]),
     }
     await until(lambda: all(s.telemetry.startable for s in fleet.sessions.values()))
     for v, mission in rounds.items():
@@ -249,6 +250,18 @@ async def test_one_waits_until_the_other_has_left_the_lane(world: World) -> None
     assert not world.in_lane_together()
     updates = {v: world.robots[v].core.m.update_id for v in ("r1", "r2")}
     assert sum(n > 0 for n in updates.values()) >= 1
+
+
+async def test_a_round_that_begins_at_the_lane_waits_at_its_first_node(world: World) -> None:
+    async with world.master() as fleet:
+        turns = world.turns(fleet)
+        task = asyncio.create_task(turns.run(0.5), name="turns")
+        await drive(world, fleet, turns, first=1)
+        await until(lambda: world.done == {"r1", "r2"})
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert not world.in_lane_together()
+    assert all(world.robots[v].core.m.update_id > 0 for v in ("r1", "r2"))
 
 
 async def test_a_lost_robot_keeps_the_lane_until_it_is_heard_again(world: World) -> None:
