@@ -30,6 +30,7 @@ from controller.delivery.publish import Publisher
 from controller.delivery.refuges import Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.turns import Turns
 from controller.delivery.ways import Ways
 from controller.delivery.zones import ZoneBook
 from controller.domain.alarms import Alarm
@@ -168,6 +169,7 @@ class App:
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
         self.desk = self._make_desk()
+        self.turns = self._make_turns()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
 
@@ -246,6 +248,18 @@ class App:
             bring_home=self._bring_home,
         )
 
+    def _make_turns(self) -> Turns | None:
+        if self._setting.streets is None:
+            return None
+        return Turns(
+            self._setting.streets,
+            ledger=self.ledger,
+            processes=self.processes,
+            homes=self._enrolment.homes,
+            board=self.board,
+            clock=self.clock,
+        )
+
     def _make_desk(self) -> Desk:
         return Desk(
             store=self._setting.store,
@@ -297,6 +311,8 @@ class App:
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
             group.create_task(self.rezoning.run(), name="rezoning")
+            if self.turns is not None:
+                group.create_task(self.turns.run(watch_s), name="turns")
             group.create_task(self.desk.cancelling.run(), name="cancelling")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
@@ -476,5 +492,7 @@ async def build(
         )
         recovery.tell_orphans(kept, enrolment.bases, sites, app.board)
         app.zones.restore(kept.zones)
+        if app.turns is not None:
+            app.turns.restore(kept.passages)
         app.permits.restore(await store.events_of(KINDS))
         yield app

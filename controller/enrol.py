@@ -48,6 +48,7 @@ from vehicles.mavlink.remote_id import RemoteId
 from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
+from vehicles.vda5050.profile import find_profile
 from vehicles.vda5050.settings import Vda5050Settings
 
 LOOPBACK = "loopback"
@@ -229,6 +230,7 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
             capability_of(r),
             enrolment.bases[r.id].position,
             config.map_book.site_map(r),
+            find_profile(r.profile),
         )
         for r in config.robots
         if r.manufacturer != LOOPBACK

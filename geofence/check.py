@@ -78,7 +78,7 @@ def check_all(
         first.append(len(owners))
         owners += path.legs
         owners += path.discs
-    found = sieve(owners, zones, surroundings)
+    found = sieve(owners, zones, surroundings, flown=all(path.flown for path in paths))
     if found is None and len(paths) > 1:
         return [check(path, zones, surroundings) for path in paths]
     verdicts = []
@@ -186,10 +186,9 @@ class _Telling:
         """Where, how deep and why: of violations beside each other at once, they share work."""
         if not self._number:
             self._number.update((id(each), number) for number, each in enumerate(self._told))
-        # a copy stands for no number: then all are told
-        number = self._number.get(id(wanted))
-        begin = 0 if number is None else number - number % TOLD_AT_ONCE
-        end = len(self._told) if number is None else begin + TOLD_AT_ONCE
+        number = self._number[id(wanted)]
+        begin = number - number % TOLD_AT_ONCE
+        end = begin + TOLD_AT_ONCE
         pairs = self._touching[begin:end]
         found = _Checker(*self._asked, pairs).details()
         for violation, pair in zip(self._told[begin:end], pairs, strict=True):

@@ -11,19 +11,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geofence.frames import Array, metres_per_degree_at
+from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW
 from geofence.rings import Loops
-from geofence.track import BOW_SLACK, TOLERANCE_M
+from geofence.track import BOW_SLACK, MAX_BOW_M, TOLERANCE_M
 from geofence.zoneset import ZoneSet
 
 SLACK_M = 0.01
 """Added to what counts as far, taken off what counts as near."""
 
-FAR_STRAYS = 2.0 + 2.0 * BOW_SLACK
-"""Strays beyond the corridor that are clear: of the line flown from the chord, and of the reach,
-in which what the origin of the autopilot's frame moves counts whole."""
+FAR_STRAYS = 1.0 + 0.25 + 2.0 * BOW_SLACK
+"""Bows beyond the corridor that are clear: of the line flown from the chord, and of the reach."""
+
+FAR_ORIGINS = 2.1
+"""The same of what the origin of the autopilot's frame moves, with 5 % on top: it counts whole in
+both."""
+
+FAR_UNCUT_M = 1.1 * MAX_BOW_M
+"""And as much more, for the bow of a leg that is not cut."""
 
 LEAST_DEGREE_M = 110_000.0
 """Under the least length of a degree of latitude."""
@@ -33,28 +39,6 @@ MAX_STEEP_DEG = 88.0
 
 _MANY_CORNERS = 65_536
 """How many corners are looked at at once."""
-
-
-@dataclass(slots=True, eq=False)
-class Scale:
-    """Metres per degree of longitude and latitude over some latitudes, and what they bring.
-
-    `east` and `north` are the least, `east_most` and `north_most` the greatest. `bow` is the stray
-    in metres for each degree of longitude and degree of latitude of a leg, `rise` for each degree
-    of latitude squared, `stretch` how much wider than written a corridor is taken at most, as a
-    share. `flat` and `steep` are the latitudes
-    nearest to the equator and farthest from it.
-    """
-
-    flat: float
-    steep: float
-    east: float
-    north: float
-    east_most: float
-    north_most: float
-    bow: float
-    rise: float
-    stretch: float
 
 
 @dataclass(slots=True, eq=False)
@@ -78,23 +62,37 @@ HALF, FAR, STRAY, TO_END = range(4)
 chord."""
 
 
-def lines_of(columns: Array, scale: Scale) -> Lines:
+def lines_of(columns: Array, scale: Scale, side: int = 0) -> Lines:
     """Of the columns (ROW.COUNT, n) of legs and discs.
 
-    A chord's piece reaches farther than its corridor by the stray at most (track.split_leg).
+    The reach of a piece is more than its corridor by the bow of its leg at most where that is not
+    cut (and an autopilot's then has less than MAX_BOW_M), else by a quarter of it and the share of
+    it that is never known (track.split_leg).
+
+    `side`: 1 where all are an autopilot's and in the north, -1 in the south, else 0. Then the line
+    flown bows west of a chord to the north-east or south-west, east of one to the north-west or
+    south-east, in the south the other way: a chord moved there by half the most that it may strays
+    by no more than that half from the place that is passed when it says so. What an unknown origin
+    moves, it may move to either side.
     """
-    step = columns[ROW.DLON :]
+    step, start = columns[ROW.DLON :], columns[ROW.LON : ROW.TO_LON]
     told = np.empty((4, columns.shape[1]))
     half, far, stray, _ = told
     half[:] = columns[ROW.HALF]
-    wide, tall = np.abs(step)
-    np.multiply(wide, scale.bow, out=stray)
-    stray += tall * scale.rise
-    stray *= tall
     np.multiply(half, 1.0 + scale.stretch, out=far)
-    far += stray * FAR_STRAYS
-    far += SLACK_M + TOLERANCE_M
-    return chords_of(columns[ROW.LON : ROW.TO_LON], step, told, scale)
+    np.multiply(step[0], step[1], out=stray)
+    if side:
+        start = start.copy()
+        start[0] -= stray * (0.5 * side * scale.bow / scale.east_most)
+    np.abs(stray, out=stray)
+    of_origin = stray * scale.origin
+    of_origin += step[1] * step[1] * scale.rise
+    stray *= 0.5 * scale.bow if side else scale.bow
+    far += stray * (2.0 * FAR_STRAYS - 1.0 if side else FAR_STRAYS)
+    far += of_origin * FAR_ORIGINS
+    stray += of_origin
+    far += SLACK_M + TOLERANCE_M + FAR_UNCUT_M
+    return chords_of(start, step, told, scale)
 
 
 def chords_of(start: Array, step: Array, told: Array, scale: Scale) -> Lines:
@@ -168,9 +166,14 @@ def _by_corners(  # noqa: PLR0917 - rows of one table, column by column
     near &= told[STRAY] < told[HALF] + TOLERANCE_M / 2.0
     clear = np.zeros(len(zone), dtype=bool)
     if len(doubt):
+        across, along = across.take(doubt, axis=0), along.take(doubt, axis=0)
+        kept = _not_beyond(across, along, told.take(doubt, axis=1))
+        clear[doubt] = True
+        doubt = doubt.take(kept)
+    if len(doubt):
         half, far, stray, to_end = told.take(doubt, axis=1)
         ends = None if ends is None else ends[doubt]
-        apart = _apart(across.take(doubt, axis=0), along.take(doubt, axis=0), ends, to_end)
+        apart = _apart(across.take(kept, axis=0), along.take(kept, axis=0), ends, to_end)
         clear[doubt] = apart > far
         ratio = max(scale.east_most / scale.east, scale.north_most / scale.north)
         near[doubt] = apart * ratio + stray < half
@@ -229,6 +232,17 @@ def _met(across: Array, along: Array, ends: Bools | None, to_end: Array) -> Bool
     behind |= at > to_end
     meets[pair[~behind]] = True
     return meets
+
+
+def _not_beyond(across: Array, along: Array, told: Array) -> Ints:
+    """Which of n have not all of their corners (n, c) far on one side of the chord or of an end."""
+    far = told[FAR]
+    beyond = np.minimum.reduce(across, axis=1) > far
+    beyond |= np.maximum.reduce(across, axis=1) < -far
+    far = far + told[TO_END]
+    beyond |= np.minimum.reduce(along, axis=1) > far
+    beyond |= np.maximum.reduce(along, axis=1) < -far
+    return np.asarray((~beyond).nonzero()[0], dtype=np.intp)
 
 
 def _apart(across: Array, along: Array, ends: Bools | None, to_end: Array) -> Array:

@@ -90,6 +90,29 @@ def metres_per_degree_at(lat_deg: float) -> tuple[float, float]:
     return prime_m * math.cos(math.radians(lat_deg)) * per_degree, meridian_m * per_degree
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Metres per degree of longitude and latitude over some latitudes, and what they bring.
+
+    `east` and `north` are the least, `east_most` and `north_most` the greatest. `bow` is the stray
+    in metres for each degree of longitude and degree of latitude of a leg, `stretch` how much wider
+    than written a corridor is taken at most, as a share. What the origin of an autopilot's frame
+    moves is `origin` metres for the same and `rise` for each degree of latitude squared. `flat` and
+    `steep` are the latitudes nearest to the equator and farthest from it.
+    """
+
+    flat: float
+    steep: float
+    east: float
+    north: float
+    east_most: float
+    north_most: float
+    bow: float
+    stretch: float
+    origin: float
+    rise: float
+
+
 def geodesic_m(start: LatLon, end: LatLon) -> float:
     """Length in metres of the WGS84 geodesic between two positions."""
     _, _, length_m = WGS84.inv(start.lon_deg, start.lat_deg, end.lon_deg, end.lat_deg)

@@ -187,6 +187,11 @@ class FlightPath:
             )
 
     @property
+    def flown(self) -> bool:
+        """Whether its line is ArduPilot's, see track."""
+        return self.vehicle_class is VehicleClass.MULTIROTOR
+
+    @property
     def vehicle(self) -> VehicleTraits | VehicleClass:
         """All that is known of the vehicle, as Zone.binds takes it."""
         return self.vehicle_class if self.traits is None else self.traits

@@ -8,12 +8,13 @@ frame has, so lengths here are never longer than there; times the greatest by th
 never shorter. A leg is taken along its chord in longitude and latitude; the line flown (track.py)
 strays from it by at most
 
-    dlat dlon tan(lat) cos(mean lat) / (8 cos(lat))
+    dlat dlon tan(lat) cos(mean lat) / (8 cos(lat)),
 
-and by what the origin of the autopilot's frame moves it, both here with the greatest factors of
-the path and 1 % on top of the first. Far: farther than the reach of any piece
-and the stray, both bounded. Near: no farther than the corridor less the stray. Floats: numbers are
-2e7 m at most, so what is computed of them is within 1e-7 m; SLACK_M is 1e5 times that.
+here with the greatest factors of the path and 1 % on top; if all are flown by an autopilot, to one
+side only (`chords.lines_of`); and by what the origin of the autopilot's frame moves it (track.py),
+to either side. Far: farther than the reach of any piece and the stray, both bounded.
+Near: no farther than the corridor less the stray. Floats: numbers are 2e7 m at most, so what is
+computed of them is within 1e-7 m; SLACK_M is 1e5 times that.
 
 Zones that the path's box meets come first; then their boxes beside the chords, along and across
 (two products of small matrices for all); then their corners (`chords`). A call of numpy costs more
@@ -30,8 +31,18 @@ from operator import attrgetter
 import numpy as np
 import shapely
 
-from geofence.chords import FAR, FAR_STRAYS, SLACK_M, TO_END, Lines, Scale, lines_of, look
-from geofence.frames import Array, metres_per_degree_at
+from geofence.chords import (
+    FAR,
+    FAR_ORIGINS,
+    FAR_STRAYS,
+    FAR_UNCUT_M,
+    SLACK_M,
+    TO_END,
+    Lines,
+    lines_of,
+    look,
+)
+from geofence.frames import Array, Scale, metres_per_degree_at
 from geofence.heights import Surroundings
 from geofence.kernel import Bools, Ints
 from geofence.path import ROW, STILL_DEG, Disc, PathLeg
@@ -49,6 +60,11 @@ _FEW_ZONES = 4_000
 
 _FEW_PAIRS = 30_000
 """Up to as many pairs of leg and zone are looked through; the tree is asked about more."""
+
+_STEPS = 16.0
+"""Of latitude, to a degree."""
+
+_KEPT_SCALES = 1_000
 
 _row = attrgetter("row")
 
@@ -77,6 +93,8 @@ class _Frame:
     """The bounds of the path, and its scale."""
 
     scale: Scale
+    side: int
+    """1: north of the equator, -1: south of it, 0: both."""
     box: Array
     """(6, 1): east, north, high, -west, -south, -low with the reach; ZoneSet.table is below it."""
     pad: Array
@@ -86,13 +104,20 @@ class _Frame:
 
 
 def sieve(
-    owners: Sequence[PathLeg | Disc], zones: ZoneSet, surroundings: Surroundings
+    owners: Sequence[PathLeg | Disc],
+    zones: ZoneSet,
+    surroundings: Surroundings,
+    *,
+    flown: bool = False,
 ) -> Sieved | None:
-    """Sort out what is sure; None where one frame does not do (antimeridian, half a country)."""
+    """Sort out what is sure; None where one frame does not do (antimeridian, half a country).
+
+    `flown`: all are an autopilot's, whose line bows to one side.
+    """
     if not owners or not len(zones):
         return Sieved([], [])
     table = table_of(owners)
-    frame = _frame(table)
+    frame = _frame(table, zones)
     if frame is None:
         return None
     east, _, _, minus_west, _, _ = frame.box[:, 0].tolist()
@@ -103,7 +128,7 @@ def sieve(
     if not len(near):
         return Sieved([], [])
     columns = table.T.copy()
-    lines = lines_of(columns, frame.scale)
+    lines = lines_of(columns, frame.scale, frame.side if flown else 0)
     if len(table) * len(near) <= _FEW_PAIRS:
         row, zone = _boxes_beside(lines, zones, near)
     else:
@@ -130,28 +155,42 @@ def scale_of(south: float, north: float, half_m: float) -> Scale:
     # see track.py; a degree of longitude is no longer than one at the least latitude
     once = FARTHEST_ORIGIN_M * math.radians(1.0) ** 2 / 16.0
     cos = math.cos(math.radians(steep) + FARTHEST_ORIGIN_M / 2.0 / ARDUPILOT_RADIUS_M)
-    bow += once / cos**2
     half = math.radians(north - south) / 2.0
     beyond = math.tan(min(math.radians(steep) + half, math.radians(89.0)))
     stretch = 1.05 * beyond * (half + half_m / ARDUPILOT_RADIUS_M) + SECOND_ORDER
     return Scale(
-        flat, steep, east_least, north_least, east_most, north_most, bow, once / 2.0, stretch
-    )
+        flat, steep, east_least, north_least, east_most, north_most,
+        bow, stretch, once / cos**2, once / 2.0,
+    )  # fmt: skip
 
 
-def _frame(table: Array) -> _Frame | None:
+def _scale(zones: ZoneSet, south: float, north: float, half_m: float) -> Scale:
+    """The scale of whole steps of latitude about a path, which others nearby share."""
+    key = math.floor(south * _STEPS), math.ceil(north * _STEPS), half_m
+    known = zones.scales.get(key)
+    if known is None:
+        if len(zones.scales) >= _KEPT_SCALES:
+            zones.scales.clear()
+        known = zones.scales[key] = scale_of(key[0] / _STEPS, key[1] / _STEPS, half_m)
+    return known
+
+
+def _frame(table: Array, zones: ZoneSet) -> _Frame | None:
     bounds = np.maximum.reduce(table[:, : ROW.LON]).tolist()
     east, north, high, west, south, low, corridor, begin_s, end_s = bounds
     west, south = -west, -south
     if east - west > MAX_SPAN_DEG[0] or north - south > MAX_SPAN_DEG[1]:
         return None
-    scale = scale_of(south, north, corridor)
-    stray = (scale.bow * (east - west) + scale.rise * (north - south)) * (north - south)
-    far = corridor * (1.0 + scale.stretch) + FAR_STRAYS * stray + SLACK_M + TOLERANCE_M
+    scale = _scale(zones, south, north, corridor)
+    far = corridor * (1.0 + scale.stretch) + SLACK_M + TOLERANCE_M + FAR_UNCUT_M
+    wide, tall = east - west, north - south
+    far += FAR_STRAYS * scale.bow * wide * tall
+    far += FAR_ORIGINS * (scale.origin * wide + scale.rise * tall) * tall
     wide, tall = far / scale.east, far / scale.north
     box = (east + wide, north + tall, high, wide - west, tall - south, low)
     numbers = np.array((*box, wide, tall, 0.0, wide, tall, 0.0)).reshape(12, 1)
-    return _Frame(scale, numbers[:6], numbers[6:], -begin_s, end_s)
+    side = int(south >= 0.0) - int(north <= 0.0)
+    return _Frame(scale, side, numbers[:6], numbers[6:], -begin_s, end_s)
 
 
 def _near_path(zones: ZoneSet, outer: Array, frame: _Frame) -> Ints:
@@ -240,15 +279,14 @@ def _held(columns: Array, row: Ints, outer: Array) -> tuple[Bools, Bools]:
 
     What stands still is at each of its heights in the same place: if any, all are held.
     """
-    high, minus_low = columns[ROW.HIGH], columns[ROW.MINUS_LOW]
-    low_m, minus_high_m = outer[2], outer[5]
-    some = low_m <= high.take(row)
-    some &= minus_high_m <= minus_low.take(row)
-    whole = low_m <= -minus_low.take(row)
-    whole &= minus_high_m <= -high.take(row)
+    heights = columns[ROW.HIGH : ROW.MINUS_LOW + 1 : 3]
+    limits, held = outer[2::3], heights.take(row, axis=1)
+    some = np.logical_and(*(limits <= held))
+    np.negative(held, out=held)
+    whole = np.logical_and(*(limits <= held[::-1]))
     if np.count_nonzero(whole) < len(whole):
         step = np.abs(columns[ROW.DLON :])
         still = np.maximum(step[0], step[1]) <= STILL_DEG
-        still &= high + minus_low >= LEVEL_M
+        still &= heights[0] + heights[1] >= LEVEL_M
         whole |= still.take(row)
     return some, whole

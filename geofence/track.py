@@ -32,7 +32,6 @@ import numpy.typing as npt
 
 from geofence.frames import Array, metres_per_degree
 from geofence.path import ROW, FlightPath, PathLeg
-from geofence.zones import VehicleClass
 
 Ints = npt.NDArray[np.intp]
 
@@ -129,7 +128,7 @@ def reach_m(corridor_m: Array, lat_deg: Array, half_deg: Array, bow_m: Array) ->
 
 def pieces_of(path: FlightPath, owners: Ints | None = None) -> Pieces:
     """Every leg and disc of the path, cut up; or those of these numbers, ascending."""
-    autopilot = path.vehicle_class is VehicleClass.MULTIROTOR
+    autopilot = path.flown
     every = (*path.legs, *path.discs)
     numbers = np.arange(len(every)) if owners is None else owners
     packed = b"".join([every[number].row for number in numbers])

@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 
 from geofence.errors import ZoneError
-from geofence.frames import MAX_FRAME_SPAN_M, Array, Datum
+from geofence.frames import MAX_FRAME_SPAN_M, Array, Datum, Scale
 from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
 from geofence.hours import Hours
 from geofence.kernel import Bools, Ints
@@ -39,13 +39,13 @@ class ZoneSet:
     `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (6, n)
     their middle and 1, half their width and 1; `holed` (n) says which zones have holes, `timed` (n)
     which keep hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no
-    speed.
+    speed. `scales` is what checks against it remember of latitudes.
     """
 
     __slots__ = (
         "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
         "edge_count", "edge_start", "edges", "holed", "hours", "is_circle",
-        "keep_ins", "loops", "middle", "plain",
+        "keep_ins", "loops", "middle", "plain", "scales",
         "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
@@ -96,6 +96,7 @@ class ZoneSet:
         self.hours = Hours([zone.schedule for zone in self.zones])
         self.timed: Bools = self.hours.timed
         self.plain = bytes(map(_is_plain, self.zones))
+        self.scales: dict[tuple[int, int, float], Scale] = {}
         self._tree: shapely.STRtree | None = None
         self._tables: tuple[tuple[Surroundings, Array], ...] = ()
         self._extent = (

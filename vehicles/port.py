@@ -25,7 +25,7 @@ from typing import Protocol, Self, runtime_checkable
 from geofence.formats.onboard import FenceItem
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits
-from missions.model import DropDevice, Mission
+from missions.model import DropDevice, GroundMission, Mission
 
 
 class Clock(Protocol):
@@ -353,6 +353,21 @@ class VehicleSession(Protocol):
 
     async def adopt(self, mission: Mission) -> MissionProgress:
         """After a restart: read the vehicle, and go on watching the mission if it is on it."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A session whose vehicle can be let go on along a round piece by piece."""
+
+    def grant(self, mission: GroundMission, upto_node: int | None) -> None:
+        """It may go to this node of the round, by its place, and not beyond; None: to its end.
+
+        Before `load` or at any time after it; what it was let go to before is never taken back.
+        Without a word from here it may go to the end.
+        """
+
+    def reached(self, mission: GroundMission) -> int | None:
+        """Place of the last node that its own state shows it has reached; None: not on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,18 @@ async def command_vehicle(
     return answer
 
 
+@router.get("/vehicles/{vehicle_id}/refuges", summary="Where a drone may be sent now")
+async def list_refuges(vehicle_id: VehicleId, ctx: Ctx) -> list[views.RefugeOut]:
+    """Its rally points and the sites near it, the nearest first, each checked by the zones.
+
+    Empty for what is not under way in the air. What is allowed now is checked again by the
+    divert itself.
+    """
+    if ctx.desk.vehicle(vehicle_id) is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+    return [views.refuge(place) for place in await ctx.desk.refuges(vehicle_id)]
+
+
 @router.post("/vehicles/{vehicle_id}/divert", summary="Send a drone in the air to a point")
 async def divert_vehicle(
     *,

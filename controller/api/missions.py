@@ -27,8 +27,9 @@ Metres = Annotated[float, Query(ge=-500.0, le=9_000.0)]
 
 MAX_NAME = 80
 MAX_FILE_BYTES = 1_000_000
-MAX_PAIRS = 500_000
-"""Of leg and zone over a terrain grid, so that no request holds a thread for minutes."""
+MAX_PAIRS = 1_000_000
+"""Of leg and zone over a terrain grid, so that no request holds a thread for minutes: some 15 s at
+worst."""
 
 
 @router.get("", summary="List open missions")

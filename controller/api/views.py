@@ -19,6 +19,7 @@ from geofence.frames import LatLon
 
 if TYPE_CHECKING:
     from controller.delivery.planned import PlannedView
+    from controller.delivery.refuges import Refuge
     from controller.delivery.views import ParcelView, VehicleView
     from controller.domain.alarms import Alarm
     from controller.domain.model import Site
@@ -80,6 +81,7 @@ class SiteOut(TypedDict):
     kind: str
     position: PositionOut
     ground_amsl_m: float
+    landing: bool
 
 
 class CapabilityOut(TypedDict):
@@ -137,6 +139,18 @@ class CommandOut(TypedDict):
     vehicle_id: str
     verb: str
     outcome: str
+    reason: str
+
+
+class RefugeOut(TypedDict):
+    """A named place to divert to; `reason` says why the zones do not allow it now."""
+
+    name: str
+    kind: str
+    position: PositionOut
+    alt_home_m: float
+    away_m: float
+    allowed: bool
     reason: str
 
 
@@ -204,6 +218,20 @@ def site(view: Site) -> SiteOut:
         "kind": view.kind.value,
         "position": position(view.position),
         "ground_amsl_m": view.ground_amsl_m,
+        "landing": view.landing,
+    }
+
+
+def refuge(place: Refuge) -> RefugeOut:
+    """A place to divert to."""
+    return {
+        "name": place.name,
+        "kind": place.kind,
+        "position": position(place.to.position),
+        "alt_home_m": place.to.alt_home_m,
+        "away_m": round(place.away_m, 1),
+        "allowed": not place.against,
+        "reason": place.against,
     }
 
 

@@ -270,6 +270,12 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
                 update={"signing_state": base / config.mavlink.signing_state}
             ),
             "drones": tuple(_key_beside(drone, base) for drone in config.drones),
+            "robots": tuple(
+                robot.model_copy(update={"profile": str(base / robot.profile)})
+                if robot.profile.endswith(".toml")
+                else robot
+                for robot in config.robots
+            ),
             "rovers": tuple(_key_beside(rover, base) for rover in config.rovers),
             "store": config.store.model_copy(update={"url": _store_url(config.store.url, base)}),
         }

@@ -94,6 +94,15 @@ class DroneConfig(_MavlinkVehicleConfig):
     remote_id_serial: Annotated[str, Field(pattern=r"^[!-~]{0,20}$")] = ""
     """Its serial number (CTA-2063-A), where its own transmitter does not know it."""
 
+    @model_validator(mode="after")
+    def _lets_go_one_by_one(self) -> Self:
+        if self.parcel_slots > 1 and self.profile != "arducopter":
+            raise ValueError(
+                f"{self.id}: parcel_slots: several parcels a flight need the profile "
+                f'"arducopter", whose way back over each stop was flown: 1 for {self.profile!r}'
+            )
+        return self
+
 
 class _GroundVehicleConfig(_VehicleConfig):
     """What every vehicle on streets has."""
@@ -124,6 +133,8 @@ class RobotConfig(_GroundVehicleConfig):
 
     manufacturer: str
     serial: str
+    profile: str = "default"
+    """What its make does its own way: a profile of `vehicles.vda5050`, or a file NAME.toml."""
     cruise_speed_mps: Positive = 1.6
     usable_energy_wh: Positive = 1200.0
     max_payload_kg: Positive = 20.0

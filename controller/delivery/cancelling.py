@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 CANCELLABLE = frozenset(
     {ParcelState.SUBMITTED, ParcelState.ASSIGNED, ParcelState.PREPARING, ParcelState.RETURNED}
 )
-AGAIN_S = 15.0
-"""A return that has no effect is demanded again after this."""
+AGAIN_S, REFUSED_AGAIN_S = 15.0, 3.0
+"""A return that has no effect, or was refused, is demanded again after this."""
 LEFT_ALONE = frozenset(
     {Phase.RETURNING, Phase.LANDING, Phase.LANDED, Phase.HOLDING, Phase.FAILSAFE, Phase.LOST}
 )
@@ -77,7 +77,7 @@ class Cancelling:
         self._wake.set()
         while True:
             try:
-                async with self._clock.timeout(AGAIN_S):
+                async with self._clock.timeout(REFUSED_AGAIN_S):
                     await self._wake.wait()
             except TimeoutError:
                 pass
@@ -106,6 +106,8 @@ class Cancelling:
         except StoreError as error:
             log.warning("return not sent", vehicle=vehicle_id, reason=str(error))
             return
+        if result.outcome is Outcome.REFUSED:
+            self._demanded_s[vehicle_id] = now_s - AGAIN_S + REFUSED_AGAIN_S
         if not result.done:
             log.warning("not coming home", vehicle=vehicle_id, reason=result.reason)
 

@@ -25,6 +25,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.together import demand_together
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -221,14 +222,13 @@ class Desk:
         event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
         await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
         results: dict[str, CommandResult] = {}
-
-        async def one(vehicle_id: str) -> None:
-            results[vehicle_id] = await self.command(vehicle_id, verb, by=by, reason=reason)
-
-        async with asyncio.TaskGroup() as group:
-            for vehicle_id in self._processes:
-                group.create_task(one(vehicle_id), name=f"{verb} {vehicle_id}")
-        return results
+        asked: list[VehicleProcess] = []
+        for vehicle_id, process in self._processes.items():
+            if refused := refusal(process.owner.telemetry, verb):
+                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
+            else:
+                asked.append(process)
+        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""

@@ -18,6 +18,7 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import steps
+from controller.delivery.draft import Draft
 from controller.delivery.fencing import order_fence
 from controller.delivery.gate import Gate, Shut
 from controller.delivery.happenings import Happenings, doubt_condition, on_it
@@ -153,37 +154,40 @@ class VehicleProcess:
 
     async def demand(self, verb: Verb, *, by: str, reason: str) -> CommandResult:
         """Hold, resume, return or land, through the journal."""
-        command = self._demanded(CommandKind(verb.value), by, reason)
-
-        async def keep(record: CommandRecord, result: CommandResult | None) -> None:
-            draft = self._ledger.draft()
-            draft.command(record)
-            task = self._task()
-            if result is not None and result.done and verb is Verb.RETURN and task is not None:
-                aboard = self._ledger.aboard(self.owner.vehicle_id)
-                steps.coming_back(draft, task, aboard, f"told to return by {by}: {reason}")
-            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
-
-        result = await self.owner.send(command, None, keep)
-        self._count(command.kind, result)
-        return result
+        return await self._demand(CommandKind(verb.value), by, reason)
 
     async def divert(self, to: Divert, *, by: str, reason: str) -> CommandResult:
         """To a point that was checked, through the journal."""
         where = f"{to.position.lat_deg:.6f}, {to.position.lon_deg:.6f} at {to.alt_home_m:g} m"
         words = f"to {where}: {reason}" if reason else f"to {where}"
-        command = self._demanded(CommandKind.DIVERT, by, words)
+        return await self._demand(CommandKind.DIVERT, by, words, to)
 
-        async def keep(record: CommandRecord, _: CommandResult | None) -> None:
+    async def _demand(
+        self, kind: CommandKind, by: str, reason: str, to: Divert | None = None
+    ) -> CommandResult:
+        async def keep(record: CommandRecord, result: CommandResult | None) -> None:
             draft = self._ledger.draft()
-            draft.command(record)
+            if result is None:
+                draft.command(record)
+            else:
+                self.note_demanded(draft, record, result, reason)
             await self._ledger.keep_draft(draft, self.owner.vehicle_id)
 
-        result = await self.owner.send(command, None, keep, to)
-        self._count(command.kind, result)
-        return result
+        return await self.owner.send(self.demanded(kind, by, reason), None, keep, to)
 
-    def _demanded(self, kind: CommandKind, by: str, reason: str) -> CommandRecord:
+    def note_demanded(
+        self, draft: Draft, record: CommandRecord, result: CommandResult, reason: str
+    ) -> None:
+        """Put the end of a demand into a step, with what it means for the assignment."""
+        draft.command(record)
+        self._count(record.kind, result)
+        task = self._task()
+        if result.done and record.kind is CommandKind.RETURN and task is not None:
+            aboard = self._ledger.aboard(self.owner.vehicle_id)
+            steps.coming_back(draft, task, aboard, f"told to return by {record.by}: {reason}")
+
+    def demanded(self, kind: CommandKind, by: str, reason: str) -> CommandRecord:
+        """A command of a person's, not yet sent."""
         task = self._task()
         return CommandRecord(
             command_id=self._ids("command"),

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from controller.dispatch.explain import explain
 from controller.dispatch.insertion import place
-from controller.dispatch.joining import Joining, apart_m, trips_of
+from controller.dispatch.joining import Joining, trips_of
 from controller.dispatch.model import Decision, World
 from controller.dispatch.offers import make_offers
 from controller.dispatch.plans import Plans
@@ -27,10 +27,10 @@ class Engine:
     def dispatch(self, world: World, *, ids: Callable[[str], str], seed: int = 0) -> Decision:
         """Decide. `ids("mission")` gives a new mission id; one is drawn for each vehicle used."""
         table, problem = fill(world, self._plans)
-        trips = trips_of(table)
+        trips, apart_m = trips_of(table)
         if trips:
             join = Joining(table, self._plans)
-            problem = replace(problem, trips=trips, apart_m=apart_m(table), join=join)
+            problem = replace(problem, trips=trips, apart_m=apart_m, join=join)
         placed = place(problem, seed=seed)
         made = make_offers(
             table, problem, placed, self._plans.streets(world), ids, plans=self._plans

@@ -18,40 +18,41 @@ from controller.dispatch.plans import Plans
 from controller.dispatch.rounds import Array
 from controller.dispatch.table import Table
 from controller.dispatch.trips import Flyer, Joined, Trip
-from geofence.frames import LatLon, geodesic_m
+from geofence.frames import LatLon, LocalFrame
 
 
-def trips_of(table: Table) -> dict[int, Trip]:
-    """An empty trip for each drone that lets several parcels go, by row."""
-    return {
-        row: Trip(_flyer(table, drone))
+def trips_of(table: Table) -> tuple[dict[int, Trip], Array]:
+    """An empty trip for each drone with several slots, by row; metres between all destinations.
+
+    Both are for estimates: straight, in one plane.
+    """
+    rows = {
+        row: drone
         for row, drone in enumerate(table.drones)
         if drone.capability.parcel_slots >= 2 and _carries(table, drone) >= 2
     }
+    if not rows:
+        return {}, np.zeros((0, 0))
+    frame = LocalFrame(table.parcels[0].parcel.destination.position)
+    goals = _plane(frame, [facts.parcel.destination.position for facts in table.parcels])
+    apart_m = np.hypot(*(goals[:, None] - goals[None, :]).transpose(2, 0, 1))
+    return {row: Trip(_flyer(table, drone, frame, goals)) for row, drone in rows.items()}, apart_m
 
 
-def apart_m(table: Table) -> Array:
-    """Straight metres between the destinations of all parcels."""
-    places = [facts.parcel.destination.position for facts in table.parcels]
-    return np.array([[_between_m(a, b) for b in places] for a in places]).reshape(
-        len(places), len(places)
-    )
-
-
-def _between_m(one: LatLon, other: LatLon) -> float:
-    return 0.0 if one == other else geodesic_m(one, other)
+def _plane(frame: LocalFrame, places: Sequence[LatLon]) -> Array:
+    return frame.to_xy(np.array([(place.lon_deg, place.lat_deg) for place in places]))
 
 
 def _carries(table: Table, drone: VehicleFacts) -> int:
     return sum((drone.vehicle_id, f.parcel.parcel_id) in table.flights for f in table.parcels)
 
 
-def _flyer(table: Table, drone: VehicleFacts) -> Flyer:
+def _flyer(table: Table, drone: VehicleFacts, frame: LocalFrame, goals: Array) -> Flyer:
     settings, capability = table.world.settings, drone.capability
     home, _ = home_of(drone)
     count = len(table.parcels)
     arrive, end = np.full(count, np.inf), np.full(count, np.inf)
-    power, away = np.zeros(count), np.zeros(count)
+    power = np.zeros(count)
     for column, facts in enumerate(table.parcels):
         plan = table.flights.get((drone.vehicle_id, facts.parcel.parcel_id))
         if plan is None:
@@ -59,13 +60,12 @@ def _flyer(table: Table, drone: VehicleFacts) -> Flyer:
         arrive[column] = settings.preparation_s + plan.release_s
         end[column] = settings.preparation_s + plan.mission.duration_s
         power[column] = plan.mission.energy_wh / max(1.0, plan.mission.duration_s)
-        away[column] = geodesic_m(home, facts.parcel.destination.position)
     return Flyer(
         slots=capability.parcel_slots,
         payload_kg=capability.max_payload_kg,
         speed_mps=min(capability.cruise_speed_mps, settings.flight.max_speed_mps),
         prepare_s=settings.preparation_s,
-        away_m=away,
+        away_m=np.hypot(*(goals - _plane(frame, [home])).T),
         arrive_s=arrive,
         end_s=end,
         power_wh_s=power,

@@ -106,3 +106,14 @@ class HoldRecord:
     by: str
     reason: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRecord:
+    """What of the streets a robot has to itself, as the lease book writes it; empty: nothing."""
+
+    vehicle_id: str
+    epoch: int
+    """Of the grant: rises with every one."""
+    body: Mapping[str, object]
+    at: datetime

@@ -16,7 +16,7 @@ from dataclasses import replace
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
-from missions.model import AirMission, Mission
+from missions.model import AirMission, GroundMission, Mission
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
@@ -31,6 +31,7 @@ from vehicles.port import (
     FlightFence,
     MissionProgress,
     Outcome,
+    Paced,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -104,6 +105,17 @@ class VehicleOwner:
         if isinstance(self._session, FenceHolder):
             self._session.order_fence(fence)
 
+    def pace(self, mission: GroundMission, node: int) -> bool:
+        """Let it go to this node of its round; whether it can be told."""
+        if not isinstance(self._session, Paced):
+            return False
+        self._session.grant(mission, node)
+        return True
+
+    def reached(self, mission: GroundMission) -> int | None:
+        """The last node of its round that it shows as reached; None where it does not tell."""
+        return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""
         if not isinstance(self._session, Audited):
@@ -165,7 +177,15 @@ class VehicleOwner:
         Whatever goes wrong after the first `keep` is UNCERTAIN: read the vehicle. Raises what
         `keep` raises; if the first one does, nothing was sent.
         """
-        sent = replace(
+        sent = self.as_sent(command)
+        await keep(sent, None)
+        ended, result = await self.perform(sent, mission, divert)
+        await keep(ended, result)
+        return result
+
+    def as_sent(self, command: CommandRecord) -> CommandRecord:
+        """The command as it is kept before it is sent."""
+        return replace(
             command,
             state=CommandState.SENT,
             epoch=self.epoch,
@@ -173,16 +193,19 @@ class VehicleOwner:
             sent_at=self._clock.now(),
             ended_at=None,
         )
-        await keep(sent, None)
+
+    async def perform(
+        self, sent: CommandRecord, mission: Mission | None, divert: Divert | None = None
+    ) -> tuple[CommandRecord, CommandResult]:
+        """Send a command that is kept as sent; the command as it is to be kept after, and why."""
         result = await self._call(sent, mission, divert)
         ended = replace(
             sent,
             state=_ENDED[result.outcome],
-            reason=result.reason or command.reason,
+            reason=result.reason or sent.reason,
             ended_at=self._clock.now(),
         )
-        await keep(ended, result)
-        return result
+        return ended, result
 
     async def _call(
         self, command: CommandRecord, mission: Mission | None, divert: Divert | None

@@ -91,10 +91,18 @@ class LeaseBook:
 
     # --- what robots do --------------------------------------------------------------------
 
-    def enter(self, vehicle_id: str, route: str, claims: Sequence[Claim], last: int) -> None:
+    def enter(
+        self,
+        vehicle_id: str,
+        route: str,
+        claims: Sequence[Claim],
+        last: int,
+        *,
+        ask: bool = True,
+    ) -> None:
         """A robot has a way of `last` + 1 nodes before it; it stands at the first.
 
-        What it held before stays until it has left its first node.
+        What it held before stays until it has left its first node. `ask` for what it needs there.
         """
         before = self._robots.get(vehicle_id)
         if before is not None and before.route == route:
@@ -103,7 +111,8 @@ class LeaseBook:
         if before is not None:
             robot.rest, robot.epoch = tuple(dict.fromkeys(before.held())), before.epoch
         self._robots[vehicle_id] = robot
-        self.want(vehicle_id, 0)
+        if ask:
+            self.want(vehicle_id, 0)
 
     def want(self, vehicle_id: str, up_to: int) -> None:
         """Ask for every claim whose waiting place is among the first `up_to` + 1 nodes."""
@@ -124,6 +133,10 @@ class LeaseBook:
             return False
         before = len(robot.held())
         robot.passed = min(node, robot.last)
+        # where it is, it is, whoever let it: nobody else may be let in there
+        there = sum(claim.hold < robot.passed for claim in robot.claims)
+        robot.granted = max(robot.granted, there)
+        robot.wanted = max(robot.wanted, robot.granted)
         robot.rest = ()
         return len(robot.held()) < before
 
@@ -280,6 +293,16 @@ class LeaseBook:
         """The last node of its way that a robot may be sent to; None: it is on no way."""
         robot = self._robots.get(vehicle_id)
         return robot.end if robot is not None and robot.route else None
+
+    def passed_by(self, vehicle_id: str) -> int | None:
+        """The last node that a robot is known to have reached; None: it is on no way."""
+        robot = self._robots.get(vehicle_id)
+        return robot.passed if robot is not None and robot.route else None
+
+    def held(self, vehicle_id: str) -> tuple[Need, ...]:
+        """What a robot has now."""
+        robot = self._robots.get(vehicle_id)
+        return tuple(dict.fromkeys(robot.held())) if robot else ()
 
     def holders(self) -> dict[str, dict[str, tuple[Way, ...]]]:
         """Who holds which passage, and how."""

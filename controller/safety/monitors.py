@@ -25,6 +25,12 @@ MAX_GAP_M = 2000.0
 """Two fixes farther apart than this are no track but a jump."""
 
 
+ROBOT_CLEAR_M = 3.0
+"""A robot that was in a zone is out of it when it is this far away: its place is told with an error
+of a metre or two, and an alarm that comes and goes with it would pause it again and again. Going
+in, no error is added: rounds are planned with a corridor that holds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Where a vehicle was, and when."""
@@ -58,8 +64,10 @@ def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: flo
     return Fix(telemetry.received_at, telemetry.position, alt_m)
 
 
-def segment(index: int, before: Fix | None, now: Fix) -> PathLeg:
+def segment(index: int, before: Fix | None, now: Fix, clear_m: float = 0.0) -> PathLeg:
     """The way from the fix before to this one. Raises GeofenceError for an impossible place.
+
+    `clear_m`: how far from a zone it must be not to be in it.
 
     Its speed is not judged: two fixes do not tell it, and missions are checked for it beforehand.
     """
@@ -75,7 +83,7 @@ def segment(index: int, before: Fix | None, now: Fix) -> PathLeg:
         end_amsl_m=now.alt_amsl_m,
         enter=min(start.at, now.at),
         leave=now.at,
-        corridor_m=0.0,
+        corridor_m=clear_m,
         speed_mps=0.0,
     )
 

@@ -20,7 +20,7 @@ from controller.safety.monitors import EnergyLimits, Fix
 from geofence.check import PathLeg, Surroundings, Violation
 from geofence.errors import GeofenceError
 from geofence.frames import LatLon
-from geofence.zones import VehicleTraits
+from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from vehicles.port import Capability, Clock, Telemetry
 
@@ -82,6 +82,8 @@ class Watch:
         self._bring_home = bring_home
         self._asked_home: dict[str, float] = {}
         self._last: dict[str, Fix] = {}
+        self._inside: set[str] = set()
+        """Robots that were in a zone at the last look."""
 
     async def run(self, period_s: float) -> None:
         """Look once a period until cancelled."""
@@ -117,6 +119,11 @@ class Watch:
                 alike = (watched.capability.traits, watched.permits)
                 legs.setdefault(alike, []).append(leg)
         violations = await asyncio.to_thread(self._check, legs, self._zones())
+        self._inside = {
+            fleet[index].telemetry.vehicle_id
+            for index, found in violations.items()
+            if found and fleet[index].capability.vehicle_class is VehicleClass.ROBOT
+        }
         conditions: list[Condition] = []
         for index, watched in enumerate(fleet):
             conditions.extend(
@@ -160,7 +167,8 @@ class Watch:
         now = monitors.fix_of(watched.telemetry, watched.capability.vehicle_class, ground_m)
         if not watched.working or now is None:
             return None
-        leg = monitors.segment(index, before, now)
+        stays = vehicle_id in self._inside
+        leg = monitors.segment(index, before, now, monitors.ROBOT_CLEAR_M if stays else 0.0)
         self._last[vehicle_id] = now
         return leg
 

@@ -9,17 +9,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.model import AssignmentState, Event, ParcelState
-from controller.domain.records import AssignmentRecord, CommandRecord, HoldRecord, ParcelRecord
+from controller.domain.records import (
+    AssignmentRecord,
+    CommandRecord,
+    HoldRecord,
+    ParcelRecord,
+    PassageRecord,
+)
 from controller.domain.transitions import OPEN_ASSIGNMENT
 from controller.store import codec, schema
 from controller.store.errors import FencedError, StaleStepError
 
 HOLD_SCOPE = "all"
 ZONE_SCOPE = "active"
+FEW = 16
+"""More rows than this go to the database together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Changes:
     key: SubmissionKey | None = None
     hold: HoldChange | None = None
     zones: ZonesChange | None = None
+    passages: tuple[PassageRecord, ...] = ()
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Leases that must be held, by vehicle."""
 
@@ -96,8 +105,7 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
 
     Raises StaleStepError where a row has moved on, FencedError where a lease was lost.
     """
-    for vehicle_id, epoch in changes.epochs.items():
-        await _require_epoch(connection, vehicle_id, epoch)
+    await _require_epochs(connection, changes.epochs)
     if changes.key is not None:
         await connection.execute(
             insert(schema.idempotency).values(
@@ -111,20 +119,42 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
         await _parcel(connection, step)
     for task in changes.assignments:
         await _assignment(connection, task)
-    for command in changes.commands:
-        await _command(connection, command)
+    await _commands(connection, changes.commands)
     if changes.hold is not None:
         await _hold(connection, changes.hold.after)
     if changes.zones is not None:
         await _zones(connection, changes.zones)
+    for record in changes.passages:
+        await _passage(connection, record)
     return await _events(connection, changes.events)
 
 
-async def _require_epoch(connection: AsyncConnection, vehicle_id: str, epoch: int) -> None:
+async def _passage(connection: AsyncConnection, record: PassageRecord) -> None:
+    table = schema.passage_lease
+    await connection.execute(delete(table).where(table.c.vehicle_id == record.vehicle_id))
+    if record.body:
+        await connection.execute(
+            insert(table).values(
+                vehicle_id=record.vehicle_id,
+                epoch=record.epoch,
+                body=dict(record.body),
+                at=record.at,
+            )
+        )
+
+
+async def _require_epochs(connection: AsyncConnection, epochs: Mapping[str, int]) -> None:
+    """One question, however many vehicles a step is for."""
+    if not epochs:
+        return
     table = schema.lease
-    found = await connection.scalar(select(table.c.epoch).where(table.c.vehicle_id == vehicle_id))
-    if found != epoch:
-        raise FencedError(vehicle_id, epoch)
+    asked = select(table.c.vehicle_id, table.c.epoch)
+    if len(epochs) <= FEW:
+        asked = asked.where(table.c.vehicle_id.in_(sorted(epochs)))
+    found = {row[0]: row[1] for row in await connection.execute(asked)}
+    for vehicle_id, epoch in epochs.items():
+        if found.get(vehicle_id) != epoch:
+            raise FencedError(vehicle_id, epoch)
 
 
 async def _parcel(connection: AsyncConnection, step: ParcelStep) -> None:
@@ -175,15 +205,22 @@ async def _assignment(connection: AsyncConnection, step: AssignmentStep) -> None
         )
 
 
-async def _command(connection: AsyncConnection, record: CommandRecord) -> None:
+async def _commands(connection: AsyncConnection, records: tuple[CommandRecord, ...]) -> None:
     table = schema.outbox
-    row = codec.command_row(record)
-    ident = row.pop("command_id")
-    result = await connection.execute(
-        update(table).where(table.c.command_id == ident).values(**row)
-    )
-    if result.rowcount == 0:
-        await connection.execute(insert(table).values(command_id=ident, **row))
+    if len(records) > FEW:
+        rows = [codec.command_row(r) for r in {r.command_id: r for r in records}.values()]
+        before = delete(table).where(table.c.command_id == bindparam("ident"))
+        await connection.execute(before, [{"ident": row["command_id"]} for row in rows])
+        await connection.execute(insert(table), rows)
+        return
+    for record in records:
+        row = codec.command_row(record)
+        ident = row.pop("command_id")
+        result = await connection.execute(
+            update(table).where(table.c.command_id == ident).values(**row)
+        )
+        if result.rowcount == 0:
+            await connection.execute(insert(table).values(command_id=ident, **row))
 
 
 async def _hold(connection: AsyncConnection, after: HoldRecord | None) -> None:
@@ -213,9 +250,14 @@ async def _zones(connection: AsyncConnection, change: ZonesChange) -> None:
 
 
 async def _events(connection: AsyncConnection, events: tuple[Event, ...]) -> tuple[int, ...]:
+    if len(events) > FEW:
+        rows = [codec.event_row(event) for event in events]
+        many = insert(schema.event).returning(schema.event.c.seq, sort_by_parameter_order=True)
+        return tuple(int(row[0]) for row in await connection.execute(many, rows))
     seqs = []
+    statement = insert(schema.event)
     for event in events:
-        result = await connection.execute(insert(schema.event).values(**codec.event_row(event)))
+        result = await connection.execute(statement, codec.event_row(event))
         key = result.inserted_primary_key
         seqs.append(int(key[0]) if key is not None else 0)
     return tuple(seqs)

@@ -21,7 +21,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.domain.model import Event
-from controller.domain.records import AssignmentRecord, CommandRecord, HoldRecord, ParcelRecord
+from controller.domain.records import (
+    AssignmentRecord,
+    CommandRecord,
+    HoldRecord,
+    ParcelRecord,
+    PassageRecord,
+)
 from controller.domain.transitions import OPEN_ASSIGNMENT
 from controller.store import codec, schema
 from controller.store.changes import Changes, Pending, SubmissionKey, apply
@@ -56,6 +62,7 @@ class Kept:
     hold: HoldRecord | None
     zones: tuple[str, dict[str, Any]] | None
     """Version of the configured files that it stands over, and the set as GeoJSON."""
+    passages: tuple[PassageRecord, ...] = ()
 
 
 @dataclass(slots=True)
@@ -246,6 +253,7 @@ class Store:
             )
             hold = (await connection.execute(select(schema.hold))).mappings().first()
             zones = (await connection.execute(select(schema.zone_set))).mappings().first()
+            passages = (await connection.execute(select(schema.passage_lease))).mappings().all()
         return Kept(
             parcels=tuple(codec.parcel_of(row) for row in parcels),
             assignments=tuple(
@@ -260,6 +268,7 @@ class Store:
             },
             hold=HoldRecord(hold["by"], hold["reason"], hold["since"]) if hold else None,
             zones=(zones["source_version"], zones["body"]) if zones else None,
+            passages=tuple(PassageRecord(**row) for row in passages),
         )
 
     async def submission(self, key: str) -> SubmissionKey | None:

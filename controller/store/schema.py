@@ -187,3 +187,12 @@ zone_set = Table(
     Column("by", String(128), nullable=False),
     Column("at", UtcText, nullable=False),
 )
+
+passage_lease = Table(
+    "passage_lease",
+    metadata,
+    Column("vehicle_id", String(64), primary_key=True),
+    Column("epoch", BIG, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("at", UtcText, nullable=False),
+)

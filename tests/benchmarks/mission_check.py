@@ -4,8 +4,10 @@ Ours is the full check: corridors, heights with their error, times, take-off, dr
 and a straight return from every corner; which legs touch which zones is settled then. Peer:
 the obvious loop, `for zone in prepared: for leg in legs: zone.intersects(leg)`, of shapely zones
 that were widened by the corridor and prepared before, over lines made before; plane geometry of
-the 12 legs alone. Every mission lies elsewhere and none is checked twice. `same`: on the zones
-that bind at this height and hour, both name the same (leg, zone) pairs of every mission.
+the 12 legs alone. Every mission lies elsewhere and none is checked twice. Of a path nothing is
+prepared but the numbers of its legs, a row of doubles that each packs when it is made, as the
+peer's lines are made before; a zone set keeps what it has worked out of itself. `same`: on the
+zones that bind at this height and hour, both name the same (leg, zone) pairs of every mission.
 `ratio_same_lines` is against the same loop over all lines that the check judges, ways home and
 discs with it. `ratio_listed` and `ratio_told` are the first ratio where the names of all that touch
 are listed in the time too, and where everything that a verdict tells is read: places, depths,

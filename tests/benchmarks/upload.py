@@ -123,8 +123,10 @@ async def ours(session: MavlinkSession, plan: Plan) -> bool:
     """Upload, read back, compare."""
     driver = session.driver
     address = (driver.system, driver.component)
-    sent = await driver.run(MissionUpload(plan.messages(*address), *address, ahead=ITEMS_AHEAD))
-    read = await driver.run(MissionDownload(*address, ahead=ITEMS_AHEAD))
+    sent = await driver.run(
+        MissionUpload(plan.messages(*address), *address, ahead=ITEMS_AHEAD, unasked=True)
+    )
+    read = await driver.run(MissionDownload(*address, ahead=ITEMS_AHEAD, expected=plan.count))
     return sent.accepted and read.items is not None and not differences(plan, read.items)
 
 

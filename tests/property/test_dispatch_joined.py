@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from controller.dispatch.engine import Engine, dispatch
 from controller.dispatch.feasibility import available_wh
+from controller.dispatch.joining import trips_of
 from controller.dispatch.model import DispatchSettings, Offer, VehicleFacts, World
+from controller.dispatch.plans import Plans
+from controller.dispatch.table import fill
 from controller.domain.model import Priority
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleClass
@@ -228,12 +231,15 @@ def test_at_landing_sites_a_gripper_lands_and_a_winch_does_not():
     assert [i.kind for i in flight[2].items].count(ItemKind.LAND) == 1
 
 
-def test_distances_between_destinations_are_symmetric_and_nothing_to_itself():
-    from controller.dispatch.joining import apart_m
-    from controller.dispatch.plans import Plans
-    from controller.dispatch.table import fill
-
+def test_estimated_distances_are_near_the_real_ones():
     table, _ = fill(joined_world(7), Plans())
-    found = apart_m(table)
-    assert np.allclose(found, found.T, atol=1e-6)
-    assert (np.diag(found) == 0.0).all()
+    trips, apart_m = trips_of(table)
+    places = [facts.parcel.destination.position for facts in table.parcels]
+    real = np.array([[geodesic_m(a, b) for b in places] for a in places])
+    assert apart_m == pytest.approx(real, rel=0.005, abs=0.01)
+    assert trips
+    for row, trip in trips.items():
+        home = table.drones[row].telemetry.home
+        assert home is not None
+        away = np.array([geodesic_m(home, place) for place in places])
+        assert trip.flyer.away_m == pytest.approx(away, rel=0.005, abs=0.01)

@@ -124,7 +124,7 @@ class Watch:
         self.now_s += 0.34
         now = START + timedelta(seconds=self.now_s)
         if message is not None:
-            text = self.state.apply(message, self.now_s, now)
+            text = self.state.apply(message, self.now_s)
             if text is not None:
                 self.seen += self.flight.hear(text, self.state, now)
         self.seen += self.flight.observe(self.state, self.now_s, now)

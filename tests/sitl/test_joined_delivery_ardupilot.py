@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -33,6 +33,7 @@ from tests.integration.mavlink_rig import (
 from tests.support.steady import steady_clocks
 from vehicles.mavlink.fleet import MavlinkFleet
 from vehicles.mavlink.settings import MavlinkVehicle
+from vehicles.port import Clock
 
 pytestmark = pytest.mark.timeout(300)
 P = ParcelState
@@ -75,9 +76,10 @@ def config(folder: Path, *, landing: bool = False) -> Config:
 class Rig:
     """A controller whose drone flies, and what it truly did."""
 
-    app: App
+    wall_s: float
     truth: list[TruthSample] = field(default_factory=list)
-    wall_s: float = 18.0
+    app: App = field(init=False)
+    die: Callable[[], Awaitable[None]] = field(init=False)
 
     def state(self, ident: str) -> ParcelState:
         return self.app.ledger.parcels[ident].state
@@ -105,31 +107,54 @@ class Rig:
         return [LatLon(t.lat_deg, t.lon_deg) for t in self.truth if t.event == "released"]
 
 
+def enrolled(made: Config, link: str = UDP) -> MavlinkVehicle:
+    return MavlinkVehicle(
+        "D-0", link, 1, capability_of(made.drones[0]), HOME, HOME_AMSL_M,
+        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=60.0,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def controlled(
+    rig: Rig, made: Config, clock: Clock, fleet: MavlinkFleet
+) -> AsyncIterator[App]:
+    """One life of a controller."""
+    async with build(made, clock=clock, adapters=[fleet]) as app, asyncio.TaskGroup() as group:
+        task = group.create_task(app.run(), name="controller")
+        rig.app = app
+        yield app
+        task.cancel()
+
+
 @asynccontextmanager
 async def flying(kind: Fleet, folder: Path, *, landing: bool = False) -> AsyncIterator[Rig]:
+    """A copter and a controller; `rig.die` ends it, and the next one takes over."""
     made = config(folder, landing=landing)
     light = kind is CopterFleet
     clock, lab = steady_clocks(25.0, pace=PACE) if light else wall_clocks(6.0)
-    truth: list[TruthSample] = []
-    enrolled = MavlinkVehicle(
-        "D-0", UDP, 1, capability_of(made.drones[0]), HOME, HOME_AMSL_M,
-        cruise_alt_home_m=CRUISE_M, gcs_timeout_s=60.0,
-    )  # fmt: skip
-    fleet = MavlinkFleet([enrolled], clock, PATIENT)
+    fleet = MavlinkFleet([enrolled(made)], clock, PATIENT)
+    rig = Rig(wall_s=18.0 if light else 150.0)
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(build(made, clock=clock, adapters=[fleet]))
+        first = AsyncExitStack()
+        await stack.enter_async_context(first)
+        await first.enter_async_context(controlled(rig, made, clock, fleet))
+        host, port = fleet.udp_address(UDP)
         copters = kind(
             [replace(spec(), parcels=2)],
             clock=lab,
-            on_truth=truth.append,
+            on_truth=rig.truth.append,
             boot_s=BOOT_S,
-            controller=fleet.udp_address(UDP),
+            controller=(host, port),
         )
         await stack.enter_async_context(copters)
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(app.run(), name="controller")
-            yield Rig(app, truth, 18.0 if light else 150.0)
-            task.cancel()
+
+        async def die() -> None:
+            await first.aclose()
+            again = MavlinkFleet([enrolled(made, f"udpin:{host}:{port}")], clock, PATIENT)
+            await stack.enter_async_context(controlled(rig, made, clock, again))
+
+        rig.die = die
+        yield rig
 
 
 @pytest.mark.parametrize("kind", LABS)
@@ -179,3 +204,22 @@ async def test_the_second_cancelled_under_way_comes_home(kind: Fleet, tmp_path: 
         (true,) = rig.releases()
         assert geodesic_m(true, FIRST) < 3.0
         assert rig.app.ledger.parcels["P-2"].custodian.ident == "hub"
+
+
+@pytest.mark.parametrize("kind", LABS)
+async def test_a_controller_that_dies_between_the_stops_is_followed_by_one_that_knows(
+    kind: Fleet, tmp_path: Path
+) -> None:
+    async with flying(kind, tmp_path) as rig:
+        await rig.submit()
+        await rig.until(lambda: rig.state("P-1") is P.DELIVERED, "the first is delivered")
+        await rig.die()
+        assert rig.state("P-1") is P.DELIVERED
+        assert rig.state("P-2") is P.IN_TRANSIT
+        assert rig.app.ledger.parcels["P-2"].custodian.ident == "D-0"
+        await rig.until(lambda: rig.state("P-2") is P.DELIVERED, "the second is delivered")
+        await rig.until(lambda: not rig.app.ledger.assignments, "home again")
+        assert len(rig.releases()) == 2
+        log = await rig.app.desk.log_after(0, 5000)
+        told = [e.event.parcel_id for e in log if e.event.kind == "parcel.released"]
+        assert told == ["P-1", "P-2"]

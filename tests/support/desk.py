@@ -15,6 +15,7 @@ from typing import Any
 
 from controller.delivery.permits import UnknownPermitError
 from controller.delivery.planned import PlannedView, Preview
+from controller.delivery.refuges import Refuge
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -189,6 +190,7 @@ class FakeDesk:
         self.held: HoldState | None = None
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
+        self.places: list[Refuge] = []
         self.audits: dict[str, Audit] = {}
         self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
@@ -313,6 +315,11 @@ class FakeDesk:
         if to.alt_home_m > 120.0:
             return CommandResult(Outcome.REFUSED, "alt_home_m: outside 20-120 m above home")
         return CommandResult(Outcome.DONE)
+
+    async def refuges(self, vehicle_id: str) -> list[Refuge]:
+        if vehicle_id not in self._vehicles:
+            raise UnknownVehicleError(vehicle_id)
+        return list(self.places)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         self.held = None

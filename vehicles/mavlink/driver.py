@@ -21,11 +21,11 @@ _LEAST_WAIT_S = 0.02
 
 
 class Driver:
-    """Open exchanges with one vehicle; `send` takes a pymavlink message."""
+    """Open exchanges with one vehicle; `send` takes pymavlink messages that go together."""
 
     def __init__(
         self,
-        send: Callable[[Any], None],
+        send: Callable[[list[Any]], None],
         clock: Clock,
         system: int,
         component: int,
@@ -99,5 +99,5 @@ class Driver:
         return True
 
     def _send_all(self, messages: list[Any]) -> None:
-        for message in messages:
-            self._send(message)
+        if messages:
+            self._send(messages)

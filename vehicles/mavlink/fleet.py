@@ -21,6 +21,7 @@ from vehicles.mavlink.post import Post
 from vehicles.mavlink.session import MavlinkSession
 from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.signing import Guard, Signer, SigningClock, Verdict
+from vehicles.mavlink.upkeep import NEWCOMERS
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.port import Clock, Loss, VehicleSession
 
@@ -73,6 +74,7 @@ class MavlinkFleet:
         self._sessions: dict[str, MavlinkSession] = {}
         self._unsent: Counter[str] = Counter()
         self._contests: Counter[str] = Counter()
+        self._newcomers = asyncio.Semaphore(NEWCOMERS)
         self.strangers: Counter[tuple[str, int]] = Counter()
         for vehicle in vehicles:
             self._enrol(vehicle)
@@ -93,6 +95,7 @@ class MavlinkFleet:
         session = MavlinkSession(
             vehicle, self._clock, self._settings, functools.partial(self._send, key, link), sign
         )
+        session.upkeep.newcomers = self._newcomers
         self._by_address[key] = session
         self._sessions[vehicle.vehicle_id] = session
 
@@ -165,7 +168,10 @@ class MavlinkFleet:
 
     async def _tick(self) -> None:
         while True:
+            now_s = self._clock.monotonic_s()
             for session in self._sessions.values():
+                if session.due_s > now_s:
+                    continue
                 try:
                     session.tick()
                 except Exception as error:  # noqa: BLE001 - one vehicle must not stop the others

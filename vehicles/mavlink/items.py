@@ -278,6 +278,16 @@ def _message(item: MissionItemInt, system: int, component: int) -> Any:
     )  # fmt: skip
 
 
+def lands_at_stop(plan: Plan, seq: int) -> bool:
+    """Whether an item is of a landing on the way: from its LAND to the take-off behind it."""
+    for item in reversed(plan.items[: seq + 1]):
+        if item.command == mav.MAV_CMD_NAV_LAND:
+            return item.seq != plan.land_seq
+        if item.command == mav.MAV_CMD_NAV_TAKEOFF:
+            return False
+    return False
+
+
 def off_leg_m(plan: Plan, seq: int, position: LatLon) -> float:
     """Metres over ground from the leg that item `seq` ends; of one place, from that place."""
 

@@ -143,7 +143,7 @@ class Launcher:
         asked_s = session.clock.monotonic_s()
         await session.driver.command(commands.request("MISSION_CURRENT"))
         await session.driver.command(commands.request("EXTENDED_SYS_STATE"))
-        read = await self._download()
+        read = await self._download(plan.count)
         await session.driver.until(lambda: session.state.seq_s >= asked_s, self._fresh_s)
         running = session.state.armed is not False
         if read.items is None:
@@ -247,7 +247,7 @@ class Launcher:
                 upload = await driver.run(self._upload(plan))
             if not upload.accepted:
                 raise _refuse(upload.reason)
-            read = await self._download()
+            read = await self._download(plan.count)
             if (session.state.boots, session.foreign_writes) != (boots, writes):
                 reason = "the vehicle rebooted, or another station wrote, while loading"
             elif read.items is None:
@@ -270,22 +270,26 @@ class Launcher:
             last_silence_s=max(4.0, 2.5 * driver.answer_s),
             shrugged=self._session.profile.shrugged,
             ahead=self._session.profile.items_ahead,
+            unasked=self._session.profile.items_ahead > 1,
         )
 
-    async def _download(self) -> DownloadResult:
+    async def _download(self, expected: int | None = None) -> DownloadResult:
+        """What it holds; `expected` items are asked for together with their count."""
         driver = self._session.driver
+        ahead = self._session.profile.items_ahead
         return await driver.run(
             MissionDownload(
                 driver.system,
                 driver.component,
                 resend_s=driver.answer_s,
-                ahead=self._session.profile.items_ahead,
+                ahead=ahead,
+                expected=expected if ahead > 1 else None,
             )
         )
 
     async def _prove_held(self, plan: Plan) -> None:
         session = self._session
-        read = await self._download()
+        read = await self._download(plan.count)
         if read.items is None:
             raise _doubt(read.reason)
         different = differences(plan, read.items)

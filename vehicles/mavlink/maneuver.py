@@ -13,7 +13,7 @@ from geofence.frames import geodesic_m
 from vehicles.mavlink import commands
 from vehicles.mavlink.command import Answer, Command
 from vehicles.mavlink.flight import Flight
-from vehicles.mavlink.items import off_leg_m
+from vehicles.mavlink.items import lands_at_stop, off_leg_m
 from vehicles.mavlink.modes import Modes
 from vehicles.mavlink.state import VehicleState
 from vehicles.port import CommandResult, Divert, LinkState, Outcome, Verb
@@ -143,12 +143,40 @@ class Maneuvers:
             if result.outcome is not Outcome.REFUSED:
                 return result
         elif flight is not None and flight.plan.return_path_seq is not None:
+            against = await self._leave_landing(flight)
+            if against is not None:
+                return against
             before, flight.jumped = flight.jumped, True
             result = await self._return_path(flight.plan.return_path_seq)
             if result.outcome is Outcome.REFUSED:
                 flight.jumped = before
             return result
         return await self._to(self._modes.rtl)
+
+    async def _leave_landing(self, flight: Flight) -> CommandResult | None:
+        """Out of a landing on the way before a return; why that is not to be had.
+
+        In a landing ArduCopter takes the order to return and flies the mission on, take-off and
+        next stop included (AP_Mission.cpp, jump_to_closest_mission_leg: "Landing sequence
+        active"); out of a hold it joins the return path. On the ground it would stay there, so
+        its own take-off is waited for.
+        """
+        state = self._session.state
+
+        def landing() -> bool:
+            on_mission = state.mode in self._modes.on_mission
+            return on_mission and lands_at_stop(flight.plan, state.seq or 0)
+
+        if landing() and state.airborne:
+            held = await self._hold()
+            return None if held.done else held
+        if state.airborne or not flight.airborne:
+            return None
+        up = await self._session.driver.until(
+            lambda: state.airborne and not landing(), self._session.settings.takeoff_timeout_s
+        )
+        words = "it is on the ground at a stop and does not take off: look at it"
+        return None if up else CommandResult(Outcome.REFUSED, words)
 
     async def _return_path(self, path_seq: int | None) -> CommandResult:
         state = self._session.state

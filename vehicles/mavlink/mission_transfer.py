@@ -12,7 +12,9 @@ fence is staged and written whole or not at all. An empty list is acknowledged w
 
 Items need not wait for their request: it takes whichever comes next in order, and answers one out
 of order with INVALID_SEQUENCE. So a transfer may be some items `ahead`, which spares it most of its
-round trips; what was lost is asked for again as ever.
+round trips; what was lost is asked for again as ever. The first of them may go with the COUNT, and
+the first requests of a reading with its REQUEST_LIST: a vehicle that refuses the first answers the
+rest with ERROR, and has written nothing.
 """
 
 from __future__ import annotations
@@ -103,6 +105,8 @@ class MissionUpload:
     shrugged: frozenset[int] = frozenset({mav.MAV_MISSION_INVALID_SEQUENCE})
     """Results of an acknowledgement that do not end it: the vehicle goes on asking."""
     ahead: int = 1
+    unasked: bool = False
+    """The first items go with the COUNT."""
     result: UploadResult | None = None
     deadline_s: float = 0.0
     _attempt: int = field(default=0)
@@ -171,7 +175,7 @@ class MissionUpload:
         self._last = mav.MAVLink_mission_count_message(
             self.system, self.component, len(self.items), self.mission_type
         )
-        return [self._last]
+        return [self._last, *self._sending(0, now_s)] if self.unasked else [self._last]
 
     def _requested(self, seq: int, now_s: float) -> list[Any]:
         if self._waiting or not 0 <= seq < len(self.items):
@@ -182,18 +186,33 @@ class MissionUpload:
         if self.ahead == 1 or now_s - self._sent_s.get(seq, -1e9) >= LOST_AFTER_S:
             # of what was sent beyond the first that it lacks, nothing was taken
             self._sent_s = {n: at_s for n, at_s in self._sent_s.items() if n < seq}
+        return self._sending(seq, now_s)
+
+    def _sending(self, seq: int, now_s: float) -> list[Any]:
+        """The items from `seq` on that are now to be sent: several at once, or those in need."""
         wanted = range(seq, min(seq + self.ahead, len(self.items)))
         sending = [n for n in wanted if n not in self._sent_s]
+        few = len(sending) < _step(self.ahead)
+        if few and seq in self._sent_s and wanted.stop < len(self.items):
+            return []
         self._sent_s.update(dict.fromkeys(sending, now_s))
         return [self.items[n] for n in sending]
 
     @property
     def _all_sent(self) -> bool:
-        return len(self.items) - 1 in self._sent_s
+        """Whether all was sent to a vehicle that has asked for some of it."""
+        return self._highest >= 0 and len(self.items) - 1 in self._sent_s
 
     def _acknowledged(self, result: int, now_s: float) -> None:
-        if result in self.shrugged or self._waiting:
+        if self._waiting:
+            return
+        if result in self.shrugged:
             self._reason = ack_text(result)
+            return
+        if result == mav.MAV_MISSION_ERROR and self.unasked and self._highest < 0:
+            # the answer to an item whose COUNT was lost: the COUNT again, and soon
+            self._reason = ack_text(result)
+            self.deadline_s = min(self.deadline_s, now_s + LOST_AFTER_S)
             return
         if result == ACCEPTED:
             # an ACK before the last item was sent belongs to an earlier conversation
@@ -209,6 +228,11 @@ class MissionUpload:
                 accepted=False,
                 reason=f"the vehicle refused the {_NAMES[self.mission_type]}: {self._reason}",
             )
+
+
+def _step(ahead: int) -> int:
+    """How many at once, so that a transfer takes few datagrams and keeps its way full."""
+    return max(1, ahead // 3)
 
 
 @dataclass(slots=True)
@@ -229,6 +253,8 @@ class MissionDownload:
     beginnings: int = 6
     mission_type: int = MISSION
     ahead: int = 1
+    expected: int | None = None
+    """How many it should hold: the first of them are asked for together with the list."""
     result: DownloadResult | None = None
     deadline_s: float = 0.0
     _count: int = field(default=-1)
@@ -240,7 +266,7 @@ class MissionDownload:
 
     def start(self, now_s: float) -> list[Any]:
         """Ask for the list."""
-        return self._ask(now_s)
+        return self._ask(now_s) + self._requests(self.expected or 0)
 
     def receive(self, message: Message, now_s: float) -> list[Any]:
         """Take the count and the items."""
@@ -258,7 +284,7 @@ class MissionDownload:
         ):
             # denied while another station writes, or the list shrank: begin again after a pause
             self._reason = ack_text(message.type)
-            self._count = -1
+            self._count, self.expected = -1, None
             self._items.clear()
             self._asked.clear()
             self.deadline_s = now_s + self.resend_s
@@ -290,6 +316,9 @@ class MissionDownload:
             return []
         if message.count == self._count:
             return []
+        if message.count == self.expected and self._count < 0:
+            return self._as_expected(now_s)
+        self.expected = None
         self._items.clear()
         self._asked.clear()
         if message.count > self.most_items:
@@ -313,7 +342,17 @@ class MissionDownload:
         self._tries = 0
         if len(self._items) == self._count:
             return self._finish()
+        if self._count < 0:
+            # of the list that was asked for the count is still to come
+            self.deadline_s = now_s + self.resend_s
+            return []
         return self._ask(now_s)
+
+    def _as_expected(self, now_s: float) -> list[Any]:
+        """The count is the one that was reckoned with: what was asked for and came is of use."""
+        self._count, self.expected = self.expected or 0, None
+        self._tries = 0
+        return self._finish() if len(self._items) == self._count else self._ask(now_s)
 
     def _ask(self, now_s: float) -> list[Any]:
         self._tries += 1
@@ -324,8 +363,16 @@ class MissionDownload:
                     self.system, self.component, self.mission_type
                 )
             ]
-        missing = (n for n in range(self._count) if n not in self._items)
-        wanted = [n for n in itertools.islice(missing, self.ahead) if n not in self._asked]
+        return self._requests(self._count)
+
+    def _requests(self, count: int) -> list[Any]:
+        """Requests for the next items of so many: several at once, the last, or all that lack."""
+        missing = list(itertools.islice((n for n in range(count) if n not in self._items),
+                                        self.ahead))  # fmt: skip
+        wanted = [n for n in missing if n not in self._asked]
+        more_come = len(wanted) < len(missing) and wanted[-1:] != [count - 1]
+        if more_come and len(wanted) < _step(self.ahead):
+            return []
         self._asked.update(wanted)
         return [
             mav.MAVLink_mission_request_int_message(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from missions.model import Mission
@@ -48,6 +49,8 @@ from vehicles.port import (
 )
 
 MAX_EVENTS = 4096
+MOST_JOINED_BYTES = 512
+"""Frames sent together, in one datagram; the smallest buffers of a bridge hold so much."""
 ALARM_AGAIN_S = 30.0
 _OWN_TEXT_LATE_S = 3.0
 _RESTING = frozenset({Phase.OFFLINE, Phase.BOOTING, Phase.NOT_READY, Phase.READY})
@@ -70,6 +73,7 @@ class MavlinkSession:
         sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.vehicle = vehicle
+        self._component = vehicle.component
         self.settings = settings
         self.clock = clock
         self.profile: Profile = find_profile(vehicle)
@@ -94,6 +98,9 @@ class MavlinkSession:
         self._link = LinkState.UNKNOWN
         self._boots = 0
         self.machine = PhaseMachine()
+        self.due_s = -1e9
+        """Before this time `tick` has nothing to do."""
+        self._heard: tuple[float, datetime] | None = None
         self._stepped_s = -1e9
         self._heartbeat_s = -1e9
         self._alarms: dict[str, float] = {}
@@ -139,7 +146,25 @@ class MavlinkSession:
         shown = phase(self.state, self.flight, self.link, reasons)
         if lost(self.state, self.capability, self.settings, now_s):
             shown = Phase.LOST
-        return self.machine.step(shown, now_s)
+        phase_now = self.machine.step(shown, now_s)
+        if phase_now not in _RESTING:
+            self.due_s = now_s
+        return phase_now
+
+    @property
+    def _received_at(self) -> datetime | None:
+        """When it was last heard; the same for as long as nothing more is heard.
+
+        Told of every message this would cost as much as to read it; here it is worked out for
+        those who ask.
+        """
+        heard_s = self.state.received_s
+        if heard_s is None:
+            return None
+        if self._heard is None or self._heard[0] != heard_s:
+            ago_s = self.clock.monotonic_s() - heard_s
+            self._heard = (heard_s, self.clock.now() - timedelta(seconds=ago_s))
+        return self._heard[1]
 
     @property
     def telemetry(self) -> Telemetry:
@@ -148,7 +173,7 @@ class MavlinkSession:
         reasons = self.not_ready if state.armed is False else ()
         return Telemetry(
             vehicle_id=self.vehicle_id,
-            received_at=state.received_at,
+            received_at=self._received_at,
             link=self.link,
             phase=self._step(reasons),
             position=state.position,
@@ -251,7 +276,7 @@ class MavlinkSession:
 
     def receive(self, frame: Frame) -> None:
         """A frame of this vehicle. Whatever is wrong with it stays with this vehicle."""
-        if frame.component != self.vehicle.component:
+        if frame.component != self._component:
             return
         try:
             self._take(frame.message)
@@ -270,13 +295,30 @@ class MavlinkSession:
             self._heartbeat_s = now_s if late else self._heartbeat_s + self.settings.heartbeat_s
             self._transmit(self._encoder.heartbeat())
         if heard and self._remote_id is not None:
-            for message in self._remote_id.due(now_s, self.clock.now()):
-                self._send(message)
+            self._send(self._remote_id.due(now_s, self.clock.now()))
         self._judge_link()
-        self._watch(None)
+        if self.flight is not None:
+            self._watch(self.flight, None)
         resting = self.machine.phase in _RESTING
         if not resting or now_s - self._stepped_s >= _REST_LOOK_S:
             _ = self.phase
+        self.upkeep.look(now_s)
+        self.due_s = self._next_due_s(now_s)
+
+    def _next_due_s(self, now_s: float) -> float:
+        """When `tick` has something to do again, if nothing is heard until then."""
+        busy = self.flight is not None or self._remote_id is not None
+        if busy or self.machine.phase not in _RESTING:
+            return now_s
+        state, settings = self.state, self.settings
+        due_s = max(self._heartbeat_s, now_s - settings.heartbeat_s) + settings.heartbeat_s
+        if state.received_s is None or self._link is LinkState.UNKNOWN:
+            return due_s
+        if self._link is LinkState.ONLINE:
+            return min(due_s, state.received_s + settings.stale_after_s)
+        if self._link is LinkState.STALE:
+            return min(due_s, state.received_s + settings.offline_after_s)
+        return due_s
 
     def emit(
         self,
@@ -319,25 +361,24 @@ class MavlinkSession:
     def watch(self, flight: Flight) -> None:
         """From now on this is the mission that the vehicle flies."""
         self.flight = flight
+        self.due_s = self.clock.monotonic_s()
 
     def _take(self, message: Message) -> None:
-        now_s, now = self.clock.monotonic_s(), self.clock.now()
-        text = self.state.apply(message, now_s, now)
+        # the way of every message of the fleet: what is not there is not called
+        text = self.state.apply(message, self.clock.monotonic_s())
         if self.state.boots != self._boots:
             self._rebooted()
-        if isinstance(message, MissionCurrent):
+        if type(message) is MissionCurrent:
             self._count_held()
         if text is not None and self.profile.words.writes(text.text):
-            self._flight_plan_written(now_s)
+            self._flight_plan_written(text.at_s)
         if self._link is not LinkState.ONLINE:
             self._judge_link()
-        self._watch(text)
+        if self.flight is not None:
+            self._watch(self.flight, text)
         self.driver.receive(message)
 
-    def _watch(self, text: Text | None) -> None:
-        flight = self.flight
-        if flight is None:
-            return
+    def _watch(self, flight: Flight, text: Text | None) -> None:
         now_s, now = self.clock.monotonic_s(), self.clock.now()
         heard = flight.hear(text, self.state, now) if text is not None else []
         for event in heard + flight.observe(self.state, now_s, now):
@@ -377,6 +418,7 @@ class MavlinkSession:
         if link is self._link:
             return
         before, self._link = self._link, link
+        self.due_s = self.clock.monotonic_s()
         if link is LinkState.OFFLINE:
             self.emit(EventKind.LINK_LOST, f"no message for {self.settings.offline_after_s:g} s")
         elif before is LinkState.OFFLINE:
@@ -391,5 +433,14 @@ class MavlinkSession:
             return
         queue.put_nowait(event)
 
-    def _send(self, message: Any) -> None:
-        self._transmit(self._encoder.encode(message))
+    def _send(self, messages: Iterable[Any]) -> None:
+        """One after the other, joined where they are short: one datagram for several."""
+        joined = b""
+        for message in messages:
+            frame = self._encoder.encode(message)
+            if joined and len(joined) + len(frame) > MOST_JOINED_BYTES:
+                self._transmit(joined)
+                joined = b""
+            joined += frame
+        if joined:
+            self._transmit(joined)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from geofence.frames import LatLon, geodesic_m
 from vehicles.errors import ProtocolError
@@ -66,7 +66,6 @@ class VehicleState:
     counts_all: bool = False
     """Its MISSION_CURRENT counts every item: it has no home item that it leaves out."""
     received_s: float | None = None
-    received_at: datetime | None = None
     heartbeat_s: float | None = None
     heartbeats: int = 0
     mode: int | None = None
@@ -107,44 +106,14 @@ class VehicleState:
     """Those that stand by the vehicle's own words, with the words."""
     _chunks: dict[int, str] = field(default_factory=dict)
 
-    def apply(self, message: Message, now_s: float, now: datetime) -> Text | None:
+    def apply(self, message: Message, now_s: float) -> Text | None:
         """Take a message in; returns the whole text where a STATUSTEXT is complete.
 
         Raises ProtocolError where the message cannot be true.
         """
-        self.received_s, self.received_at = now_s, now
-        match message:
-            case GlobalPositionInt():
-                self._position(message)
-                self._motion(now_s)
-                self.position_s = now_s
-            case Heartbeat():
-                self._heartbeat(message, now_s)
-            case SysStatus():
-                self._sys_status(message)
-            case MissionCurrent():
-                self.seq, self.seq_s = message.seq, now_s
-                self.mission_state = message.mission_state
-                told = message.total != _UNKNOWN_U16 and message.mission_state != 0
-                self.total = message.total - self.counts_all if told else None
-            case ExtendedSysState():
-                self.landed_state = message.landed_state
-            case SystemTime():
-                self._booted(message.time_boot_ms)
-            case EkfStatusReport() | EstimatorStatus():
-                # the bit for an absolute position is the same in both
-                self.ekf_flags = message.flags
-            case GpsRawInt():
-                self.fix_type = message.fix_type
-            case BatteryStatus():
-                self._battery(message.battery_remaining)
-            case HomePosition():
-                self._home(message, now_s)
-            case StatusText():
-                return self._text(message, now_s)
-            case _:
-                pass
-        return None
+        self.received_s = now_s
+        take = self._takes.get(type(message))
+        return None if take is None else take(self, message, now_s)
 
     def reset_after_boot(self) -> None:
         """Forget what a reboot makes untrue."""
@@ -193,6 +162,11 @@ class VehicleState:
         if self.armed and message.system_status in modes.FAILSAFE_STATES:
             self.failsafe_told = True
 
+    def _global_position(self, message: GlobalPositionInt, now_s: float) -> None:
+        self._position(message)
+        self._motion(now_s)
+        self.position_s = now_s
+
     def _position(self, message: GlobalPositionInt) -> None:
         self._booted(message.time_boot_ms)
         if message.lat == 0 and message.lon == 0:
@@ -211,7 +185,7 @@ class VehicleState:
         elif self.still_since_s is None:
             self.still_since_s = now_s
 
-    def _sys_status(self, message: SysStatus) -> None:
+    def _sys_status(self, message: SysStatus, _now_s: float) -> None:
         self.prearm_ok = all(
             bits & PREARM_BIT
             for bits in (
@@ -222,6 +196,28 @@ class VehicleState:
         )
         if self.prearm_ok:
             self.prearm_texts.clear()
+        self._battery(message.battery_remaining)
+
+    def _mission_current(self, message: MissionCurrent, now_s: float) -> None:
+        self.seq, self.seq_s = message.seq, now_s
+        self.mission_state = message.mission_state
+        told = message.total != _UNKNOWN_U16 and message.mission_state != 0
+        self.total = message.total - self.counts_all if told else None
+
+    def _extended(self, message: ExtendedSysState, _now_s: float) -> None:
+        self.landed_state = message.landed_state
+
+    def _system_time(self, message: SystemTime, _now_s: float) -> None:
+        self._booted(message.time_boot_ms)
+
+    def _estimator(self, message: EkfStatusReport | EstimatorStatus, _now_s: float) -> None:
+        # the bit for an absolute position is the same in both
+        self.ekf_flags = message.flags
+
+    def _gps(self, message: GpsRawInt, _now_s: float) -> None:
+        self.fix_type = message.fix_type
+
+    def _battery_status(self, message: BatteryStatus, _now_s: float) -> None:
         self._battery(message.battery_remaining)
 
     def _battery(self, remaining_pct: int) -> None:
@@ -266,6 +262,22 @@ class VehicleState:
                 self.prearm_texts.clear()
             self.prearm_texts[text] = now_s
         return whole
+
+    _takes: ClassVar[Mapping[type[Any], Callable[[Any, Any, float], Text | None]]] = {
+        GlobalPositionInt: _global_position,
+        Heartbeat: _heartbeat,
+        SysStatus: _sys_status,
+        MissionCurrent: _mission_current,
+        ExtendedSysState: _extended,
+        SystemTime: _system_time,
+        EkfStatusReport: _estimator,
+        EstimatorStatus: _estimator,
+        GpsRawInt: _gps,
+        BatteryStatus: _battery_status,
+        HomePosition: _home,
+        StatusText: _text,
+    }
+    """What each message changes; of any other only the time counts."""
 
 
 def _latlon(vehicle_id: str, message: str, lat_1e7: int, lon_1e7: int) -> LatLon:

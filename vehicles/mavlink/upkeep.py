@@ -7,7 +7,8 @@ disarms what drives when its round is over. Must not arm or move anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ BASELINE_AGAIN_S = 30.0
 STREAM_SILENT_S = 4.0
 NEVER_TOLD_S = 12.0
 """Longer than the slowest of the streams that readiness needs, with one of its messages lost."""
+NEWCOMERS = 40
 _BOOST_PHASES = frozenset(
     {
         Phase.ARMED, Phase.AT_STOP, Phase.RELEASED, Phase.LANDING, Phase.LANDED, Phase.FAILSAFE,
@@ -60,6 +62,10 @@ class Upkeep:
         self._rated_s = -1e9
         self._count = 0
         self._era = 0
+        self._looked_s = -1e9
+        self._wanted = asyncio.Event()
+        self.newcomers = asyncio.Semaphore(NEWCOMERS)
+        """How many of a fleet may be set up at once; a fleet gives all of its own."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -86,50 +92,119 @@ class Upkeep:
         """Until cancelled. A failure becomes an alarm of this vehicle and the duties go on."""
         session = self._session
         while True:
+            await self._wanted.wait()
             try:
                 if session.link is LinkState.ONLINE:
-                    await self._duties()
+                    await self._admitted()
             except Exception as error:  # noqa: BLE001 - one vehicle's nonsense must harm nobody else
                 session.alarm(f"{type(error).__name__}: {error}")
-            await session.clock.sleep(LOOP_S)
+            self._looked_s = session.clock.monotonic_s()
+            self._wanted.clear()
+
+    async def _admitted(self) -> None:
+        """The duties; of those that came up and stand on the ground only some at once.
+
+        Asked all at once, a thousand vehicles answer later than they are asked again.
+        """
+        if self._baseline is not None or self._session.state.armed is not False:
+            await self._duties()
+            return
+        async with self.newcomers:
+            await self._duties()
+
+    def look(self, now_s: float) -> None:
+        """Wake the duties where one is due; looks once a second, however often it is called.
+
+        To be cheap: a vehicle at rest has nothing due for hours.
+        """
+        if now_s - self._looked_s < LOOP_S or self._wanted.is_set():
+            return
+        self._looked_s = now_s
+        if self._session.link is LinkState.ONLINE and self._due(now_s):
+            self._wanted.set()
+
+    def _due(self, now_s: float) -> bool:
+        """Whether `_duties` would do anything."""
+        return (
+            self._stream_stopped(now_s)
+            or self._streams_never_told(now_s)
+            or any(self._rates.get(n) != every_s for n, every_s in self._wanted_rates())
+            or self._over(now_s)
+            or (
+                self._session.state.armed is False
+                and (self._home_due(now_s) or self._baseline_due(now_s) or self._prearm_due(now_s))
+            )
+        )
 
     async def _duties(self) -> None:
         session = self._session
-        await self._notice_reboot()
-        self._doubt_silent_rates()
+        clock = session.clock
+        if self._stream_stopped(clock.monotonic_s()):
+            await self._notice_reboot()
+        if self._streams_never_told(clock.monotonic_s()):
+            self._doubt_silent_rates()
         await self._keep_rates()
-        over = session.profile.over
-        if over is not None and over(session.state, session.flight, session.clock.monotonic_s()):
+        if self._over(clock.monotonic_s()):
             await session.driver.command(commands.disarm(), attempts=1)
         if session.state.armed is not False:
             return
-        now_s = session.clock.monotonic_s()
-        if session.state.home is None and now_s - self._home_s >= HOME_AGAIN_S:
+        now_s = clock.monotonic_s()
+        if self._home_due(now_s):
             self._home_s = now_s
             await session.driver.command(commands.request("HOME_POSITION"), attempts=1)
-        if self._baseline is None or (self.faults and now_s - self._baseline_s >= BASELINE_AGAIN_S):
+        if self._baseline_due(now_s):
             await self._check_baseline()
-        if session.state.prearm_ok is False and now_s - self._prearm_s >= PREARM_AGAIN_S:
+        if self._prearm_due(now_s):
             self._prearm_s = now_s
             await session.driver.command(commands.run_prearm_checks(), attempts=1)
 
+    def _over(self, now_s: float) -> bool:
+        over = self._session.profile.over
+        return over is not None and over(self._session.state, self._session.flight, now_s)
+
+    def _home_due(self, now_s: float) -> bool:
+        return self._session.state.home is None and now_s - self._home_s >= HOME_AGAIN_S
+
+    def _baseline_due(self, now_s: float) -> bool:
+        if self._baseline is None:
+            return True
+        return bool(self.faults) and now_s - self._baseline_s >= BASELINE_AGAIN_S
+
+    def _prearm_due(self, now_s: float) -> bool:
+        return self._session.state.prearm_ok is False and now_s - self._prearm_s >= PREARM_AGAIN_S
+
+    def _stream_stopped(self, now_s: float) -> bool:
+        """Whether the asked-for stream has stopped, or the vehicle says that it is booting."""
+        if not self._rates:
+            return False
+        state = self._session.state
+        since_s = max(self._rated_s, state.position_s or self._rated_s)
+        return now_s - since_s >= STREAM_SILENT_S or state.system_status in modes.BOOTING_STATES
+
     async def _notice_reboot(self) -> None:
-        """Where the asked-for stream has stopped, ask for the time since boot, and stream again.
+        """Ask for the time since boot, and for the streams again.
 
         A rebooted vehicle has forgotten its rates, so nothing that tells of the reboot comes by
         itself; and rates asked for while it still initialises are forgotten too.
         """
-        session = self._session
-        state = session.state
-        if not self._rates:
-            return
-        since_s = max(self._rated_s, state.position_s or self._rated_s)
-        silent_s = session.clock.monotonic_s() - since_s
-        if silent_s >= STREAM_SILENT_S or state.system_status in modes.BOOTING_STATES:
-            era = self._era
-            await session.driver.command(commands.request("SYSTEM_TIME"))
-            if era == self._era:
-                self._rates.clear()
+        era = self._era
+        await self._session.driver.command(commands.request("SYSTEM_TIME"))
+        if era == self._era:
+            self._rates.clear()
+
+    def _never_told(self) -> list[int]:
+        """Streams asked for, of which nothing ever came since the boot."""
+        state = self._session.state
+        told = (
+            (mav.MAVLINK_MSG_ID_SYS_STATUS, state.prearm_ok is not None),
+            (mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT, state.ekf_flags is not None),
+            (mav.MAVLINK_MSG_ID_MISSION_CURRENT, state.seq is not None),
+            (mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE, state.landed_state != 0),
+        )
+        return [message_id for message_id, came in told if not came and message_id in self._rates]
+
+    def _streams_never_told(self, now_s: float) -> bool:
+        return now_s - self._rated_s >= NEVER_TOLD_S and bool(self._never_told())
 
     def _doubt_silent_rates(self) -> None:
         """Ask again for streams of which nothing ever came since the boot.
@@ -137,29 +212,23 @@ class Upkeep:
         COMMAND_ACK does not say which message its SET_MESSAGE_INTERVAL was for: a late one for the
         message before may have answered for a request that was lost.
         """
+        for message_id in self._never_told():
+            del self._rates[message_id]
+
+    def _wanted_rates(self) -> Iterable[tuple[int, float]]:
+        """Message ids and the seconds that there shall be between two."""
         session = self._session
-        state = session.state
-        if session.clock.monotonic_s() - self._rated_s < NEVER_TOLD_S:
-            return
-        told = {
-            mav.MAVLINK_MSG_ID_SYS_STATUS: state.prearm_ok is not None,
-            mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT: state.ekf_flags is not None,
-            mav.MAVLINK_MSG_ID_MISSION_CURRENT: state.seq is not None,
-            mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: state.landed_state != 0,
-        }
-        for message_id, came in told.items():
-            if not came:
-                self._rates.pop(message_id, None)
+        rates = session.profile.rates
+        # the phase of a disarmed vehicle takes every reason for not being ready to work out
+        if session.state.armed and session.phase in _BOOST_PHASES:
+            return {**rates, **commands.BOOST_RATES}.items()
+        return rates.items()
 
     async def _keep_rates(self) -> None:
         """One SET_MESSAGE_INTERVAL for every message whose rate is not the wanted one."""
         session = self._session
-        wanted = dict(session.profile.rates)
-        # the phase of a disarmed vehicle takes every reason for not being ready to work out
-        if session.state.armed and session.phase in _BOOST_PHASES:
-            wanted |= commands.BOOST_RATES
         era = self._era
-        for message_id, every_s in wanted.items():
+        for message_id, every_s in tuple(self._wanted_rates()):
             if self._rates.get(message_id) == every_s:
                 continue
             answer = await session.driver.command(commands.set_interval(message_id, every_s))

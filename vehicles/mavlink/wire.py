@@ -14,6 +14,7 @@ truncation), MAVLink message signing guide (signature block).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any
@@ -292,6 +293,18 @@ def _frame_size(buffer: bytes, at: int) -> int:
     return _HEADER_V2 + payload + _CRC_BYTES + signature
 
 
+@functools.cache
+def _beats(system: int, component: int) -> tuple[bytes, ...]:
+    """HEARTBEAT of a ground station with every sequence number there is."""
+
+    def beat(sequence: int) -> bytes:
+        body = bytes((len(_BEAT), 0, 0, sequence, system, component, 0, 0, 0)) + _BEAT
+        crc = mcrf4xx(body + _EXTRAS[dialect.MAVLINK_MSG_ID_HEARTBEAT])
+        return b"\xfd" + body + crc.to_bytes(2, "little")
+
+    return tuple(beat(sequence) for sequence in range(256))
+
+
 class Encoder:
     """Messages of pymavlink's dialect to MAVLink 2 frames, with one sequence per receiver.
 
@@ -312,10 +325,8 @@ class Encoder:
     def heartbeat(self) -> bytes:
         """A ground station's HEARTBEAT: what every vehicle is sent every second."""
         mav = self._mav
-        body = bytes((len(_BEAT), 0, 0, mav.seq, mav.srcSystem, mav.srcComponent, 0, 0, 0)) + _BEAT
-        crc = mcrf4xx(body + _EXTRAS[dialect.MAVLINK_MSG_ID_HEARTBEAT])
+        frame = _beats(mav.srcSystem, mav.srcComponent)[mav.seq]
         mav.seq = (mav.seq + 1) % 256
-        frame = b"\xfd" + body + crc.to_bytes(2, "little")
         return frame if self._sign is None else self._sign(frame)
 
     def encode(self, message: Any) -> bytes:

@@ -4,8 +4,9 @@ Owns the messages (models, codec, topics), the site map, the translation of a ro
 order, the order engine and the sessions over one broker connection. Must not choose routes,
 check zones or decide who carries what.
 
-Layers, top down: fleet > session > (transport | engine | orders | telemetry) > (codec, topics,
-maps) > models. Engine, orders, telemetry, codec, topics and maps do no I/O.
+Layers, top down: fleet > session > (transport | engine | telemetry | making) > (release, feasible,
+orders) > (profile, dialect) > (codec2, codec3, topics, maps) > models. Only transport and the
+reading of profiles do I/O.
 
-Spoken: 2.1.0. Accepted from robots: 2.0.x and 2.1.x. A further version is a further Codec.
+Spoken: 2.0, 2.1.0 and 3.0.0, by what each robot says. A further version is a further Codec.
 """

@@ -97,6 +97,11 @@ class HeaderCounter:
         self._next[topic] = (number + 1) % MAX_SIGNED
         return Head(number, timestamp(self._now()), self.version, self._manufacturer, self._serial)
 
+    def sample(self) -> Head:
+        """A header as long as any, that is not counted."""
+        at = timestamp(self._now())
+        return Head(MAX_SIGNED - 1, at, self.version, self._manufacturer, self._serial)
+
     def answer(self, version: str) -> None:
         """Heard a robot that speaks `version`."""
         if version.startswith("3."):

@@ -20,7 +20,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050 import instants
@@ -123,6 +123,8 @@ class _Run(OrderRun):
         if not self._newer(state):
             return
         floor = self.s.header_floor
+        if floor is None and not self.s.settings.trusts_connection and not self.s.factsheet:
+            self.request(FACTSHEET_REQUEST)
         if floor is not None and state.header_id < floor and self.s.header_reset:
             self.tell(EventKind.REBOOTED, detail="the robot counts its messages from the start")
         self.s = replace(
@@ -168,7 +170,7 @@ class _Run(OrderRun):
         """An order that this engine does not follow, on a robot that is not idle."""
         track = self.s.track
         ours = track is not None and track.prepared.order_id == state.order_id
-        if ours or state.idle or not state.order_id:
+        if ours or not state.order_id or state.idle:
             if self.s.stranger:
                 self.s = replace(self.s, stranger="")
             return
@@ -187,10 +189,13 @@ class _Run(OrderRun):
 
     def _see_alarms(self, state: State) -> None:
         """Tell conditions that need a person when they begin; forget them when they end."""
+        track = self.s.track
+        quiet = not (state.errors or self.s.alarms or self.s.backs)
+        if quiet and state.safety_state.e_stop == "NONE" and not (track and track.awaiting):
+            return
         current = {f"fatal error {e}" for e in state.fatal}
         if state.safety_state.e_stop != "NONE":
             current.add(f"emergency stop {state.safety_state.e_stop}")
-        track = self.s.track
         if track is not None and track.stage is Stage.ACTIVE:
             current |= {f"this order cannot go on: {e}" for e in state.critical}
             waited_s = self.now - track.begun_at

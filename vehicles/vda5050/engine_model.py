@@ -5,8 +5,10 @@ Owns the engine's types. Must not decide anything: that is `engine`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050.factsheet import Factsheet
@@ -25,6 +27,8 @@ class EngineSettings:
     `resend_stitch_actions`: an update repeats the actions of the decision point, as the document
     wants; false for robots that would do them again.
     `rejection_tolerance`: for how many states a rejection is passed over.
+    `trusts_connection`: false where its word on topic connection may get lost: then its first
+    state counts as its coming online.
     `edges_only`: the robot takes passed edges from its state and leaves passed nodes in it.
     """
 
@@ -39,6 +43,7 @@ class EngineSettings:
     resend_stitch_actions: bool = True
     rejection_tolerance: int = 0
     edges_only: bool = False
+    trusts_connection: bool = True
 
 
 class Stage(StrEnum):
@@ -62,8 +67,7 @@ OPEN = frozenset({Stage.SENT, Stage.SILENT, Stage.ACTIVE})
 """Stages in which the robot may be driving the order."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTrack:
+class OrderTrack(msgspec.Struct, frozen=True):
     """One order and what was seen of it. `picked` and `released` hold parcel ids.
 
     `granted`: sequence id up to which leases let the base reach; None: to the end. `body`: the
@@ -105,8 +109,7 @@ class OrderTrack:
         return self.stage is Stage.SENT or (self.stage is Stage.ACTIVE and not self.reflected)
 
 
-@dataclass(frozen=True, slots=True)
-class InstantTrack:
+class InstantTrack(msgspec.Struct, frozen=True):
     """One instant action, resent until it shows in actionStates."""
 
     action: Action
@@ -129,11 +132,10 @@ EXPIRED = "EXPIRED"
 VANISHED = "VANISHED"
 
 
-@dataclass(frozen=True, slots=True)
-class EngineState:
+class EngineState(msgspec.Struct, frozen=True):
     """All that is known of one robot. Times are monotonic seconds of the controller's clock."""
 
-    settings: EngineSettings = field(default_factory=EngineSettings)
+    settings: EngineSettings = msgspec.field(default_factory=EngineSettings)
     tag: str = ""
     """Part of the engine's own action ids: differs from start to start."""
     broker: bool = False

@@ -5,13 +5,14 @@ Owns what states mean for the order that is followed, by the rules told in `engi
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
+from missions.model import StopAction
 from vehicles.port import EventKind
 from vehicles.vda5050.engine_model import EXPIRED, OPEN, OrderTrack, Stage
 from vehicles.vda5050.engine_run import CANCEL, STATE_REQUEST, Run
-from vehicles.vda5050.models import State
-from vehicles.vda5050.orders import PreparedOrder
+from vehicles.vda5050.models import TERMINAL, State
+from vehicles.vda5050.orders import PreparedOrder, TrackedAction
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 from vehicles.vda5050.rejection import error_keys, rejection
 from vehicles.vda5050.release import begun, body_of, extended, on_route, shown_base
@@ -153,7 +154,9 @@ class OrderRun(Run):
         self.follow(track)
         if strange:
             self.tell(EventKind.ALARM, detail=f"another master updated the order to {shown}")
-        if not on_route(track.prepared, state) and not track.halted:
+        more = any(not n.released for n in state.node_states)
+        foreign = not on_route(track.prepared, state) and (more or not track.adopted)
+        if foreign and not track.halted:
             self._halt("the robot's order is not the one that was sent to it")
         return self.s.track or track
 
@@ -191,6 +194,7 @@ class OrderRun(Run):
             track is None
             or track.stage is not Stage.ACTIVE
             or not track.reflected
+            or track.base_end >= track.prepared.last_sequence_id
             or self.stopped(track)
             or state.order_id != track.prepared.order_id
             or state.operating_mode not in {"AUTOMATIC", "SEMIAUTOMATIC"}
@@ -216,6 +220,8 @@ class OrderRun(Run):
         track = self.s.track
         if track is None or track.stage is not Stage.ACTIVE or track.cancel_id:
             return
+        if not (track.waits or track.prepared.timed):
+            return
         before = dict(track.waits)
         waits: dict[str, float] = {}
         for action in track.prepared.actions:
@@ -235,33 +241,24 @@ class OrderRun(Run):
 
     def _see_parcels(self, track: OrderTrack, state: State) -> OrderTrack:
         """Tell each pick and drop that ended, once."""
+        if not any(a.action_status in TERMINAL for a in state.action_states):
+            return track
         picked, released = parcels(track.prepared, state)
-        for action in track.prepared.actions:
-            parcel = action.parcel_id
-            shown = state.action(action.action_id)
-            evidence: tuple[str, ...] = (f"action {action.action_id} FINISHED",)
-            if shown is not None and shown.result_description:
-                evidence += (shown.result_description,)
-            if not action.proves:
-                continue
-            if parcel in picked - track.picked and action.kind.value == "pick":
-                self.tell(EventKind.PICKED, parcel, evidence=evidence)
-            if parcel in released - track.released and action.kind.value == "drop":
-                self.tell(EventKind.RELEASED, parcel, evidence=evidence)
         failed = failures(track.prepared, state)
-        if not track.cancel_id:
-            for action in failed:
-                if action.action_id in track.failed:
-                    continue
-                shown = state.action(action.action_id)
-                why = (shown.result_description if shown else "") or "the robot gave no reason"
-                kept = action.proves and action.kind.value == "drop"
-                kind = EventKind.RELEASE_FAILED if kept else EventKind.ALARM
-                what = action.kind.value if action.proves else action.action_id
-                self.tell(kind, action.parcel_id, f"{what} failed: {why}")
         failed_ids = frozenset(a.action_id for a in failed)
         if picked <= track.picked and released <= track.released and failed_ids <= track.failed:
             return track
+        for action in track.prepared.actions:
+            parcel, pick = action.parcel_id, action.kind is StopAction.PICK
+            if action.proves and parcel in (
+                picked - track.picked if pick else released - track.released
+            ):
+                kind = EventKind.PICKED if pick else EventKind.RELEASED
+                self.tell(kind, parcel, evidence=_evidence(action, state))
+        if not track.cancel_id:
+            for action in failed:
+                if action.action_id not in track.failed:
+                    self._tell_failure(action, state)
         track = replace(
             track,
             picked=track.picked | picked,
@@ -270,6 +267,14 @@ class OrderRun(Run):
         )
         self.follow(track)
         return track
+
+    def _tell_failure(self, action: TrackedAction, state: State) -> None:
+        shown = state.action(action.action_id)
+        why = (shown.result_description if shown else "") or "the robot gave no reason"
+        kept = action.proves and action.kind is StopAction.DROP
+        kind = EventKind.RELEASE_FAILED if kept else EventKind.ALARM
+        what = action.kind.value if action.proves else action.action_id
+        self.tell(kind, action.parcel_id, f"{what} failed: {why}")
 
     def _doubt(self, track: OrderTrack, reading: Reading, state: State) -> None:
         doubts = track.doubts + 1
@@ -341,3 +346,11 @@ class OrderRun(Run):
         self.s = replace(self.s, stranger="")
         if self.s.track is not None and self.s.track.stage is Stage.ACTIVE:
             self._see_base(self.s.track, state)
+
+
+def _evidence(action: TrackedAction, state: State) -> tuple[str, ...]:
+    shown = state.action(action.action_id)
+    evidence: tuple[str, ...] = (f"action {action.action_id} FINISHED",)
+    if shown is not None and shown.result_description:
+        evidence += (shown.result_description,)
+    return evidence

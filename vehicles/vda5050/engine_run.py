@@ -5,7 +5,7 @@ Owns sending and resending. Must not interpret states: that is `engine_order` an
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vehicles.port import EventKind
 from vehicles.vda5050 import instants

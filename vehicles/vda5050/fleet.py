@@ -15,7 +15,6 @@ import structlog
 
 from vehicles.errors import ConfigurationError
 from vehicles.port import Clock, Loss, VehicleSession
-from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.session import Publish, Vda5050Session
@@ -75,7 +74,7 @@ class Vda5050Fleet:
                 vehicle.site_map or site_map,
                 clock,
                 self._settings,
-                dialect=Dialect(vehicle.manufacturer, vehicle.serial, clock.now),
+                dialect=vehicle.dialect(clock.now),
                 publish=self._publisher(vehicle.address),
                 ids=ids,
             )

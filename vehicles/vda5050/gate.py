@@ -6,14 +6,36 @@ Pure. Every answer is a reason in an operator's words; empty means go.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from vehicles.port import LinkState
+from geofence.frames import LatLon, geodesic_m
+from vehicles.port import Capability, LinkState
 from vehicles.vda5050.engine_model import OPEN, EngineState
-from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.feasible import order_faults
 from vehicles.vda5050.models import OrderBody, State
-from vehicles.vda5050.orders import PIN_PARAMETER, PreparedOrder
+from vehicles.vda5050.orders import PreparedOrder
+from vehicles.vda5050.profile import DEFAULT, Profile
 
 MODES_WITH_ORDERS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC"})
+
+
+def away_from_home(state: State | None, here: LatLon | None, home: LatLon, at_base_m: float) -> str:
+    """Why a robot does not count as returned; empty where it is idle at its base."""
+    idle = state is not None and state.idle
+    if idle and here is not None and geodesic_m(here, home) <= at_base_m:
+        return ""
+    return (
+        "a robot returns on a checked round only: cancel its order with LAND if it has one, then "
+        "give it a round to its base"
+    )
+
+
+def waits_for_trigger(state: State | None) -> bool:
+    """Whether a robot of version 3 stands in a waitForTrigger."""
+    return state is not None and any(
+        a.action_type == "waitForTrigger" and a.action_status == "RUNNING"
+        for a in state.action_states
+    )
 
 
 def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
@@ -34,11 +56,20 @@ def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
     return "; ".join(robot_faults(state, map_id))
 
 
-def order_gate(engine: EngineState, order: PreparedOrder) -> str:
+def order_gate(
+    engine: EngineState,
+    order: PreparedOrder,
+    profile: Profile = DEFAULT,
+    capability: Capability | None = None,
+    measure: Callable[[OrderBody], int] | None = None,
+) -> str:
     """Why the robot cannot take this order."""
     if engine.state is None:
         return "robot told no state yet"
-    return order_fault(order.body, engine.state, engine.factsheet)
+    fault = order_fault(order.body, engine.state)
+    if fault or engine.factsheet is None:
+        return fault
+    return "; ".join(order_faults(order, engine.factsheet, profile, capability, measure))
 
 
 def robot_faults(state: State, map_id: str) -> tuple[str, ...]:
@@ -61,7 +92,7 @@ def robot_faults(state: State, map_id: str) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def order_fault(body: OrderBody, state: State, factsheet: Factsheet | None) -> str:
+def order_fault(body: OrderBody, state: State) -> str:
     """Why this robot, as it stands, cannot take this order; empty where it can."""
     if not state.idle:
         return f"robot is busy with order {state.order_id!r}"
@@ -75,25 +106,4 @@ def order_fault(body: OrderBody, state: State, factsheet: Factsheet | None) -> s
                 f"robot stands {away_m:.0f} m from the first node {body.nodes[0].node_id}: "
                 f"it must be within {first.allowed_deviation_xy or 0.0:.0f} m"
             )
-    return _factsheet_fault(body, factsheet) if factsheet is not None else ""
-
-
-def _factsheet_fault(body: OrderBody, factsheet: Factsheet) -> str:
-    """What the robot's own data sheet rules out (document, section 7)."""
-    for array, length in (("order.nodes", len(body.nodes)), ("order.edges", len(body.edges))):
-        limit = factsheet.limit(array)
-        if limit and length > limit:
-            return f"{array}: {length} are more than the robot's limit of {limit}"
-    features = factsheet.protocol_features
-    if features is None or not features.agv_actions:
-        return ""
-    for node in body.nodes:
-        for action in node.actions:
-            known = factsheet.action(action.action_type)
-            if known is None:
-                return f"robot does not do {action.action_type!r} at a node"
-            keys = {p.key for p in known.action_parameters}
-            sent = {p.key for p in action.action_parameters}
-            if PIN_PARAMETER in sent and PIN_PARAMETER not in keys:
-                return f"robot cannot check a PIN at {action.action_type!r}"
     return ""

@@ -5,7 +5,7 @@ Owns their resending and their ends. Pure.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vehicles.vda5050.engine_model import EXPIRED, VANISHED, EngineSettings, InstantTrack
 from vehicles.vda5050.models import Action, State

@@ -2,17 +2,18 @@
 
 Owns the check of the round as a graph and the translation. Must not know the robot's state.
 
-The whole order is released (base = all nodes, no horizon): the road was checked as a whole, and
-a robot that loses the broker then finishes what was checked. `build_order` takes `release_to`
-for a controller that hands out the road in pieces.
+What is built is the whole round. How much of it goes into which message, and how much of that is
+released, is for `release` to say.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from geofence.frames import LatLon
 from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
@@ -28,10 +29,10 @@ from vehicles.vda5050.models import (
     OrderBody,
     Trajectory,
 )
+from vehicles.vda5050.profile import DEFAULT, PIN, Profile
+from vehicles.vda5050.shape import Shape, shape_of
 
 ORDER_PREFIX = "waypost-"
-TRAJECTORY = "order.edges.trajectory"
-PIN_PARAMETER = "handoverPinSha256"
 
 _PIN_HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -46,9 +47,9 @@ class OrderSettings:
 
     start_deviation_m: float = 60.0
     node_deviation_m: float = 3.0
-    load_type: str = "PARCEL"
+    load_type: str = ""
     station_type: str = ""
-    """Sent with every pick and drop where set: some robots demand it."""
+    """Where set, these two stand before the profile's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,20 @@ class PreparedOrder:
     """Most nodes that one message may hold; 0: no limit."""
     node_sequences: tuple[int, ...] = field(default=())
     """Sequence id of each node of the mission: bends may lie between."""
+    limits: tuple[tuple[str, float], ...] = field(default=())
+    """Streets with a greatest speed, metres a second."""
+    pin_keys: frozenset[str] = frozenset()
+    """Keys of parameters that carry a PIN."""
 
     @property
     def order_id(self) -> str:
         """The order's id, derived from the mission so that a restarted master knows its own."""
         return self.body.order_id
+
+    @property
+    def timed(self) -> bool:
+        """Whether any of its actions is to end in time."""
+        return any(a.timeout_s for a in self.actions)
 
     @property
     def last_sequence_id(self) -> int:
@@ -124,69 +134,82 @@ def build_order(
     site_map: SiteMap,
     settings: OrderSettings,
     factsheet: Factsheet | None = None,
-    *,
-    update_id: int = 0,
-    release_to: int | None = None,
+    profile: Profile = DEFAULT,
 ) -> PreparedOrder:
     """Translate a round that `mission_fault` found nothing in.
 
-    The same mission, map and factsheet give the same order, so a resend after a restart is
-    identical, as the document demands. Streets with bends go as trajectories where the factsheet
-    allows them, else as nodes without actions between (`shape` nodes). `release_to` is the
-    sequence id of the last node of the base; None releases all.
+    The same mission, map, factsheet and profile give the same order, so a resend after a restart
+    is identical, as the document demands. Streets with bends go as trajectories where the robot
+    takes them, else as nodes without actions between (`shape` nodes). A pick or drop becomes the
+    steps that the profile has for it; the one that proves it keeps the mission's action id.
     """
-    writer = _Writer(site_map, settings, release_to)
-    curves = factsheet is not None and factsheet.understands(TRAJECTORY)
+    writer = _Writer(site_map, settings, shape_of(factsheet, profile), profile)
     writer.node(mission.nodes[0])
     for edge, node in zip(mission.edges, mission.nodes[1:], strict=True):
-        if curves or len(edge.geometry) <= 2:
-            writer.edge(edge, edge.edge_id, writer.last_id, node.node_id, edge.geometry)
-        else:
-            writer.bends(edge)
+        writer.street(edge, node)
         writer.node(node)
     body = OrderBody(
         order_id=order_id_of(mission.mission_id),
-        order_update_id=update_id,
+        order_update_id=0,
         nodes=tuple(writer.nodes),
         edges=tuple(writer.edges),
     )
-    tracked = tuple(
-        TrackedAction(a.action_id, a.kind, a.parcel_id) for n in mission.nodes for a in n.actions
+    return PreparedOrder(
+        body,
+        mission.content_hash,
+        tuple(writer.tracked),
+        node_sequences=tuple(writer.sequences),
+        limits=tuple((e.edge_id, e.max_speed_mps) for e in mission.edges if e.max_speed_mps > 0),
+        pin_keys=frozenset(writer.pin_keys),
     )
-    return PreparedOrder(body, mission.content_hash, tracked)
 
 
 class _Writer:
     """Numbers nodes and edges: node 0, edge 1, node 2 and so on (section 6.6.2)."""
 
-    def __init__(self, site_map: SiteMap, settings: OrderSettings, release_to: int | None) -> None:
+    def __init__(
+        self, site_map: SiteMap, settings: OrderSettings, shape: Shape, profile: Profile
+    ) -> None:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
+        self.tracked: list[TrackedAction] = []
+        self.sequences: list[int] = []
+        self.pin_keys: set[str] = set()
         self._map = site_map
         self._settings = settings
-        self._release_to = release_to
+        self._shape = shape
+        self._profile = profile
+        self._at: LatLon
 
     @property
     def last_id(self) -> str:
         return self.nodes[-1].node_id
 
-    def _released(self, sequence_id: int) -> bool:
-        return self._release_to is None or sequence_id <= self._release_to
-
     def node(self, node: RouteNode) -> None:
-        self._node(node.node_id, node.position, tuple(self._action(a) for a in node.actions))
+        """A node of the mission, with what is done there."""
+        self.sequences.append(2 * len(self.nodes))
+        actions = tuple(s for a in node.actions for s in self._steps(a, node.node_id))
+        self._node(node.node_id, node.position, actions)
 
-    def bends(self, edge: RouteEdge) -> None:
+    def street(self, edge: RouteEdge, end: RouteNode) -> None:
+        """The way to the next node, up to that node."""
+        line = edge.geometry or (self._at, end.position)
+        if len(line) <= 2 or self._shape.curve(len(line)):
+            self._edge(edge, edge.edge_id, self.last_id, end.node_id, line)
+        else:
+            self._bends(edge)
+
+    def _bends(self, edge: RouteEdge) -> None:
         """All of a bent street but its last node: shape nodes between straight pieces."""
         points = edge.geometry
         for index in range(1, len(points) - 1):
             shape_id = f"{edge.edge_id}~{edge.start_node_id}~{index}"
-            self.edge(edge, f"{edge.edge_id}~{index}", self.last_id, shape_id, ())
+            self._edge(edge, f"{edge.edge_id}~{index}", self.last_id, shape_id, ())
             self._node(shape_id, points[index], ())
         last = len(points) - 1
-        self.edge(edge, f"{edge.edge_id}~{last}", self.last_id, edge.end_node_id, ())
+        self._edge(edge, f"{edge.edge_id}~{last}", self.last_id, edge.end_node_id, ())
 
-    def edge(
+    def _edge(
         self,
         edge: RouteEdge,
         edge_id: str,
@@ -199,17 +222,21 @@ class _Writer:
             Edge(
                 edge_id=edge_id,
                 sequence_id=sequence_id,
-                released=self._released(sequence_id + 1),
+                released=True,
                 start_node_id=start_id,
                 end_node_id=end_id,
                 actions=(),
-                max_speed=edge.max_speed_mps if edge.max_speed_mps > 0 else None,
-                trajectory=self._trajectory(geometry) if len(geometry) > 2 else None,
+                max_speed=edge.max_speed_mps
+                if edge.max_speed_mps > 0 and self._shape.speeds
+                else None,
+                length=edge.length_m if self._shape.lengths else None,
+                trajectory=self._trajectory(geometry) if self._shape.curve(len(geometry)) else None,
             )
         )
 
     def _node(self, node_id: str, position: LatLon, actions: tuple[Action, ...]) -> None:
         sequence_id = 2 * len(self.nodes)
+        self._at = position
         x, y = self._map.to_map(position)
         deviation = (
             self._settings.node_deviation_m if self.nodes else self._settings.start_deviation_m
@@ -218,7 +245,7 @@ class _Writer:
             Node(
                 node_id=node_id,
                 sequence_id=sequence_id,
-                released=self._released(sequence_id),
+                released=True,
                 actions=actions,
                 node_position=NodePosition(
                     x=x, y=y, map_id=self._map.map_id, allowed_deviation_xy=deviation
@@ -226,21 +253,42 @@ class _Writer:
             )
         )
 
-    def _action(self, action: RouteAction) -> Action:
-        parameters = [
-            ActionParameter(key="loadId", value=action.parcel_id),
-            ActionParameter(key="loadType", value=self._settings.load_type),
-        ]
-        if self._settings.station_type:
-            parameters.append(ActionParameter(key="stationType", value=self._settings.station_type))
-        if action.handover_pin_sha256:
-            parameters.append(ActionParameter(key=PIN_PARAMETER, value=action.handover_pin_sha256))
-        return Action(
-            action_type=action.kind.value,
-            action_id=action.action_id,
-            blocking_type="HARD",
-            action_parameters=tuple(parameters),
-        )
+    def _steps(self, action: RouteAction, node_id: str) -> Iterator[Action]:
+        """A pick or drop as the robot's own actions, in their order."""
+        profile = self._profile
+        pin = action.handover_pin_sha256
+        for number, step in enumerate(profile.steps(action.kind, with_pin=bool(pin))):
+            action_id = action.action_id if step.proves else f"{action.action_id}~{number}"
+            values = {
+                "{parcel_id}": action.parcel_id,
+                "{pin_sha256}": pin,
+                "{load_type}": self._settings.load_type or profile.load_type,
+                "{station_type}": self._settings.station_type or profile.station_type,
+                "{node_id}": node_id,
+                "{timeout_s}": step.timeout_s,
+            }
+            sent: dict[str, Any] = {
+                key: values.get(value, value) if isinstance(value, str) else value
+                for key, value in step.parameters.items()
+            }
+            self.pin_keys |= {k for k, v in step.parameters.items() if v == PIN}
+            self.tracked.append(
+                TrackedAction(
+                    action_id,
+                    action.kind,
+                    action.parcel_id,
+                    proves=step.proves,
+                    timeout_s=step.timeout_s,
+                )
+            )
+            yield Action(
+                action_type=step.type,
+                action_id=action_id,
+                blocking_type=step.blocking,
+                action_parameters=tuple(
+                    ActionParameter(key=k, value=v) for k, v in sent.items() if v != ""
+                ),
+            )
 
     def _trajectory(self, geometry: tuple[LatLon, ...]) -> Trajectory:
         """A polyline as a NURBS of degree 1: n points, n + 2 knots, clamped at both ends."""

@@ -80,6 +80,17 @@ def passed(order: PreparedOrder, state: State) -> int:
     return min(first_left // 2, len(order.body.nodes))
 
 
+def reached(order: PreparedOrder, state: State) -> int | None:
+    """Place in its round of the last node that the state shows as reached; None: another order."""
+    if state.order_id != order.order_id:
+        return None
+    gone = 2 * passed(order, state)
+    if not state.node_states and not state.edge_states:
+        # at the end of what it was told of, which need not be the end of the order
+        gone = state.last_node_sequence_id + 1
+    return max(0, sum(each < gone for each in order.node_sequences) - 1)
+
+
 def by_edges(state: State) -> State:
     """A state of a robot that takes edges from it when it has passed them, and leaves nodes.
 

@@ -11,9 +11,7 @@ and how many nodes one message may hold.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import msgspec
+from msgspec.structs import replace
 
 from vehicles.vda5050.engine_model import EngineSettings, OrderTrack
 from vehicles.vda5050.models import Node, OrderBody, State
@@ -72,15 +70,13 @@ def body_of(
         if start <= n.sequence_id <= end
     ]
     if update_id and not stitch_actions:
-        nodes[0] = msgspec.structs.replace(nodes[0], actions=())
+        nodes[0] = replace(nodes[0], actions=())
     edges = tuple(
-        e if e.sequence_id < base_end else msgspec.structs.replace(e, released=False)
+        e if e.sequence_id < base_end else replace(e, released=False)
         for e in order.body.edges
         if start < e.sequence_id < end
     )
-    return msgspec.structs.replace(
-        order.body, order_update_id=update_id, nodes=tuple(nodes), edges=edges
-    )
+    return replace(order.body, order_update_id=update_id, nodes=tuple(nodes), edges=edges)
 
 
 def shown_base(state: State) -> int:
@@ -113,4 +109,4 @@ def _reach(track: OrderTrack, here: int, start: int, settings: EngineSettings) -
 
 
 def _released(node: Node, *, released: bool) -> Node:
-    return node if node.released is released else msgspec.structs.replace(node, released=released)
+    return node if node.released is released else replace(node, released=released)

@@ -40,6 +40,7 @@ from vehicles.vda5050.engine_model import (
     GotConnection,
     GotFactsheet,
     GotState,
+    Grant,
     Input,
     Notice,
     Prepare,
@@ -47,18 +48,19 @@ from vehicles.vda5050.engine_model import (
     SendOrder,
     Stage,
 )
-from vehicles.vda5050.gate import order_gate, robot_gate
+from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.orders import build_order, mission_fault
-from vehicles.vda5050.progress import Reading, read
-from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.nonsense import Nonsense
+from vehicles.vda5050.orders import PreparedOrder, mission_fault
+from vehicles.vda5050.progress import Reading, reached, read
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
 from vehicles.vda5050.telemetry import telemetry_of
 
 log = structlog.get_logger(__name__)
 
 MAX_EVENTS = 4096
-ALARM_EVERY_S = 60.0
 DONE = CommandResult(Outcome.DONE)
 
 
@@ -90,11 +92,15 @@ class Vda5050Session:
         self._dialect = dialect
         self._publish = publish
         self._ids = ids
-        self._engine = EngineState(settings=settings.engine, tag=ids("start"))
+        self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
+        self._granted: tuple[str, int | None] = ("", None)
+        self._engine = EngineState(
+            settings=engine_settings(vehicle.profile, settings.engine), tag=ids("start")
+        )
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
         self._changed: set[asyncio.Event] = set()
-        self._nonsense: dict[str, tuple[float, int]] = {}
+        self._nonsense = Nonsense()
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
         self._charges = False
@@ -165,7 +171,9 @@ class Vda5050Session:
         try:
             event = self._decode(topic, payload)
         except ProtocolError as error:
-            self._alarm_nonsense(topic, error.reason)
+            words = self._nonsense.told(topic, error.reason, self._clock.monotonic_s())
+            if words:
+                self._tell(Notice(EventKind.ALARM, detail=words))
             return
         self.feed(event)
 
@@ -189,17 +197,6 @@ class Vda5050Session:
                 "robot using this one's topics?",
             )
         return event
-
-    def _alarm_nonsense(self, topic: str, reason: str) -> None:
-        """One alarm a topic and minute, with the count of what it stands for."""
-        now_s = self._clock.monotonic_s()
-        last_s, count = self._nonsense.get(topic, (float("-inf"), 0))
-        if now_s - last_s < ALARM_EVERY_S:
-            self._nonsense[topic] = (last_s, count + 1)
-            return
-        self._nonsense[topic] = (now_s, 0)
-        more = f" (and {count} more since the last alarm)" if count else ""
-        self._tell(Notice(EventKind.ALARM, detail=reason + more))
 
     def _tell(self, notice: Notice) -> None:
         event = VehicleEvent(
@@ -243,12 +240,41 @@ class Vda5050Session:
         fault = mission_fault(mission) or self._robot_fault()
         if fault:
             return _no(fault)
-        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        fault = order_gate(self._engine, order)
+        order = self._maker.make(mission, self._engine)
+        fault = self._maker.fault(order, self._engine)
         if fault:
             return _no(fault)
-        self.feed(Prepare(order))
+        self.feed(Prepare(order, self._upto(mission, order)))
         return DONE
+
+    def grant(self, mission: GroundMission, upto_node: int | None) -> None:
+        """Leases are held up to this node of the round, by its index; None: to its end.
+
+        Before `load` or at any time after it. What is not granted is planned and not released:
+        the robot stops before it. Without a word from here all of a round is granted.
+        """
+        self._granted = (mission.mission_id, upto_node)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            order = track.prepared
+            self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
+        mission_id, node = self._granted
+        if mission_id != mission.mission_id or node is None:
+            return None
+        return order.node_sequences[min(max(node, 0), len(order.node_sequences) - 1)]
+
+    async def trigger(self) -> CommandResult:
+        """Tell a robot of version 3 that waits for a trigger from here to go on."""
+        if not waits_for_trigger(self._engine.state):
+            return _no("the robot does not wait for a trigger")
+        status, result = await self._ask("trigger")
+        if status == "FINISHED":
+            return DONE
+        if status == "FAILED":
+            return _no(f"robot failed trigger: {result or 'no reason given'}")
+        return self._unsure("trigger")
 
     async def start(self, mission: Mission) -> CommandResult:
         """Send the loaded order, and again until the robot's state reflects it.
@@ -306,7 +332,9 @@ class Vda5050Session:
             case Verb.LAND:
                 return await self._cancel()
             case Verb.RETURN:
-                return self._return()
+                home, here = self._vehicle.base, self.telemetry.position
+                away = away_from_home(self._engine.state, here, home, self._settings.at_base_m)
+                return _no(away) if away else DONE
 
     async def charge(self, *, on: bool) -> CommandResult:
         """Ask an idle robot to charge where it stands, or to stop that.
@@ -333,10 +361,9 @@ class Vda5050Session:
     async def adopt(self, mission: Mission) -> MissionProgress:
         """Ask for the robot's state and go on with the mission if that is what it shows.
 
-        What was picked and released is in the answer and is not told again as events. A mission
-        that is loaded and was never sent is held, not running. An answer without `holds` ends any
-        resending of this mission. Raises VehicleTimeoutError where the
-        robot says nothing in time: then nobody knows, and the parcel must stay where it is.
+        What was picked and released is in the answer and no event. A mission that is loaded and
+        was never sent is held, not running. Without `holds` nothing of it is resent. Raises
+        VehicleTimeoutError for a silent robot: nobody knows, and the parcel must stay with it.
         """
         if not isinstance(mission, GroundMission):
             return MissionProgress(holds=False, running=False, detail="this mission is for a drone")
@@ -344,8 +371,8 @@ class Vda5050Session:
         state = self._engine.state
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
-        order = build_order(mission, self._map, self._settings.order, self._engine.factsheet)
-        self.feed(Adopt(order))
+        order = self._maker.found(mission, self._engine, state)
+        self.feed(Adopt(order, self._upto(mission, order)))
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
@@ -358,6 +385,15 @@ class Vda5050Session:
             released=track.released if track and mine else frozenset(),
             completed=reading is Reading.DONE,
             detail=f"robot shows {shown}: {reading.value}",
+        )
+
+    def reached(self, mission: GroundMission) -> int | None:
+        """Place of the last node that the state shows as reached; None: not on this round."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or track.prepared.mission_hash != mission.content_hash:
+            return None
+        return (
+            None if track.stage in {Stage.PREPARED, Stage.SENT} else reached(track.prepared, state)
         )
 
     # --- parts -----------------------------------------------------------------------------
@@ -418,19 +454,6 @@ class Vda5050Session:
         return CommandResult(
             Outcome.UNCERTAIN,
             f"the robot's state did not show {what} (link {link}): read it before going on",
-        )
-
-    def _return(self) -> CommandResult:
-        state, position = self._engine.state, self.telemetry.position
-        if state is not None and state.idle and position is not None:
-            x0, y0 = self._map.to_map(self._vehicle.base)
-            x1, y1 = self._map.to_map(position)
-            away_m = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
-            if away_m <= self._settings.at_base_m:
-                return DONE
-        return _no(
-            "a robot returns on a checked round only: cancel its order with LAND if it has "
-            "one, then give it a round to its base"
         )
 
     async def _fresh_state(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Self
 
 from geofence.frames import LatLon
 from vehicles.port import Capability
 from vehicles.vda5050 import topics
+from vehicles.vda5050.dialect import Dialect
 from vehicles.vda5050.engine_model import EngineSettings
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.orders import OrderSettings
+from vehicles.vda5050.profile import DEFAULT, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,18 @@ class Vda5050Vehicle:
     base: LatLon
     site_map: SiteMap | None = None
     """Its own map; None: the fleet's."""
+    profile: Profile = DEFAULT
+    """What its make does its own way."""
+
+    def dialect(self, now: Callable[[], datetime]) -> Dialect:
+        """How it is spoken with."""
+        return Dialect(
+            self.manufacturer,
+            self.serial,
+            now,
+            version=self.profile.version,
+            also_instants_as=self.profile.also_instants_as,
+        )
 
     @property
     def address(self) -> topics.Address:
@@ -57,3 +73,15 @@ class Vda5050Settings:
                 action_timeout_s=max(plain.action_timeout_s, 5.0 * speedup),
             ),
         )
+
+
+def engine_settings(profile: Profile, settings: EngineSettings) -> EngineSettings:
+    """The engine's settings for one make of robot."""
+    return replace(
+        settings,
+        base_nodes_ahead=profile.base_nodes_ahead or settings.base_nodes_ahead,
+        resend_stitch_actions=profile.resend_stitch_actions,
+        rejection_tolerance=profile.rejection_tolerance,
+        edges_only=profile.completion == "EDGE",
+        trusts_connection=profile.connection_qos > 0,
+    )

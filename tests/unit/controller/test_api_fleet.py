@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from controller.api.app import create_app
 from controller.api.context import Context
 from controller.api.stream import follow
+from controller.delivery.refuges import Refuge
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.clock import START, ManualClock
@@ -98,6 +99,25 @@ async def test_a_divert_names_its_point_and_is_done_once_a_key(
     assert (await client.post(address, json={"lat_deg": 60.0})).status_code == 422
     unknown = await client.post("/v1/vehicles/D-99/divert", json=body)
     assert unknown.status_code == 404
+
+
+async def test_places_to_divert_to_are_told_with_what_is_against_them(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    clear = Divert(LatLon(60.21, 24.91), 60.0)
+    desk.places = [
+        Refuge("rally point 1", "rally", clear, 412.34, ""),
+        Refuge("Harbour", "site", clear, 900.0, "the way there is not allowed: Stadium: inside"),
+    ]
+    told = (await client.get("/v1/vehicles/D-01/refuges")).json()
+    assert [(p["name"], p["allowed"]) for p in told] == [
+        ("rally point 1", True),
+        ("Harbour", False),
+    ]
+    assert told[0]["position"] == {"lat_deg": 60.21, "lon_deg": 24.91}
+    assert (told[0]["alt_home_m"], told[0]["away_m"], told[0]["reason"]) == (60.0, 412.3, "")
+    assert "Stadium" in told[1]["reason"]
+    assert (await client.get("/v1/vehicles/D-99/refuges")).status_code == 404
 
 
 async def test_fleet_commands_freeze_and_resume_thaws(

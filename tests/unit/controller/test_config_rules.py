@@ -237,3 +237,7 @@ def test_a_divert_is_among_the_reactions_and_drones_tell_how_many_parcels_they_l
     path.write_text(path.read_text().replace("parcel_slots = 2", "parcel_slots = 9"))
     with pytest.raises(ConfigError, match="parcel_slots"):
         load(path)
+    text = path.read_text().replace("parcel_slots = 9", 'parcel_slots = 2\nprofile = "px4"')
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="several parcels a flight need the profile"):
+        load(path)

@@ -14,6 +14,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from controller.console.vendor import up_to_date
+from controller.delivery.refuges import Refuge
 from controller.delivery.views import Found
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
@@ -21,7 +22,7 @@ from tests.support.browser import CONTRAST, NO_GL, SOFTWARE_GL, chromium_browser
 from tests.support.clock import START
 from tests.support.desk import FakeDesk, alarm, parcel, vehicle_view
 from tests.support.server import DeskServer
-from vehicles.port import LinkState, Phase, Verb
+from vehicles.port import Divert, LinkState, Phase, Verb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -116,6 +117,55 @@ def test_return_asks_first_and_names_effect_and_target(
         question.get_by_role("button", name="Confirm").click()
         expect(page.get_by_label("Selected")).to_contain_text("Return D-01 ✓")
     assert commands(server) == [("D-01", Verb.RETURN)]
+
+
+def test_a_divert_goes_to_a_place_that_the_zones_allow_and_asks_first(
+    browser: Browser, server: DeskServer
+) -> None:
+    to = Divert(LatLon(60.185, 24.94), 60.0)
+    server.desk.places = [
+        Refuge("rally point 1", "rally", to, 640.0, ""),
+        Refuge("Harbour", "site", to, 900.0, "the way there is not allowed: Stadium: inside"),
+    ]
+    with watched_page(browser, server.url) as page:
+        select_vehicle(page, "D-01")
+        page.get_by_role("button", name="Divert… choose a place").click()
+        places = page.get_by_role("list", name="Places to divert D-01 to")
+        harbour = places.get_by_role("button", name="Harbour 900 m away, not allowed")
+        expect(harbour).to_be_disabled()
+        expect(places).to_contain_text("the way there is not allowed: Stadium")
+        places.get_by_role("button", name="rally point 1 640 m away, clear").click()
+        question = page.get_by_role("group", name="rally point 1")
+        expect(question).to_contain_text(
+            "D-01, carrying P-1, leaves its mission, flies straight to rally point 1, 640 m away"
+        )
+        question.get_by_role("button", name="Do not").click()
+        assert server.desk.diverts == []
+        places.get_by_role("button", name="rally point 1").click()
+        question.get_by_role("button", name="Confirm").click()
+        expect(page.get_by_label("Selected")).to_contain_text("Divert D-01 to rally point 1 ✓")
+        expect(places).to_be_hidden()
+        select_vehicle(page, "D-03")
+        expect(page.get_by_role("button", name="Divert… not under way")).to_be_disabled()
+        select_vehicle(page, "R-01")
+        expect(page.get_by_role("button", name="Divert…")).to_have_count(0)
+    assert server.desk.diverts == [("D-01", to, "console", "from the console")]
+
+
+def test_a_parcel_aboard_a_drone_is_cancelled_after_a_question_that_says_how(
+    browser: Browser, server: DeskServer
+) -> None:
+    def under_way(desk: FakeDesk) -> None:
+        desk.put_state("P-1", ParcelState.IN_TRANSIT, vehicle_id="D-01")
+
+    server.call(under_way)
+    with watched_page(browser, server.url) as page:
+        select_parcel(page, "P-1")
+        page.get_by_role("button", name="Cancel parcel").click()
+        question = page.get_by_role("group", name="Cancel parcel")
+        expect(question).to_contain_text("D-01 brings P-1 home.")
+        question.get_by_role("button", name="Confirm").click()
+        expect(page.get_by_label("Selected")).to_contain_text("Cancel P-1")
 
 
 def test_land_takes_two_seconds_of_pressing(browser: Browser, server: DeskServer) -> None:

@@ -288,6 +288,13 @@ async def test_cancelling_one_of_two_before_the_start_plans_the_other_anew(
         await until(loaded)
         before = app.ledger.assignments["D-1"]
         assert before.assignment.parcel_ids == ("P-1", "P-2")
+        seen = await app.desk.missions.preview(before.mission.mission_id)
+        assert seen is not None
+        assert seen.shut == ""
+        assert seen.picture.allowed
+        letting_go = {m.words: m.position for m in seen.picture.marks if m.words}
+        assert set(letting_go) == {"drop P-1", "drop P-2"}
+        assert geodesic_m(letting_go["drop P-1"], PLACES["P-1"]) < 1.0
         assert (await app.desk.cancel("P-1", by="anna", reason="typo")).done
         assert state(app, "P-1") is P.CANCELLED
         await until(lambda: loaded() and app.ledger.assignments["D-1"] is not before)

@@ -237,3 +237,33 @@ async def test_a_vehicle_with_a_permit_may_be_where_another_may_not(rig: Rig) ->
     # the permit is over while it is there
     rig.fleet["D-1"] = replace(rig.fleet["D-1"], permits=frozenset())
     assert len(await rig.look()) == 2
+
+
+async def test_a_robot_at_the_edge_of_a_zone_is_held_once_however_its_place_wavers(
+    rig: Rig,
+) -> None:
+    rig.zones = ZoneSet([Zone("z-1", "Market", ZoneKind.NO_FLY, CircleArea(CENTER, 200.0))])
+
+    async def look(east_m: float) -> list[str]:
+        rig.put(offset(HOME, 90.0, east_m), vehicle_id="R-1", capability=ROBOT)
+        return await rig.look()
+
+    assert await look(799.0) == []
+    assert "Market" in (await look(801.0))[0]
+    for east_m in (799.5, 800.5, 798.5, 801.0, 799.0):
+        assert len(await look(east_m)) == 1
+    assert len(rig.held) == 1
+    await look(790.0)
+    assert await look(789.0) == []
+    assert await look(799.0) == []
+    await look(801.0)
+    assert len(rig.held) == 2
+
+
+async def test_a_drone_is_out_of_a_zone_when_it_is_out(rig: Rig) -> None:
+    rig.put(offset(HOME, 90.0, 801.0))
+    assert len(await rig.look()) == 1
+    for east_m in (799.0, 798.5):
+        rig.put(offset(HOME, 90.0, east_m))
+        told = await rig.look()
+    assert told == []

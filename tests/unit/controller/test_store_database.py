@@ -220,6 +220,28 @@ async def keep(store: Store, ident: str, told: list[str]) -> None:
         told.append("conflict")
 
 
+async def test_a_command_to_everybody_is_one_step(store: Store) -> None:
+    names = tuple(f"v-{n}" for n in range(40))
+    epochs = await store.take_leases(names, "one", NOW)
+    sent = tuple(
+        CommandRecord(f"c-{name}", name, 1, CommandKind.HOLD, CommandState.SENT, NOW, tries=1)
+        for name in names
+    )
+    events = tuple(Event("command.sent", NOW, vehicle_id=name) for name in names)
+    seqs = await store.keep(Changes(commands=sent, events=events, epochs=epochs))
+    assert list(seqs) == sorted(set(seqs))
+    done = tuple(replace(c, state=CommandState.DONE, ended_at=NOW) for c in sent)
+    await store.keep(Changes(commands=done, epochs=epochs))
+    assert [(seq, e.vehicle_id) for seq, e in await store.events_after(seqs[0] - 1, 100)] == list(
+        zip(seqs, names, strict=True)
+    )
+    with pytest.raises(FencedError):
+        await store.keep(Changes(commands=sent, events=events, epochs={**epochs, "v-7": 9}))
+    with pytest.raises(FencedError):
+        await store.keep(Changes(epochs={"v-7": 9}))
+    assert len(await store.events_after(0, 100)) == 40
+
+
 async def test_a_new_lease_fences_the_old_owner(store: Store) -> None:
     assert await store.take_leases(("D-1",), "one", NOW) == {"D-1": 1}
     await store.keep(Changes(epochs={"D-1": 1}, events=(Event("ok", NOW),)))

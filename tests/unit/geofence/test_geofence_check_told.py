@@ -13,6 +13,7 @@ import pytest
 
 from geofence.check import TOLD_AT_ONCE, FlightPath, PathLeg, Surroundings, check, check_all
 from geofence.frames import Altitude, Datum, LatLon, offset
+from geofence.heights import HEIGHT_TOLERANCE_M
 from geofence.terrain import Grid
 from geofence.zones import CircleArea, PolygonArea, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
@@ -193,3 +194,46 @@ def test_of_many_circles_the_nearest_is_told_to_a_millimetre(lat) -> None:
     least = min(v for v in alone.values() if v is not None)
     assert whole.clearance_m == pytest.approx(least, abs=1e-3)
     assert alone[whole.nearest_zone_id] == pytest.approx(least, abs=1e-3)
+
+
+def test_of_thousands_that_only_the_corridor_touches_the_nearest_is_told() -> None:
+    """Circles 19 to 24 m beside the line: none is crossed by it."""
+    flown, zones = leg(), []
+    assert flown.start.lat_deg == pytest.approx(flown.end.lat_deg, abs=1e-12)
+    for number in range(TOLD_AT_ONCE + 60):
+        lon = flown.start.lon_deg + 3e-5 * (number + 1)
+        spot = LatLon(flown.start.lat_deg, lon)
+        off_m = 20.0 + (number * 37) % 100 / 20.0
+        spot = offset(spot, 0.0 if number % 2 else 180.0, off_m)
+        zones.append(zone(f"Z{number}", CircleArea(spot, 1.0)))
+    verdict = run(zones, flown)
+    assert not verdict.allowed
+    assert verdict.clearance_m == pytest.approx(19.0, abs=0.01)
+    assert len(verdict.violations) == len(zones)
+    assert "comes within" in verdict.violations[0].reason
+
+
+def test_what_is_known_of_the_ground_is_not_said_to_be_missing() -> None:
+    posts = np.full((41, 81), 30.0, dtype=np.float32)
+    ground = Surroundings(terrain=Grid(24.9, 59.95, 0.0025, 0.0025, posts))
+    limits = {"floor": Altitude(0.0, Datum.AGL), "ceiling": Altitude(100.0, Datum.AGL)}
+    for here in (ground, FLAT):
+        (violation,) = run([zone(**limits)], surroundings=here).violations
+        assert violation.unknown == ""
+    beyond = Surroundings(terrain=Grid(24.0, 59.95, 0.0025, 0.0025, posts))
+    (violation,) = run([zone(**limits)], surroundings=beyond).violations
+    assert "the terrain grid does not tell the ground here" in violation.unknown
+    assert violation.reason.endswith(violation.unknown)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_climb_that_reaches_a_floor_at_its_end_enters_there(flat: bool) -> None:
+    floor_m = 100.0 + HEIGHT_TOLERANCE_M
+    over = zone(floor=Altitude(floor_m, Datum.AMSL))
+    posts = np.full((41, 81), 30.0, dtype=np.float32)
+    here = FLAT if flat else Surroundings(terrain=Grid(24.9, 59.95, 0.0025, 0.0025, posts))
+    climb = leg(end=CENTER, heights=(60.0, floor_m - HEIGHT_TOLERANCE_M))
+    (violation,) = run([over], climb, surroundings=here).violations
+    assert violation.entry == violation.exit
+    assert violation.entry.lon_deg == pytest.approx(CENTER.lon_deg, abs=1e-9)
+    assert run([over], replace(climb, end_amsl_m=99.999), surroundings=here).allowed

@@ -135,7 +135,7 @@ class Road:
         self.now_s += after_s
         kinds: list[str] = []
         for message in messages:
-            self.state.apply(message, self.now_s, NOW)
+            self.state.apply(message, self.now_s)
             kinds += [e.kind.value for e in self.flight.observe(self.state, self.now_s, NOW)]
         return kinds
 

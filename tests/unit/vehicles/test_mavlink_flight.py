@@ -70,7 +70,7 @@ class Watch:
     def take(self, message: Message) -> None:
         self.now_s += 0.1
         now = START + timedelta(seconds=self.now_s)
-        text = self.state.apply(message, self.now_s, now)
+        text = self.state.apply(message, self.now_s)
         if text is not None:
             self.seen += self.flight.hear(text, self.state, now)
         self.seen += self.flight.observe(self.state, self.now_s, now)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -198,14 +197,13 @@ def test_its_failsafes_are_told_or_unknown() -> None:
 
 
 def test_its_words_its_estimator_and_its_count_are_understood() -> None:
-    clock = (1.0, datetime(2026, 6, 1, tzinfo=UTC))
     state = VehicleState("d", px4.MODES, counts_all=True)
-    state.apply(StatusText(2, "Preflight Fail: no heading\t", 0, 0), *clock)
-    state.apply(EstimatorStatus(0, *(0.0,) * 8, 16), *clock)
-    state.apply(MissionCurrent(0, 12, 2, 2), *clock)
+    state.apply(StatusText(2, "Preflight Fail: no heading\t", 0, 0), 1.0)
+    state.apply(EstimatorStatus(0, *(0.0,) * 8, 16), 1.0)
+    state.apply(MissionCurrent(0, 12, 2, 2), 1.0)
     assert list(state.prearm_texts) == ["Preflight Fail: no heading"]
     assert (state.ekf_flags, state.total) == (16, 11)
-    state.apply(MissionCurrent(0, 65535, 1, 2), *clock)
+    state.apply(MissionCurrent(0, 65535, 1, 2), 1.0)
     assert state.total is None
 
 

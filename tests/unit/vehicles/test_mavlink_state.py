@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from geofence.frames import LatLon, offset
@@ -24,7 +22,6 @@ from vehicles.mavlink.settings import MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.state import PREARM_BIT, VehicleState, link_state, not_ready
 from vehicles.port import Capability, LinkState
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOME = LatLon(60.17, 24.94)
 SETTINGS = MavlinkSettings()
 DRONE = Capability(
@@ -64,7 +61,7 @@ EKF = EkfStatusReport(0, 0, 0, 0, 0, 0x33F, 0)
 def ready_state() -> VehicleState:
     state = VehicleState("d")
     for message in (HEARTBEAT, sys_status(), EKF, home(), position()):
-        state.apply(message, 1.0, NOW)
+        state.apply(message, 1.0)
     return state
 
 
@@ -84,23 +81,23 @@ def test_a_vehicle_that_shows_everything_is_ready() -> None:
 )
 def test_whatever_is_missing_is_said(message: object, words: str) -> None:
     state = ready_state()
-    state.apply(message, 1.5, NOW)
+    state.apply(message, 1.5)
     (reason,) = not_ready(state, enrolled(), SETTINGS, 2.0)
     assert __import__("re").search(words, reason)
 
 
 def test_the_vehicles_own_words_are_the_reason_and_grow_old() -> None:
     state = ready_state()
-    state.apply(sys_status(prearm=False), 1.5, NOW)
-    state.apply(StatusText(2, "PreArm: GPS 1: Bad fix", 0, 0), 1.6, NOW)
+    state.apply(sys_status(prearm=False), 1.5)
+    state.apply(StatusText(2, "PreArm: GPS 1: Bad fix", 0, 0), 1.6)
     assert not_ready(state, enrolled(), SETTINGS, 2.0) == ("PreArm: GPS 1: Bad fix",)
     assert not_ready(state, enrolled(), SETTINGS, 60.0) == ("pre-arm checks have not passed yet",)
 
 
 def test_a_long_text_comes_whole() -> None:
     state = VehicleState("d")
-    assert state.apply(StatusText(2, "PreArm: " + "x" * 42, 7, 0), 1.0, NOW) is None
-    whole = state.apply(StatusText(2, "tail", 7, 1), 1.0, NOW)
+    assert state.apply(StatusText(2, "PreArm: " + "x" * 42, 7, 0), 1.0) is None
+    whole = state.apply(StatusText(2, "tail", 7, 1), 1.0)
     assert whole is not None
     assert whole.text == "PreArm: " + "x" * 42 + "tail"
 
@@ -108,7 +105,7 @@ def test_a_long_text_comes_whole() -> None:
 def test_the_link_grows_stale_and_is_lost_by_age() -> None:
     state = VehicleState("d")
     assert link_state(state, 0.0, SETTINGS) is LinkState.UNKNOWN
-    state.apply(HEARTBEAT, 10.0, NOW)
+    state.apply(HEARTBEAT, 10.0)
     assert link_state(state, 11.0, SETTINGS) is LinkState.ONLINE
     assert link_state(state, 14.0, SETTINGS) is LinkState.STALE
     assert link_state(state, 20.0, SETTINGS) is LinkState.OFFLINE
@@ -116,11 +113,11 @@ def test_the_link_grows_stale_and_is_lost_by_age() -> None:
 
 def test_boot_time_going_backwards_is_a_reboot_and_reordering_is_not() -> None:
     state = ready_state()
-    state.apply(SystemTime(0, 89_500), 1.0, NOW)
+    state.apply(SystemTime(0, 89_500), 1.0)
     assert state.boots == 0
-    state.apply(SystemTime(0, 800), 1.0, NOW)
+    state.apply(SystemTime(0, 800), 1.0)
     assert state.boots == 1
-    state.apply(SystemTime(0, 1500), 1.0, NOW)
+    state.apply(SystemTime(0, 1500), 1.0)
     assert state.boots == 1
 
 
@@ -134,12 +131,12 @@ def test_boot_time_going_backwards_is_a_reboot_and_reordering_is_not() -> None:
 )
 def test_nonsense_is_a_protocol_error_that_names_it(message: object, words: str) -> None:
     with pytest.raises(ProtocolError, match=words):
-        VehicleState("d").apply(message, 1.0, NOW)
+        VehicleState("d").apply(message, 1.0)
 
 
 def test_no_position_is_no_position() -> None:
     state = ready_state()
-    state.apply(GlobalPositionInt(90_001, 0, 0, 0, 0, 0, 0, 0, 0), 1.0, NOW)
+    state.apply(GlobalPositionInt(90_001, 0, 0, 0, 0, 0, 0, 0, 0), 1.0)
     assert state.position is None
     assert "position is not known yet" in not_ready(state, enrolled(), SETTINGS, 2.0)
 

@@ -37,9 +37,12 @@ from vehicles.vda5050.factsheet import (
     ProtocolFeatures,
     ProtocolLimits,
 )
+from vehicles.vda5050.feasible import fitted, order_faults
 from vehicles.vda5050.gate import order_fault, order_gate, robot_faults, robot_gate
 from vehicles.vda5050.models import AgvPosition, SafetyState
 from vehicles.vda5050.orders import OrderSettings, build_order, mission_fault
+from vehicles.vda5050.profile import DEFAULT, find_profile
+from vehicles.vda5050.release import body_of
 
 
 def factsheet(*, curves: bool = False, pin: bool = True, drop: bool = True, nodes: int = 0):
@@ -124,6 +127,8 @@ def test_actions_name_parcel_and_pin() -> None:
 
 def test_station_type_is_sent_where_it_is_set() -> None:
     settings = OrderSettings(load_type="EPAL", station_type="floor")
+    ours = build_order(round_of(), MAP, OrderSettings(), None, find_profile("vda-5050-lib"))
+    assert ours.body.nodes[0].actions[0].action_type == "pick"
     action = build_order(round_of(), MAP, settings).body.nodes[0].actions[0]
     values = {p.key: p.value for p in action.action_parameters}
     assert values == {"loadId": "p1", "loadType": "EPAL", "stationType": "floor"}
@@ -136,7 +141,7 @@ def test_the_same_mission_gives_the_same_order() -> None:
 
 
 def test_only_the_base_is_released_where_asked() -> None:
-    body = build_order(round_of(), MAP, OrderSettings(), release_to=4).body
+    body = body_of(order(), 0, 0, 4)
     assert [n.released for n in body.nodes] == [True, True, True, False, False]
     assert [e.released for e in body.edges] == [True, True, False, False]
 
@@ -204,17 +209,23 @@ def test_a_warning_is_no_reason_to_refuse() -> None:
     assert robot_faults(state(errors=(error("dust"),)), "site") == ()
 
 
+def sheet_fault(sheet: Factsheet) -> str:
+    prepared = fitted(build_order(round_of(), MAP, OrderSettings(), sheet), sheet, lambda body: 100)
+    return "; ".join(order_faults(prepared, sheet, DEFAULT))
+
+
 def test_orders_that_this_robot_cannot_take() -> None:
     body = order().body
-    assert order_fault(body, state(), None) == ""
-    assert order_fault(body, state(), factsheet()) == ""
-    assert "busy" in order_fault(body, on_order(order("m0"), 1), None)
-    assert "plan a new" in order_fault(body, state(order_id="waypost-m1"), None)
+    assert order_fault(body, state()) == ""
+    assert sheet_fault(factsheet()) == ""
+    assert "busy" in order_fault(body, on_order(order("m0"), 1))
+    assert "plan a new" in order_fault(body, state(order_id="waypost-m1"))
     far = AgvPosition(x=100, y=0, theta=0, map_id="site", position_initialized=True)
-    assert "100 m" in order_fault(body, state(agv_position=far), None)
-    assert "PIN" in order_fault(body, state(), factsheet(pin=False))
-    assert "'drop'" in order_fault(body, state(), factsheet(drop=False))
-    assert "limit of 3" in order_fault(body, state(), factsheet(nodes=3))
+    assert "100 m" in order_fault(body, state(agv_position=far))
+    assert "PIN" in sheet_fault(factsheet(pin=False))
+    assert "'drop'" in sheet_fault(factsheet(drop=False))
+    assert sheet_fault(factsheet(nodes=3)) == ""
+    assert "order.nodes is 1" in sheet_fault(factsheet(nodes=1))
 
 
 def engine(*events, now: float = 0.0) -> EngineState:

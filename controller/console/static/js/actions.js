@@ -25,6 +25,17 @@ export function commandVehicle(store, id, verb) {
   );
 }
 
+export function divertVehicle(store, id, place) {
+  return act(store, `Divert ${id} to ${place.name}`, id, () =>
+    post(at("v1", "vehicles", id, "divert"), {
+      lat_deg: place.position.lat_deg,
+      lon_deg: place.position.lon_deg,
+      alt_home_m: place.alt_home_m,
+      reason: "from the console",
+    }),
+  );
+}
+
 export function commandFleet(store, verb) {
   return act(store, `${VERBS[verb]} all`, "", async () => {
     const told = await post("/v1/fleet/commands", { verb, reason: "from the console" });

@@ -4,6 +4,7 @@ import { cancelParcel, closePreview, commandVehicle, previewMission, settleParce
 import { Acts } from "./acts.js";
 import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
+import { DivertChoice } from "./divert.js";
 import { html } from "./html.js";
 import { Preview } from "./preview.js";
 import {
@@ -96,6 +97,7 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
     ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
     <${PreviewButton} store=${store} vehicle=${vehicle} />
     <${Commands} store=${store} vehicle=${vehicle} />
+    <${DivertChoice} store=${store} vehicle=${vehicle} />
     <${Facts}
       rows=${[
         ["Battery", html`<${Battery} value=${vehicle.battery_pct} />`],
@@ -199,6 +201,14 @@ function ParcelDetail({ store, state, now, select, parcel }) {
     ${["submitted", "assigned", "preparing"].includes(parcel.state) &&
     html`<div class="commands one">
       <${Confirm} label="Cancel parcel" question=${`${parcel.id} is not delivered and stays at its origin.`} onDone=${() => cancelParcel(store, parcel.id)} />
+    </div>`}
+    ${parcel.state === "in_transit" && carrier?.kind === "drone" &&
+    html`<div class="commands one">
+      <${Confirm}
+        label="Cancel parcel"
+        question=${`${carrier.id} brings ${parcel.id} home. What leaves it before is delivered first; what would leave it after comes back, too.`}
+        onDone=${() => cancelParcel(store, parcel.id)}
+      />
     </div>`}
     <${Acts} state=${state} target=${parcel.id} />`;
 }

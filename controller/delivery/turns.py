@@ -1,0 +1,313 @@
+"""Crossings, narrow streets, lifts and docks by turns: robots are let go on as leases allow.
+
+Owns the lease book of the running controller, its place in the store, and what robots are told of
+it. Must not plan: a ring of robots that wait for each other is told to a person, with the one that
+is to give way.
+
+A lease is kept before the robot hears of it, and given back when the robot's own state shows that
+it has left. A robot that is no longer heard keeps what it has: it drives on to the end of what it
+was let go to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import msgspec
+import structlog
+
+from controller.delivery.ledger import Ledger
+from controller.delivery.process import VehicleProcess
+from controller.domain.alarms import Condition, Severity
+from controller.domain.model import AssignmentState
+from controller.domain.records import AssignmentRecord, PassageRecord
+from controller.network.leases import Kept, LeaseBook
+from controller.safety.board import AlarmBoard
+from controller.store.changes import Changes
+from controller.store.errors import FencedError, StoreError
+from geofence.frames import LatLon, LocalFrame, geodesic_m
+from geofence.zones import VehicleClass
+from missions.model import GroundMission
+from missions.passages import Need, Passages, Way, find_passages
+from missions.roads import StreetGraph
+from vehicles.port import Clock, LinkState, Phase, Telemetry
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "turns"
+SAID_S = 60.0
+"""A robot that waits for longer than this for another is told."""
+
+ON_IT_M = 3.0
+"""A robot that stands nearer than this to a passage is on it: its width, and the error of its
+place."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRules:
+    """How far ahead passages are asked for, and where robots may stand without being in the way."""
+
+    ahead_m: float = 40.0
+    at_base_m: float = 60.0
+
+
+class Turns:
+    """The lease book over the fleet's robots. `run` serves it until cancelled."""
+
+    def __init__(
+        self,
+        streets: StreetGraph,
+        *,
+        ledger: Ledger,
+        processes: Mapping[str, VehicleProcess],
+        homes: Mapping[str, LatLon],
+        board: AlarmBoard,
+        clock: Clock,
+        rules: TurnRules = TurnRules(),
+    ) -> None:
+        self.passages: Passages = find_passages(streets)
+        self.book = LeaseBook()
+        self._streets = streets
+        self._ledger = ledger
+        self._processes = processes
+        self._homes = homes
+        self._board = board
+        self._clock = clock
+        self._rules = rules
+        self._kept: dict[str, Kept] = {}
+        self._told: dict[str, tuple[str, int]] = {}
+        self._along: dict[str, tuple[str, tuple[float, ...]]] = {}
+        self._stands: dict[str, tuple[LatLon, tuple[Need, ...]]] = {}
+        self._waits_since_s: dict[str, float] = {}
+        ledger.listen(self._on_kept)
+
+    def restore(self, records: Iterable[PassageRecord]) -> None:
+        """As the store has it: before anything is sent."""
+        for record in records:
+            body = msgspec.convert(record.body, _Body)
+            rest = tuple(Need(p, Way(w)) for p, w in body.rest)
+            task = self._ledger.assignments.get(record.vehicle_id)
+            kept = Kept(
+                record.vehicle_id, body.route, body.granted, body.passed, rest, record.epoch
+            )
+            mission = _round(task)
+            if task is None or mission is None or task.assignment.assignment_id != body.route:
+                # the way is over: it stands somewhere, and its first state tells where
+                held = tuple(Need(p, Way(w)) for p, w in body.held)
+                self.book.leave(record.vehicle_id, (*held, *rest))
+                continue
+            claims = self.passages.claims(mission)
+            self.book.restore(kept, claims, len(mission.nodes) - 1)
+            self._kept[record.vehicle_id] = kept
+        for task in self._ledger.assignments.values():
+            self._enter(task)
+
+    async def run(self, period_s: float) -> None:
+        """Look once a period until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except FencedError:
+                raise
+            except StoreError as error:
+                log.warning("leases not kept: nobody is let go on", reason=str(error))
+            await self._clock.sleep(period_s)
+
+    async def look(self) -> None:
+        """Take back what was left, give what is free, keep it, then tell the robots."""
+        robots = {v: p for v, p in self._processes.items() if self._is_robot(p)}
+        for vehicle_id, process in robots.items():
+            self._follow(vehicle_id, process)
+        stalled = {v for v, p in robots.items() if _stalled(p.owner.telemetry)}
+        self.book.grant(stalled)
+        await self._keep(robots)
+        for vehicle_id, process in robots.items():
+            self._pace(vehicle_id, process)
+        self._board.tell(SOURCE, self._conditions(stalled))
+
+    # --- what robots do --------------------------------------------------------------------
+
+    def _on_kept(self, changes: Changes) -> None:
+        for step in changes.assignments:
+            if step.before is None:
+                self._enter(step.after)
+
+    def _enter(self, task: AssignmentRecord) -> None:
+        """A new round goes no farther than its first waiting place until it is let go on."""
+        mission = _round(task)
+        vehicle_id = task.assignment.vehicle_id
+        process = self._processes.get(vehicle_id)
+        if mission is None or process is None:
+            return
+        claims = self.passages.claims(mission)
+        ident = task.assignment.assignment_id
+        self.book.enter(vehicle_id, ident, claims, len(mission.nodes) - 1, ask=False)
+        steps = [geodesic_m(a.position, b.position) for a, b in pairwise(mission.nodes)]
+        self._along[vehicle_id] = (ident, tuple(accumulate(steps, initial=0.0)))
+        self._pace(vehicle_id, process)
+
+    def _follow(self, vehicle_id: str, process: VehicleProcess) -> None:
+        task = self._ledger.assignments.get(vehicle_id)
+        mission = _round(task)
+        if task is None or mission is None:
+            if self.book.route(vehicle_id):
+                # what it still has, it has until it is seen elsewhere
+                self.book.leave(vehicle_id, self.book.held(vehicle_id))
+            telemetry = process.owner.telemetry
+            if telemetry.position is not None and telemetry.link is LinkState.ONLINE:
+                self.book.stand(vehicle_id, self._standing(vehicle_id, telemetry.position))
+            return
+        reached = process.owner.reached(mission)
+        if reached is not None:
+            self.book.passed(vehicle_id, reached)
+        if task.assignment.state is AssignmentState.STARTED:
+            self.book.want(vehicle_id, self._ahead(vehicle_id, reached or 0))
+
+    def _ahead(self, vehicle_id: str, node: int) -> int:
+        """The last node that is near enough to ask for what lies behind it."""
+        _, along = self._along.get(vehicle_id, ("", ()))
+        if not along:
+            return node
+        limit_m = along[min(node, len(along) - 1)] + self._rules.ahead_m
+        return max(i for i, m in enumerate(along) if m <= limit_m)
+
+    def _standing(self, vehicle_id: str, place: LatLon) -> tuple[Need, ...]:
+        """What a robot blocks where it stands; nothing at its base, where there is room."""
+        known = self._stands.get(vehicle_id)
+        if known is None or known[0] != place:
+            known = self._stands[vehicle_id] = (place, self._blocks(vehicle_id, place))
+        return known[1]
+
+    def _blocks(self, vehicle_id: str, place: LatLon) -> tuple[Need, ...]:
+        home = self._homes.get(vehicle_id)
+        if home is not None and geodesic_m(home, place) <= self._rules.at_base_m:
+            return ()
+        frame = LocalFrame(place)
+        found: set[str] = set()
+        for edge_id, (passage, _) in self.passages.edges.items():
+            line = [frame.xy(p) for p in self._streets.edges[edge_id].geometry]
+            if _off_m(line) <= ON_IT_M:
+                found.add(passage)
+        for node_id, passage in self.passages.nodes.items():
+            if geodesic_m(self._streets.nodes[node_id].position, place) <= ON_IT_M:
+                found.add(passage)
+        return tuple(Need(passage, Way.BOTH) for passage in sorted(found))
+
+    # --- what is kept and told -------------------------------------------------------------
+
+    async def _keep(self, robots: Mapping[str, VehicleProcess]) -> None:
+        records: list[PassageRecord] = []
+        after: dict[str, Kept | None] = {}
+        for vehicle_id in robots:
+            now = self.book.kept(vehicle_id)
+            if now == self._kept.get(vehicle_id):
+                continue
+            after[vehicle_id] = now
+            held = self.book.held(vehicle_id)
+            body = _Body.of(now, held) if now and (now.route or held) else None
+            records.append(
+                PassageRecord(
+                    vehicle_id,
+                    now.epoch if now else 0,
+                    msgspec.to_builtins(body) if body else {},
+                    self._clock.now(),
+                )
+            )
+        if not records:
+            return
+        epochs = {r.vehicle_id: self._ledger.epochs[r.vehicle_id] for r in records}
+        await self._ledger.keep(Changes(passages=tuple(records), epochs=epochs))
+        for vehicle_id, kept in after.items():
+            if kept is None:
+                self._kept.pop(vehicle_id, None)
+            else:
+                self._kept[vehicle_id] = kept
+
+    def _pace(self, vehicle_id: str, process: VehicleProcess) -> None:
+        """Tell a robot how far it may go, by what is kept of its leases."""
+        mission = _round(self._ledger.assignments.get(vehicle_id))
+        end = self.book.end(vehicle_id)
+        if mission is None or end is None:
+            self._told.pop(vehicle_id, None)
+            return
+        known = (mission.content_hash, end)
+        if self._told.get(vehicle_id) != known:
+            process.owner.pace(mission, end)
+            self._told[vehicle_id] = known
+
+    def _conditions(self, stalled: Iterable[str]) -> Iterator[Condition]:
+        now_s, waits = self._clock.monotonic_s(), self.book.waits()
+        rings = self.book.deadlocks(tuple(stalled))
+        for ring in rings:
+            names = " and ".join(ring)
+            yield Condition(
+                f"ring:{':'.join(ring)}",
+                Severity.WARNING,
+                f"{names} wait for each other and none can go on",
+                f"Let {ring[0]} give way: stop its round with 'waypost land {ring[0]}' and have "
+                "it moved out of the way",
+                ring[0],
+            )
+        self._waits_since_s = {v: self._waits_since_s.get(v, now_s) for v in waits}
+        for vehicle_id, since_s in self._waits_since_s.items():
+            others = waits[vehicle_id]
+            still = self.book.end(vehicle_id) == self.book.passed_by(vehicle_id)
+            if not still or not others or now_s - since_s < SAID_S:
+                continue
+            wanted = ", ".join(n.passage_id for n in self.book.wanted_of(vehicle_id))
+            yield Condition(
+                f"turn:{vehicle_id}",
+                Severity.CAUTION,
+                f"{vehicle_id} waits for {' and '.join(others)} to leave {wanted}",
+                f"See why {others[0]} does not go on",
+                vehicle_id,
+            )
+
+    @staticmethod
+    def _is_robot(process: VehicleProcess) -> bool:
+        return process.owner.capability.vehicle_class is VehicleClass.ROBOT
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What the store has of a robot's leases."""
+
+    route: str
+    granted: int
+    passed: int
+    rest: list[tuple[str, str]]
+    held: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, kept: Kept, held: Iterable[Need]) -> _Body:
+        return cls(
+            kept.route,
+            kept.granted,
+            kept.passed,
+            [(n.passage_id, n.way.value) for n in kept.rest],
+            [(n.passage_id, n.way.value) for n in held],
+        )
+
+
+def _round(task: AssignmentRecord | None) -> GroundMission | None:
+    mission = task.mission if task is not None else None
+    return mission if isinstance(mission, GroundMission) else None
+
+
+def _stalled(telemetry: Telemetry) -> bool:
+    return telemetry.link is not LinkState.ONLINE or telemetry.phase in {
+        Phase.HOLDING,
+        Phase.FAILSAFE,
+    }
+
+
+def _off_m(line: list[tuple[float, float]]) -> float:
+    """Distance of the origin from a line of points in metres."""
+    best = float("inf")
+    for (ax, ay), (bx, by) in pairwise(line):
+        dx, dy = bx - ax, by - ay
+        squared = dx * dx + dy * dy
+        share = 0.0 if squared == 0.0 else max(0.0, min(1.0, -(ax * dx + ay * dy) / squared))
+        best = min(best, ((ax + share * dx) ** 2 + (ay + share * dy) ** 2) ** 0.5)
+    return best

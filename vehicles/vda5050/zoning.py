@@ -1,0 +1,187 @@
+"""Our zones as a zone set of VDA 5050 version 3: what a robot itself shall keep to.
+
+Owns the translation. Must not decide who may enter a RELEASE zone, nor send anything.
+
+A zone set is for one map and one span of time: version 3 zones have no schedule, so a zone that
+applies at any moment of the span is in it, and the next span has a set of its own. Its id is made
+from its content, since a set is immutable under its id (version 3, section 6.4).
+
+* A no-fly zone, or a restricted one without the robot's permit, is BLOCKED; a speed limit is
+  SPEED_LIMIT; a passage that robots use by turns is RELEASE.
+* A zone that begins above a robot does not concern it; where the ground is not known, it does.
+* Edges are straight in longitude and latitude here and straight in metres there: they are cut so
+  finely that the difference is under a centimetre. A circle becomes a polygon round it.
+* Polygons have no holes there: a zone with holes is cut into pieces that have none.
+* A keep-in zone has no counterpart. It is told as left out: planning and the watch keep it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from shapely import LineString, MultiPolygon, Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+from geofence.frames import Datum, LatLon, geodesic_m
+from geofence.heights import Surroundings
+from geofence.zones import Area, CircleArea, VehicleTraits, Zone, ZoneKind
+from geofence.zoneset import ZoneSet as OurZones
+from vehicles.vda5050 import zonesets
+from vehicles.vda5050.maps import SiteMap
+
+Points = tuple[tuple[float, float], ...]
+
+ROBOT_HEIGHT_M = 1.5
+EDGE_M = 200.0
+"""At 85 degrees north an arc of a parallel of this length is under a centimetre off its chord."""
+
+CIRCLE_CORNERS = 48
+REACH_M = 20_000.0
+"""Zones farther than this from the map's origin are no robot's concern."""
+
+LEAST_AREA_M2 = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A passage that robots use by turns, as the line that they drive through it."""
+
+    passage_id: str
+    line: tuple[LatLon, ...]
+    half_width_m: float = 1.0
+    may_stop: bool = True
+    """Whether a robot that loses its lease may stop there: not on a carriageway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The set, and what of our zones it does not say, each with the reason."""
+
+    zone_set: zonesets.ZoneSet
+    left_out: Mapping[str, str]
+
+
+def compile_zones(
+    zones: OurZones,
+    site: SiteMap,
+    traits: VehicleTraits,
+    surroundings: Surroundings,
+    span: tuple[datetime, datetime],
+    *,
+    permits: frozenset[str] = frozenset(),
+    turns: Sequence[Turn] = (),
+) -> Compiled:
+    """The zone set that binds robots of these traits on this map at some moment of the span."""
+    made: list[zonesets.Zone] = []
+    left: dict[str, str] = {}
+    for zone in sorted(zones.zones, key=lambda z: z.zone_id):
+        if not (zone.binds(traits) and zone.schedule.active_during(*span)):
+            continue
+        if zone.kind is ZoneKind.KEEP_IN:
+            left[zone.zone_id] = "version 3 has no zone that a robot must stay in"
+            continue
+        closed = zone.kind is ZoneKind.NO_FLY or (
+            zone.kind is ZoneKind.RESTRICTED and (zone.permit is None or zone.permit not in permits)
+        )
+        if not (closed or zone.max_speed_mps is not None) or _over(zone, surroundings):
+            continue
+        if _away_m(zone.area, site.origin) > REACH_M:
+            left[zone.zone_id] = f"it is more than {REACH_M / 1000:g} km from the map's origin"
+            continue
+        for name, ring in _named(zone.zone_id, _rings(zone.area, site)):
+            if closed:
+                made.append(zonesets.blocked(name, ring))
+            else:
+                made.append(zonesets.speed_limit(name, ring, zone.max_speed_mps or 0.0))
+    for turn in sorted(turns, key=lambda t: t.passage_id):
+        on_loss = "STOP" if turn.may_stop else "CONTINUE"
+        for name, ring in _named(turn.passage_id, _along(turn, site)):
+            made.append(zonesets.release(name, ring, on_loss))  # type: ignore[arg-type]
+    body = [site.map_id, *(msgspec.to_builtins(zone) for zone in made)]
+    ident = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:32]
+    return Compiled(
+        zonesets.ZoneSet(map_id=site.map_id, zone_set_id=f"waypost-{ident}", zones=tuple(made)),
+        left,
+    )
+
+
+def _named(zone_id: str, rings: Iterable[Points]) -> Iterator[tuple[str, Points]]:
+    """Pieces of one zone by its id; the second and later ones with their number."""
+    for number, ring in enumerate(rings):
+        yield (zone_id if number == 0 else f"{zone_id}~{number}"), ring
+
+
+def _over(zone: Zone, surroundings: Surroundings) -> bool:
+    """Whether a zone surely begins above a robot; over uneven ground only AGL tells."""
+    if zone.floor is None:
+        return False
+    if zone.floor.datum is Datum.AGL:
+        return zone.floor.value_m > ROBOT_HEIGHT_M
+    ground_m = surroundings.ground_amsl_m if surroundings.terrain is None else None
+    if zone.floor.datum is not Datum.AMSL or ground_m is None:
+        return False
+    return zone.floor.value_m > ground_m + ROBOT_HEIGHT_M
+
+
+def _away_m(area: Area, origin: LatLon) -> float:
+    """A distance that the area is not nearer than by more than its own size."""
+    if isinstance(area, CircleArea):
+        return geodesic_m(area.center, origin) - area.radius_m
+    near = min(geodesic_m(p, origin) for p in area.shell)
+    size = max(geodesic_m(p, area.shell[0]) for p in area.shell)
+    return near - size
+
+
+def _rings(area: Area, site: SiteMap) -> Iterator[Points]:
+    if isinstance(area, CircleArea):
+        x, y = site.to_map(area.center)
+        # round the disc, and a little more for what a map's metres differ from the earth's
+        reach = area.radius_m * (1.0 + 1e-5) / math.cos(math.pi / CIRCLE_CORNERS) + 0.01
+        turns = (2.0 * math.pi * n / CIRCLE_CORNERS for n in range(CIRCLE_CORNERS))
+        yield tuple((x + reach * math.cos(t), y + reach * math.sin(t)) for t in turns)
+        return
+    whole = Polygon(_line(area.shell, site), [_line(hole, site) for hole in area.holes])
+    for piece in _without_holes(whole if whole.is_valid else whole.buffer(0)):
+        yield tuple((float(x), float(y)) for x, y in piece.exterior.coords[:-1])
+
+
+def _line(ring: Sequence[LatLon], site: SiteMap) -> list[tuple[float, float]]:
+    """A ring on the map, cut so finely that straight is straight."""
+    points: list[tuple[float, float]] = []
+    for start, end in zip(ring, (*ring[1:], ring[0]), strict=True):
+        count = max(1, math.ceil(geodesic_m(start, end) / EDGE_M))
+        dlon = (end.lon_deg - start.lon_deg + 180.0) % 360.0 - 180.0
+        for n in range(count):
+            lon = (start.lon_deg + dlon * n / count + 180.0) % 360.0 - 180.0
+            lat = start.lat_deg + (end.lat_deg - start.lat_deg) * n / count
+            points.append(site.to_map(LatLon(lat, lon)))
+    return points
+
+
+def _along(turn: Turn, site: SiteMap) -> Iterator[Points]:
+    line = LineString([site.to_map(p) for p in turn.line])
+    around = line.buffer(turn.half_width_m, cap_style="flat", join_style="mitre")
+    for piece in _without_holes(around):
+        yield tuple((float(x), float(y)) for x, y in piece.exterior.coords[:-1])
+
+
+def _without_holes(shape: BaseGeometry) -> Iterator[Polygon]:
+    """Pieces that cover the same ground; each hole is cut through its middle."""
+    pieces = list(shape.geoms) if isinstance(shape, MultiPolygon) else [shape]
+    while pieces:
+        piece = pieces.pop(0)
+        if not isinstance(piece, Polygon) or piece.area < LEAST_AREA_M2:
+            continue
+        if not piece.interiors:
+            yield piece
+            continue
+        west, south, east, north = piece.bounds
+        x = float(piece.interiors[0].centroid.x)
+        for half in (box(west, south, x, north), box(x, south, east, north)):
+            cut = piece.intersection(half)
+            pieces.extend(getattr(cut, "geoms", [cut]))
