@@ -233,6 +233,13 @@ async def test_nothing_is_demanded_of_a_vehicle_at_rest(app: App) -> None:
     assert set(flying.commands) == {Verb.HOLD, Verb.RETURN, Verb.LAND}
 
 
+async def test_parameters_are_read_of_vehicles_that_are_enrolled_and_have_some(app: App) -> None:
+    name = app.desk.vehicles()[0].telemetry.vehicle_id
+    assert "no parameters" in str(await app.desk.parameters(name))
+    with pytest.raises(UnknownVehicleError, match="D-99"):
+        await app.desk.parameters("D-99")
+
+
 async def test_a_parcel_is_cancelled_until_it_leaves(app: App) -> None:
     await app.desk.command_all(Verb.HOLD, by="anna", reason="drill")
     await submit(app, "P-1", "P-2")
