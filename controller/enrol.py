@@ -21,6 +21,7 @@ from controller.config import (
     DroneConfig,
     RobotConfig,
 )
+from controller.config.vehicles import MqttConfig
 from controller.delivery.matching import Enrolled
 from controller.dispatch.model import DispatchSettings
 from controller.domain.model import Priority, Site, SiteKind
@@ -37,6 +38,7 @@ from geofence.zoneset import ZoneSet
 from missions.plan_flown import FlightRules
 from missions.roads import StreetGraph, read_streets
 from missions.validate_round import RoundRules
+from vehicles.errors import ConfigurationError
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.profiles.profile import PROFILES
@@ -44,6 +46,7 @@ from vehicles.mavlink.signing import FloorFile, SigningKey
 from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, SiteMap, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.settings import Vda5050Settings
+from vehicles.vda5050.transport import Tls
 
 LOOPBACK = "loopback"
 """As a drone's link or a robot's manufacturer: a vehicle in memory, for trying things out."""
@@ -210,7 +213,7 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     ]
     if robots:
         mqtt = config.mqtt
-        broker = Broker(mqtt.host, mqtt.port, mqtt.username, mqtt.password, mqtt.prefix)
+        broker = broker_of(mqtt)
         origin = LatLon(mqtt.map_lat0, mqtt.map_lon0)
         site_map = SiteMap(mqtt.map_id, origin, mqtt.map_alt0, mqtt.map_heading_deg)
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
@@ -219,6 +222,20 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))
     return adapters
+
+
+def broker_of(mqtt: MqttConfig) -> Broker:
+    """Where the configuration says that the broker is. Raises ConfigurationError."""
+    password = mqtt.password
+    if mqtt.password_file is not None:
+        try:
+            password = mqtt.password_file.read_text("utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError("mqtt", f"password_file cannot be read: {error}") from error
+    tls = Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if mqtt.tls else None
+    return Broker(
+        mqtt.host, mqtt.port, mqtt.username, password, mqtt.prefix, tls=tls, protocol=mqtt.protocol
+    )
 
 
 def sessions_of(
