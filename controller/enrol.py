@@ -23,6 +23,7 @@ from controller.config import (
     RoverConfig,
 )
 from controller.config.maps import fleet_map
+from controller.config.vehicles import MqttConfig
 from controller.delivery.matching import Enrolled
 from controller.dispatch.model import DispatchSettings
 from controller.domain.model import Priority, Site, SiteKind
@@ -41,6 +42,7 @@ from missions.plan_flown import FlightRules
 from missions.roads import StreetGraph
 from missions.roads_file import read_streets
 from missions.validate_round import RoundRules
+from vehicles.errors import ConfigurationError
 from vehicles.loopback.fleet import LoopbackFleet, LoopbackVehicle
 from vehicles.mavlink.fleet import MavlinkFleet, MavlinkSettings, MavlinkVehicle
 from vehicles.mavlink.profiles.profile import PROFILES
@@ -50,6 +52,7 @@ from vehicles.port import Capability, Clock, VehicleAdapter, VehicleSession
 from vehicles.vda5050.fleet import Broker, Vda5050Fleet, Vda5050Vehicle
 from vehicles.vda5050.profile import find_profile
 from vehicles.vda5050.settings import Vda5050Settings
+from vehicles.vda5050.transport import Tls
 
 LOOPBACK = "loopback"
 """As a drone's link or a robot's manufacturer: a vehicle in memory, for trying things out."""
@@ -237,20 +240,28 @@ def make_adapters(config: Config, enrolment: Enrolment, clock: Clock) -> list[Ve
     ]
     if robots:
         mqtt = config.mqtt
-        broker = Broker(
-            mqtt.host,
-            mqtt.port,
-            mqtt.username,
-            mqtt.password,
-            prefix=mqtt.prefix,
-            prefix_v3=mqtt.prefix_v3,
-        )
+        broker = broker_of(mqtt)
         settings = Vda5050Settings.for_speedup(config.clock.speedup)
         adapters.append(Vda5050Fleet(robots, broker, fleet_map(mqtt), clock, settings))
     in_memory = [*_loopback(config, enrolment)]
     if in_memory:
         adapters.append(LoopbackFleet(in_memory, clock))
     return adapters
+
+
+def broker_of(mqtt: MqttConfig) -> Broker:
+    """Where the configuration says that the broker is. Raises ConfigurationError."""
+    password = mqtt.password
+    if mqtt.password_file is not None:
+        try:
+            password = mqtt.password_file.read_text("utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError("mqtt", f"password_file cannot be read: {error}") from error
+    tls = Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if mqtt.tls else None
+    return Broker(
+        mqtt.host, mqtt.port, mqtt.username, password,
+        prefix=mqtt.prefix, prefix_v3=mqtt.prefix_v3, tls=tls, protocol=mqtt.protocol,
+    )  # fmt: skip
 
 
 def sessions_of(

@@ -45,11 +45,19 @@ def free_port() -> int:
 class Broker:
     """Async context manager: a broker that runs while it is entered.
 
-    `port` 0 takes a free one. Raises BrokerError where it does not listen in time.
+    `port` 0 takes a free one. `config` is a mosquitto.conf that listens on `port`, instead of one
+    that lets everybody in. Raises BrokerError where it does not listen in time.
     """
 
-    def __init__(self, port: int = 0, *, kind: Literal["iotcore", "mosquitto"] = "iotcore") -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        kind: Literal["iotcore", "mosquitto"] = "iotcore",
+        config: Path | None = None,
+    ) -> None:
         self.host = HOST
+        self._config = config
         self.port = port
         self.kind = kind
         self._iotcore: IotCore | None = None
@@ -84,16 +92,7 @@ class Broker:
         program = find_mosquitto()
         if program is None:
             raise BrokerError("mosquitto is not installed: apt-get install mosquitto")
-        self._folder = tempfile.TemporaryDirectory(prefix="waypost-broker-")
-        config = Path(self._folder.name) / "mosquitto.conf"
-        config.write_text(
-            f"listener {self.port} {HOST}\n"
-            "allow_anonymous true\n"
-            "persistence false\n"
-            f"message_size_limit {MAX_PAYLOAD_BYTES}\n"
-            "log_dest none\n",
-            encoding="utf-8",
-        )
+        config = self._config or self._open_config()
         self._process = await asyncio.create_subprocess_exec(
             program,
             "-c",
@@ -108,6 +107,19 @@ class Broker:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise BrokerError(f"mosquitto did not listen on {HOST}:{self.port}") from None
+
+    def _open_config(self) -> Path:
+        self._folder = tempfile.TemporaryDirectory(prefix="waypost-broker-")
+        config = Path(self._folder.name) / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} {HOST}\n"
+            "allow_anonymous true\n"
+            "persistence false\n"
+            f"message_size_limit {MAX_PAYLOAD_BYTES}\n"
+            "log_dest none\n",
+            encoding="utf-8",
+        )
+        return config
 
     async def _listens(self) -> bool:
         if self._process is not None and self._process.returncode is not None:

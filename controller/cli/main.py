@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.airspace import mission_app, zones_app
+from controller.cli.broker import broker_app
 from controller.cli.fleet_app import fleet_app
 from controller.cli.maps_app import maps_app
 from controller.cli.options import URL, AsJson, Url
@@ -46,6 +47,7 @@ zones_app.add_typer(permit_app, name="permit")
 app.add_typer(mission_app, name="mission")
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(maps_app, name="maps")
+app.add_typer(broker_app, name="broker")
 
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]
 Everyone = Annotated[bool, typer.Option("--all", help="every vehicle; dispatch is frozen first")]

@@ -154,6 +154,14 @@ class MqttConfig(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 1883
     username: str = ""
     password: str = ""
+    password_file: Path | None = None
+    """Instead of `password`: its first line."""
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    tls: bool = False
+    ca_file: Path | None = None
+    """PEM; the system's authorities where left out."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
     prefix: str = "uagv"
     prefix_v3: str = "vda5050"
     """Of the topics of robots that speak VDA 5050 3.0; `prefix` is that of 2.0 and 2.1."""
@@ -162,6 +170,16 @@ class MqttConfig(Section):
     map_lon0: Longitude = 0.0
     map_alt0: Finite = 0.0
     map_heading_deg: Finite = 0.0
+
+    @model_validator(mode="after")
+    def _whole(self) -> MqttConfig:
+        if self.password and self.password_file is not None:
+            raise ValueError("mqtt: give password or password_file, not both")
+        if not self.tls and (self.ca_file or self.cert_file or self.key_file):
+            raise ValueError("mqtt: ca_file, cert_file and key_file need tls = true")
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("mqtt: key_file needs cert_file")
+        return self
 
 
 class MavlinkConfig(Section):

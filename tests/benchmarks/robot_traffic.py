@@ -145,11 +145,11 @@ class Traffic:
             for robot in self.robots:
                 robot.paused = False
         if "burst" in asked:
-            told = [robot.state() for robot in self.robots]
             count = asked["burst"]
-            first = len(self.robots) - count
-            for robot in self.robots[first:]:
-                client._client.publish(topic(robot.number, "state"), told[robot.number])
+            busy = [robot for robot in self.robots if robot.busy]
+            said = [(r := busy[k % len(busy)], r.state()) for k in range(count)]
+            for robot, state in said:
+                client._client.publish(topic(robot.number, "state"), state)
             tell(burst=count)
 
     async def speak(self, client: aiomqtt.Client) -> None:

@@ -13,10 +13,12 @@ Owns the socket (aiomqtt), reconnection and the two lanes. Must not know what a 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 import aiomqtt
 import structlog
@@ -25,8 +27,28 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Whom to believe (the system's authorities without `ca_file`) and who we are, as PEM files.
+
+    Read at every attempt, so that a certificate may be renewed while the controller runs.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Raises OSError where a file is missing or wrong."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert_file is not None:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the broker is and how topics start there. Any MQTT 3.1.1 broker does."""
+    """Where the broker is and how topics start there. Any MQTT 3.1.1 or 5 broker does."""
 
     host: str
     port: int = 1883
@@ -35,6 +57,8 @@ class Broker:
     prefix: str = "uagv"
     prefix_v3: str = "vda5050"
     """Of the topics of robots that speak version 3."""
+    tls: Tls | None = None
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +180,18 @@ class MqttTransport:
                     counts.dropped_in += 1
                 super().put_nowait(item)
 
+        five = self._broker.protocol == "5"
+        version = aiomqtt.ProtocolVersion
         return aiomqtt.Client(
             self._broker.host,
             self._broker.port,
             username=self._broker.username or None,
             password=self._broker.password or None,
             identifier=self._identifier,
-            clean_session=True,
+            protocol=version.V5 if five else version.V311,
+            # MQTT 5 starts clean by default and has no word for this
+            clean_session=None if five else True,
+            tls_context=self._broker.tls.context() if self._broker.tls else None,
             keepalive=self._settings.keepalive_s,
             timeout=self._settings.connect_timeout_s,
             queue_type=NewestWins,
