@@ -20,7 +20,7 @@ import numpy as np
 
 from geofence.apart import asked_apart, has_unknown
 from geofence.contact import CLEARANCE_HORIZON_M, Contacts, Depths, find_contacts
-from geofence.frames import LatLon, geodesic_m
+from geofence.frames import LatLon
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import KeptIn, check_keep_in
 from geofence.kernel import Ints
@@ -327,7 +327,7 @@ class _Checker:
             limit = zone.max_speed_mps
             if limit is None or not isinstance(owner, PathLeg):
                 continue
-            speed = speed_mps(owner)
+            speed = owner.over_ground_mps
             if speed <= limit + SPEED_TOLERANCE_MPS:
                 continue
             if self._span(contacts, *pair, rows) is not None:
@@ -450,16 +450,6 @@ _KIND = {
     ZoneKind.ADVISORY: "advisory zone",
     ZoneKind.KEEP_IN: "keep-in zone",
 }
-
-
-def speed_mps(leg: PathLeg) -> float:
-    """How fast over ground a leg is moved along; infinite where it takes no time."""
-    if leg.speed_mps is not None:
-        return leg.speed_mps
-    length_m, seconds = geodesic_m(leg.start, leg.end), (leg.leave - leg.enter).total_seconds()
-    if length_m == 0.0:
-        return 0.0
-    return length_m / seconds if seconds > 0.0 else math.inf
 
 
 def _speed_text(speed: float) -> str:

@@ -130,6 +130,17 @@ class PathLeg:
         )
         object.__setattr__(self, "row", row)
 
+    @property
+    def over_ground_mps(self) -> float:
+        """How fast over ground it is moved along; infinite where it takes no time."""
+        if self.speed_mps is not None:
+            return self.speed_mps
+        length_m = geodesic_m(self.start, self.end)
+        seconds = (self.leave - self.enter).total_seconds()
+        if length_m == 0.0:
+            return 0.0
+        return length_m / seconds if seconds > 0.0 else math.inf
+
 
 @dataclass(frozen=True, slots=True)
 class Disc:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check, speed_mps
+from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
 from geofence.errors import PathError, ZoneError, ZoneFileError
 from geofence.formats.geojson import read_zones, write_zones
 from geofence.frames import LatLon, geodesic_m, offset
@@ -154,9 +154,9 @@ def test_speed_counts_only_inside_and_while_the_limit_applies() -> None:
 
 
 def test_the_speed_of_a_leg() -> None:
-    assert speed_mps(leg(100.0)) == pytest.approx(4.0, rel=1e-6)
-    assert speed_mps(leg(100.0, speed=7.5)) == 7.5
-    assert speed_mps(leg(0.0)) == float("inf")
+    assert leg(100.0).over_ground_mps == pytest.approx(4.0, rel=1e-6)
+    assert leg(100.0, speed=7.5).over_ground_mps == 7.5
+    assert leg(0.0).over_ground_mps == float("inf")
     still = PathLeg(0, "", CENTER, CENTER, 1.0, 1.0, NOON, NOON, 1.0)
     assert speed_mps(still) == 0.0
     (unknown,) = run(
