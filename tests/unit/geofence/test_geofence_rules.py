@@ -158,7 +158,7 @@ def test_the_speed_of_a_leg() -> None:
     assert leg(100.0, speed=7.5).over_ground_mps == 7.5
     assert leg(0.0).over_ground_mps == float("inf")
     still = PathLeg(0, "", CENTER, CENTER, 1.0, 1.0, NOON, NOON, 1.0)
-    assert speed_mps(still) == 0.0
+    assert still.over_ground_mps == 0.0
     (unknown,) = run(
         [zone(kind=ZoneKind.ADVISORY, max_speed_mps=1.0)], ON_ROAD, leg(0.0)
     ).violations
