@@ -10,7 +10,6 @@ search comes to is tested once, against every zone near it, and kept with the zo
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -117,7 +116,6 @@ class PreparedWorld:
         self._sight: dict[tuple[int, int], frozenset[int]] = {}
         self._linked: set[tuple[int, int]] = set()
         self._ways: dict[int, dict[int, list[Way]]] = {}
-        self._fresh: dict[int, list[tuple[Ints, Array, Array]]] = {}
         self.points = self.before = self.after = np.empty((0, 2))
 
     def wall(self, key: Hashable, make: Callable[[], Obstacle]) -> int:
@@ -189,58 +187,36 @@ class PreparedWorld:
 
     def ways(self, corner: int) -> dict[int, list[Way]]:
         """Tangents from a corner by the obstacle that they lead to, where `link` was asked."""
-        fresh = self._fresh.pop(corner, None)
-        if fresh is None:
-            return self._ways.get(corner, {})
-        known = self._ways.setdefault(corner, {})
-        for to, metres, step in fresh:
-            owner = self._owner.take(to)
-            for other, number, far, (x, y) in zip(
-                to.tolist(), owner.tolist(), metres.tolist(), step.tolist(), strict=True
-            ):
-                known.setdefault(number, []).append((other, far, x, y))
-        return known
+        return self._ways.get(corner, {})
 
     def link(self, new: set[int], among: set[int]) -> None:
         """Find the lines that touch corners only between new obstacles and all of `among`.
 
         Once for each pair: they depend on nothing else. `among` holds `new`.
         """
-        linked = self._linked
-        missing = sorted(a for a in among if any((a, b) not in linked for b in new))
+        missing = {a for a in among for b in new if (a, b) not in self._linked}
         if not missing:
             return
-        ordered = sorted(new)
-        one, other = self.corners_of(missing), self.corners_of(ordered)
+        one, other = self.corners_of(sorted(missing)), self.corners_of(sorted(new))
         row = one[:, None]
         step = self.points[other] - self.points[row]
         metres = np.hypot(step[..., 0], step[..., 1])
         open_ = tangent(step, metres, self.before[row], self.after[row]) & (metres > 0.0)
         open_ &= tangent(step, metres, self.before[other], self.after[other])
-        known = np.array([[(a, b) in linked for b in ordered] for a in missing])
-        if known.any():
-            open_ &= ~known[
-                np.searchsorted(missing, self._owner[row]),
-                np.searchsorted(ordered, self._owner[other]),
-            ]
         which, whither = np.nonzero(open_)
-        begin, end = one[which], other[whither]
-        metres, step = metres[which, whither], step[which, whither]
-        self._keep(begin, end, metres, step)
-        # new ones were among both
-        (back,) = np.isin(self._owner[begin], ordered, invert=True).nonzero()
-        back = back[np.argsort(end[back], kind="stable")]
-        self._keep(end[back], begin[back], metres[back], -step[back])
+        lines = zip(
+            one[which].tolist(), other[whither].tolist(),
+            self._owner[one[which]].tolist(), self._owner[other[whither]].tolist(),
+            metres[which, whither].tolist(), step[which, whither].tolist(), strict=True,
+        )  # fmt: skip
+        for a, b, of_a, of_b, far, (x, y) in lines:
+            if (of_a, of_b) not in self._linked:
+                self._ways.setdefault(a, {}).setdefault(of_b, []).append((b, far, x, y))
+                if of_a not in new:
+                    self._ways.setdefault(b, {}).setdefault(of_a, []).append((a, far, -x, -y))
         for a in missing:
             for b in new:
-                linked |= {(a, b), (b, a)}
-
-    def _keep(self, begin: Ints, end: Ints, metres: Array, step: Array) -> None:
-        """Keep lines (n) for when their first corners, in groups here, are asked for."""
-        first = np.diff(begin, prepend=-1).nonzero()[0].tolist()
-        for start, stop in itertools.pairwise((*first, len(begin))):
-            lines = end[start:stop], metres[start:stop], step[start:stop]
-            self._fresh.setdefault(int(begin[start]), []).append(lines)
+                self._linked |= {(a, b), (b, a)}
 
     def between(
         self, pairs: list[tuple[int, int]], xy: Array, rows: list[tuple[int, int]]
@@ -276,4 +252,3 @@ class PreparedWorld:
             self._sight.clear()
             self._linked.clear()
             self._ways.clear()
-            self._fresh.clear()

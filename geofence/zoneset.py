@@ -35,7 +35,7 @@ class ZoneSet:
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
     zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
-    `corner_y` (m) are where each begins; `loops` are the same corners for `geofence.chords`.
+    `corner_y` (m) are where each begins.
     `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (6, n)
     their middle and 1, half their width and 1; `holed` (n) says which zones have holes, `timed` (n)
     which keep hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no
@@ -43,10 +43,10 @@ class ZoneSet:
     """
 
     __slots__ = (
-        "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "corner_x", "corner_y",
-        "edge_count", "edge_start", "edges", "holed", "hours", "is_circle",
-        "keep_ins", "loops", "middle", "plain", "scales",
-        "speed_limits", "timed", "version", "zones",
+        "_by_id", "_extent", "_loops", "_rings", "_tables", "_tree", "bounds", "circle",
+        "corner_x", "corner_y", "edge_count", "edge_start", "edges", "holed", "hours",
+        "is_circle", "keep_ins", "middle", "plain", "scales", "speed_limits", "timed",
+        "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -71,7 +71,8 @@ class ZoneSet:
         self.edges: Array = np.stack((rings.x, rings.y, rings.x[after], rings.y[after]), axis=-1)
         self.edge_count: Ints = np.bincount(rings.zone, rings.count, n).astype(np.intp)
         self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
-        self.loops = Loops(rings, n)
+        self._rings = rings
+        self._loops: Loops | None = None
         self.holed: Bools = np.bincount(rings.zone, minlength=n) > 1
         self.version: str = version_of(self.zones, self.edges, self.edge_start, self.edge_count)
         self.is_circle: Bools = self.edge_count == 0
@@ -125,6 +126,14 @@ class ZoneSet:
         if tree is None:
             tree = self._tree = shapely.STRtree(shapely.box(*self.bounds.T))
         return tree
+
+    @property
+    def loops(self) -> Loops:
+        """The corners as `geofence.chords` reads them; made when asked for."""
+        loops = self._loops
+        if loops is None:
+            loops = self._loops = Loops(self._rings, len(self.zones))
+        return loops
 
     def turns(self, west_deg: float, east_deg: float) -> bool:
         """Whether a zone may lie between two meridians once it is turned by 360 degrees."""
