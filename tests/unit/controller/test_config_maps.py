@@ -65,7 +65,8 @@ def alignment(**moved: float) -> str:
         f'{{name = "{n}", lat_deg = {lat!r}, lon_deg = {lon!r}, x = {x!r}, y = {y!r}}}'
         for n, lat, lon, x, y in rows(**moved)
     )
-    return f'[[alignments]]\nname = "acme"\nmap = "harbour"\nrobot_map_id = "m7"\npoints = [{points}]\n'
+    keys = 'name = "acme"\nmap = "harbour"\nrobot_map_id = "m7"'
+    return f"[[alignments]]\n{keys}\npoints = [{points}]\n"
 
 
 def read(tmp_path: Path, text: str) -> Config:
