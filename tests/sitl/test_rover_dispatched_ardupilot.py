@@ -15,7 +15,8 @@ from controller.config import Config, from_dict
 from controller.domain.model import Destination, Parcel, ParcelState
 from controller.enrol import enrol, make_adapters, sites_of
 from geofence.frames import LatLon, geodesic_m, offset
-from missions.roads import StreetEdge, StreetGraph, StreetNode, write_streets
+from missions.roads import StreetEdge, StreetGraph, StreetNode
+from missions.roads_file import write_streets
 from sitl.ardupilot import ROVER, ArduPilotFleet, find_ardupilot
 from sitl.copter.spec import CopterSpec
 from sitl.world import TruthSample
