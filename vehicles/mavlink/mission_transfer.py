@@ -232,7 +232,7 @@ class MissionUpload:
 
 def _step(ahead: int) -> int:
     """How many at once, so that a transfer takes few datagrams and keeps its way full."""
-    return max(1, ahead // 3)
+    return max(1, ahead // 2)
 
 
 @dataclass(slots=True)
