@@ -83,6 +83,7 @@ _TABLE: tuple[tuple[str, float, int], ...] = (
     ("MIS_RESTART", 0, INT8),
     ("MIS_TOTAL", 0, INT16),
     ("MOT_SPOOL_TIME", 0.5, REAL32),
+    ("OA_MARGIN_MAX", 5, REAL32),
     ("OA_TYPE", 0, INT8),
     ("PLDP_DELAY", 0, REAL32),
     ("PLDP_RNG_MAX", 0, REAL32),

@@ -37,7 +37,7 @@ def rig(kind: str, **how: Any) -> Any:
 
 
 async def test_a_flight_has_its_own_fence_and_avoidance_counts_only_with_it(kind: str) -> None:
-    avoiding = replace(spec(), param_overrides={"OA_TYPE": 2.0})
+    avoiding = replace(spec(), param_overrides={"OA_TYPE": 2.0, "OA_MARGIN_MAX": 12.0})
     async with rig(kind, specs=[avoiding]) as (watched, _, _):
         one = watched["D-0"]
         await one.ready()

@@ -21,7 +21,7 @@ RALLY_RULES = ("RALLY_LIMIT_KM", "RALLY_INCL_HOME")
 FENCE_SWITCHES = ("FENCE_ENABLE", "FENCE_AUTOENABLE")
 NAMES = (
     "FS_GCS_ENABLE", "BATT_FS_LOW_ACT", "BATT_FS_CRT_ACT", "FS_EKF_ACTION", "FS_DR_ENABLE",
-    "RTL_ALT", RALLY_TOTAL, *RALLY_RULES, "OA_TYPE", *FENCE_SWITCHES,
+    "RTL_ALT", RALLY_TOTAL, *RALLY_RULES, "OA_TYPE", "OA_MARGIN_MAX", *FENCE_SWITCHES,
 )  # fmt: skip
 
 _A = FailsafeAction
@@ -36,10 +36,20 @@ _ACTION = {
 _EKF = {0: _A.CONTINUE, 1: _A.LAND, 2: _A.CONTINUE, 3: _A.LAND}
 _AVOIDING = frozenset({2, 3})
 """Dijkstra, alone or with BendyRuler: a return is planned round the fence."""
+LEAST_AVOIDING_M = 11.0
+"""OA_MARGIN_MAX with which that keeps a flight's corridor off the fence: its error of place, 7 m,
+and 4 m, since ArduCopter 4.6.2 was flown up to 3.4 m nearer than the margin."""
 
 _RALLY_POINT = 5100
 _GLOBAL = frozenset({0, 5})
 _ABOVE_HOME = frozenset({3, 6})
+
+
+def _avoids(values: Mapping[str, float | None]) -> bool:
+    """Whether it goes round its fence, far enough. The margin answers where avoidance is on."""
+    kind, margin_m = values.get("OA_TYPE"), values.get("OA_MARGIN_MAX")
+    on = kind is not None and round(kind) in _AVOIDING
+    return on and margin_m is not None and margin_m >= LEAST_AVOIDING_M
 
 
 def failsafes_of(
@@ -63,7 +73,6 @@ def failsafes_of(
         return None
     limit_km = values.get("RALLY_LIMIT_KM")
     home = values.get("RALLY_INCL_HOME")
-    avoidance = values.get("OA_TYPE")
     return Failsafes(
         lost_link=gcs,
         battery_low=low,
@@ -74,7 +83,7 @@ def failsafes_of(
         rally=tuple(rally),
         rally_limit_m=1000.0 * max(0.0, limit_km or 0.0),
         rally_includes_home=home is None or home != 0,
-        avoidance=avoidance is not None and round(avoidance) in _AVOIDING,
+        avoidance=_avoids(values),
     )
 
 

@@ -57,9 +57,17 @@ def test_what_is_not_known_is_not_guessed(changes: dict[str, float | None]) -> N
 
 def test_an_avoidance_that_gave_no_answer_is_off() -> None:
     for value, on in ((None, False), (0.0, False), (1.0, False), (2.0, True), (3.0, True)):
-        told = failsafes_of(values(OA_TYPE=value))
+        told = failsafes_of(values(OA_TYPE=value, OA_MARGIN_MAX=12.0))
         assert told is not None
         assert told.avoidance is on
+
+
+def test_an_avoidance_that_passes_too_near_does_not_count() -> None:
+    """ArduPilot's default is 5 m: less than what a checked return keeps off a fence."""
+    for margin_m, counts in ((None, False), (5.0, False), (10.9, False), (11.0, True)):
+        told = failsafes_of(values(OA_TYPE=2.0, OA_MARGIN_MAX=margin_m))
+        assert told is not None
+        assert told.avoidance is counts
 
 
 def item(z_m: float, frame: int, command: int = 5100) -> MissionItemInt:
