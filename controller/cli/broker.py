@@ -8,20 +8,16 @@ certificates and starts nothing.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from controller.cli.client import EXIT_INPUT, CliError
 
 if TYPE_CHECKING:
     from controller.config import Config
 
-broker_app = typer.Typer(help="The robots' MQTT broker.", no_args_is_help=True)
-
 CONTROLLER = "waypost"
 FROM_ROBOT = ("state", "connection", "factsheet", "visualization")
-TO_ROBOT = ("order", "instantActions")
+TO_ROBOT = ("order", "instantActions", "zoneSet", "responses")
 LOOPBACK = "loopback"
 
 
@@ -58,17 +54,19 @@ def access_list(config: Config) -> str:
     A robot writes below its own topics and reads its own orders and instant actions; the
     controller does the reverse for all. Any protocol version of a topic is meant.
     """
-    prefix = config.mqtt.prefix
+    prefixes = tuple(dict.fromkeys((config.mqtt.prefix, config.mqtt.prefix_v3)))
     lines = [f"user {CONTROLLER}"]
-    lines += [f"topic read {prefix}/+/+/+/{name}" for name in FROM_ROBOT]
-    lines += [f"topic write {prefix}/+/+/+/{name}" for name in TO_ROBOT]
+    for prefix in prefixes:
+        lines += [f"topic read {prefix}/+/+/+/{name}" for name in FROM_ROBOT]
+        lines += [f"topic write {prefix}/+/+/+/{name}" for name in TO_ROBOT]
     for robot in config.robots:
         if robot.manufacturer == LOOPBACK:
             continue
-        own = f"{prefix}/+/{robot.manufacturer}/{robot.serial}"
         lines += ["", f"user {robot.id}"]
-        lines += [f"topic write {own}/{name}" for name in FROM_ROBOT]
-        lines += [f"topic read {own}/{name}" for name in TO_ROBOT]
+        for prefix in prefixes:
+            own = f"{prefix}/+/{robot.manufacturer}/{robot.serial}"
+            lines += [f"topic write {own}/{name}" for name in FROM_ROBOT]
+            lines += [f"topic read {own}/{name}" for name in TO_ROBOT]
     return "\n".join(lines) + "\n"
 
 
@@ -80,8 +78,10 @@ def refused(config: Config) -> str:
         for field, value in (("manufacturer", robot.manufacturer), ("serial", robot.serial)):
             if not value or any(c in "/+#$" or not c.isprintable() for c in value):
                 return f"robot {robot.id}: {field} {value!r} cannot stand in a topic"
-    if any(c in "+#" or not c.isprintable() for c in config.mqtt.prefix):
-        return f"mqtt.prefix {config.mqtt.prefix!r} cannot stand in a topic"
+    for key in ("prefix", "prefix_v3"):
+        value = getattr(config.mqtt, key)
+        if any(c in "+#" or not c.isprintable() for c in value):
+            return f"mqtt.{key} {value!r} cannot stand in a topic"
     return ""
 
 
@@ -94,31 +94,3 @@ def write(config: Config, out: Path, *, port: int, address: str = "") -> None:
     conf = mosquitto_conf(folder, port=port, address=address)
     (out / "mosquitto.conf").write_text(conf, encoding="utf-8")
     (out / "acl").write_text(access_list(config), encoding="utf-8")
-
-
-@broker_app.callback()
-def _broker() -> None:
-    """The robots' MQTT broker."""
-
-
-@broker_app.command("config")
-def broker_config(
-    config: Annotated[Path, typer.Option("--config", "-c", help="TOML file of the fleet")],
-    out: Annotated[Path, typer.Option("--out", help="folder of the broker")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="that it listens on")] = 8883,
-) -> None:
-    """Write mosquitto.conf and the access list of the fleet's robots.
-
-    Beside them belong ca.pem, broker.pem and broker.key.
-    """
-    from controller.config import ConfigError, load
-
-    try:
-        fleet = load(config)
-    except ConfigError as error:
-        raise CliError(
-            str(error), status=EXIT_INPUT, next_step="correct the configuration"
-        ) from error
-    write(fleet, out, port=port)
-    typer.echo(f"{out}/mosquitto.conf and {out}/acl: {len(fleet.robots)} robots; put ca.pem,")
-    typer.echo(f"broker.pem and broker.key beside them, then: mosquitto -c {out}/mosquitto.conf")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.airspace import mission_app, zones_app
-from controller.cli.broker import broker_app
+from controller.cli.broker_app import broker_app
 from controller.cli.fleet_app import fleet_app
 from controller.cli.maps_app import maps_app
 from controller.cli.options import URL, AsJson, Url

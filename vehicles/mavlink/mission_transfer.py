@@ -144,12 +144,15 @@ class MissionUpload:
         if self.result is not None or now_s < self.deadline_s:
             return []
         silent_s = now_s - self._heard_s
-        if self._waiting or silent_s >= self.silence_s:
+        if self._waiting:
             return self._begin(now_s)
-        if self._all_sent and silent_s >= self.last_silence_s:
-            # it asks again every second for what it lacks: the ACK was lost, not the item
+        # it asks again every second for what it lacks; who has asked for the last item lacks one
+        last = self._highest == len(self.items) - 1
+        if self._all_sent and silent_s >= (self.last_silence_s if last else self.silence_s):
             self.result = UploadResult(accepted=True, reason="acknowledgement not seen")
             return []
+        if silent_s >= self.silence_s:
+            return self._begin(now_s)
         self.deadline_s = now_s + self.resend_s
         # before the first request only COUNT can move the vehicle; afterwards it asks again by
         # itself, and a COUNT would throw away what it has
