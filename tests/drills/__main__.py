@@ -1,8 +1,8 @@
 """`python -m tests.drills [--vehicle light|ardupilot|both] [--seed S]`: every drill in full.
 
 10,000 uploads and 200 flights of light copters; 200 uploads and 200 flights, 50 at once, of real
-ArduCopters where the program is found. Prints each drill's figures as JSON and ends with status 1
-where one did not pass.
+ArduCopters where the program is found; 1,000 orders to ground robots in any case. Prints each
+drill's figures as JSON and ends with status 1 where one did not pass.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DRILLS = {
         ("flights", "--count", "200", "--copters", "50"),
     ),
 }
+ROBOTS = ("robot_orders", "--count", "1000")
 
 
 def wanted(vehicle: str) -> list[str]:
@@ -34,6 +35,13 @@ def wanted(vehicle: str) -> list[str]:
     return kinds
 
 
+def drill(words: tuple[str, ...], seed: int) -> int:
+    """Run one; its status."""
+    name, *options = words
+    command = [sys.executable, "-m", f"tests.drills.{name}", *options, "--seed", str(seed)]
+    return subprocess.run(command, check=False).returncode
+
+
 def main() -> int:
     """The program."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
@@ -42,12 +50,13 @@ def main() -> int:
     asked = parser.parse_args()
     kinds = wanted(asked.vehicle)
     status = 0 if kinds else 2
+    print("orders to ground robots", file=sys.stderr)
+    if drill(ROBOTS, asked.seed):
+        status = 1
     for kind in kinds:
         for name, *words in DRILLS[kind]:
             print(f"{name} with {kind} copters", file=sys.stderr)
-            command = [sys.executable, "-m", f"tests.drills.{name}", *words]
-            options = ["--vehicle", kind, "--seed", str(asked.seed)]
-            if subprocess.run([*command, *options], check=False).returncode:
+            if drill((name, *words, "--vehicle", kind), asked.seed):
                 status = 1
     return status
 

@@ -63,9 +63,10 @@ class OrderRun(Run):
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
             self._see_progress(track, reading, state)
-        elif reading is Reading.RUNNING:
+        elif reading is not Reading.OTHER:
+            track = self._see_parcels(track, state)
             cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
-            if cancel is None or cancel.over:
+            if reading is Reading.RUNNING and (cancel is None or cancel.over):
                 self._see_zombie(track)
 
     def _see_acceptance(self, track: OrderTrack, reading: Reading, state: State) -> None:
@@ -255,7 +256,7 @@ class OrderRun(Run):
             ):
                 kind = EventKind.PICKED if pick else EventKind.RELEASED
                 self.tell(kind, parcel, evidence=_evidence(action, state))
-        if not track.cancel_id:
+        if not track.cancel_id and track.stage is Stage.ACTIVE:
             for action in failed:
                 if action.action_id not in track.failed:
                     self._tell_failure(action, state)

@@ -375,3 +375,22 @@ def test_nodes_that_stay_in_the_state_are_passed_with_their_edge() -> None:
     arrived = msgspec.structs.replace(on_order(ORDER, 2, 5, **ended), node_states=nodes)
     master.feed(GotState(msgspec.structs.replace(arrived, edge_states=())))
     assert master.engine.track.stage is Stage.COMPLETED
+
+
+def test_what_an_order_does_that_was_refused_and_runs_again_is_told() -> None:
+    """A late copy reaches a robot that refused the order: the pick ends before the cancel."""
+    master = Master()
+    master.begin()
+    master.feed(GotState(state(2, errors=(error("orderError", ORDER.order_id),))))
+    assert master.engine.track.stage is Stage.REJECTED
+    for header in (3, 4):
+        master.feed(GotState(on_order(ORDER, header, 0, k1="RUNNING")))
+    assert "runs again" in master.notices[-1].detail
+    ended = {"k1": "FINISHED", "k2": "FAILED", "d1": "FAILED", "d2": "FAILED"}
+    for header in (5, 6):
+        shown = on_order(ORDER, header, 0, **ended)
+        master.feed(GotState(msgspec.structs.replace(shown, node_states=(), edge_states=())))
+    told = [(n.kind, n.parcel_id) for n in master.notices if n.parcel_id]
+    assert told == [(EventKind.PICKED, "p1")]
+    assert master.notices[-1].mission_hash == ORDER.mission_hash
+    assert master.engine.track.stage is Stage.REJECTED
