@@ -34,7 +34,9 @@ async def test_a_vehicle_that_was_read_tells_its_failsafes() -> None:
 
 
 async def test_avoidance_and_rally_points_are_read_back() -> None:
-    avoiding = replace(spec(), param_overrides={"OA_TYPE": 2.0, "OA_MARGIN_MAX": 12.0, "RALLY_LIMIT_KM": 0.5})
+    avoiding = replace(
+        spec(), param_overrides={"OA_TYPE": 2.0, "OA_MARGIN_MAX": 12.0, "RALLY_LIMIT_KM": 0.5}
+    )
     async with light(specs=[avoiding]) as (watched, copters, _):
         put_rally(copters.copter("D-0"), RALLY, 30.0)
         put_rally(copters.copter("D-0"), HOME, HOME_AMSL_M + 40.0, frame=0)
