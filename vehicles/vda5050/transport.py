@@ -3,8 +3,8 @@
 Owns the socket (aiomqtt), reconnection and the two lanes. Must not know what a message means.
 
 * A fresh client per attempt: a used aiomqtt client would return from connect before CONNACK.
-* Backoff with jitter between attempts; while there is no connection nothing is queued, since
-  whoever sends also resends.
+* Backoff with jitter between attempts, begun anew only by a connection that stood a while. While
+  there is none nothing is queued, since whoever sends also resends.
 * Incoming messages wait in a bounded queue; when it is full the oldest goes and is counted.
 * Outgoing messages never wait behind incoming ones: an own task publishes them, instant actions
   first, in a bounded queue; what does not fit is refused, counted and resent by its sender.
@@ -122,6 +122,7 @@ class MqttTransport:
         self._normal: deque[tuple[str, bytes]] = deque()
         self._work = asyncio.Event()
         self._up = False
+        self._up_since_s = 0.0
         self.counts = Counts()
 
     @property
@@ -141,22 +142,25 @@ class MqttTransport:
 
     async def run(self) -> None:
         """Connect, serve, and connect again, until cancelled."""
-        attempt = 0
+        attempt, loop = 0, asyncio.get_running_loop()
         while True:
             reason = "connection closed"
             try:
                 async with self._client() as client:
-                    attempt = 0
                     await self._serve(client)
             except* (aiomqtt.MqttError, OSError) as group:
                 reason = str(group.exceptions[0])
             _keep_cancelled()
+            settings = self._settings
             if self._up:
                 self._up = False
+                # a second client of our id takes each connection at once: only one that stood
+                # starts the backoff anew, or both throw each other out many times a second
+                if loop.time() - self._up_since_s >= settings.backoff_max_s:
+                    attempt = 0
                 self._urgent.clear()
                 self._normal.clear()
                 self._listener.disconnected(reason)
-            settings = self._settings
             pause_s = min(settings.backoff_max_s, settings.backoff_first_s * 2.0 ** min(attempt, 8))
             attempt += 1
             log.warning(
@@ -202,7 +206,7 @@ class MqttTransport:
         for name in self._filters:
             await client.subscribe(name, qos=1)
         _keep_cancelled()
-        self._up = True
+        self._up, self._up_since_s = True, asyncio.get_running_loop().time()
         self.counts.connects += 1
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish(client), name="mqtt-publish")
