@@ -10,8 +10,8 @@ calc_best_rally_or_home_location). A failsafe set to AUTO_RTL joins the mission'
 falls back to RTL where the mission has none. So a mission whose RETURN_PATH covers its ways out
 needs no straight return, and neither does a vehicle whose avoidance (OA_TYPE 2) was verified on:
 it plans its RTL round its fence. Flown, it passes the fence by OA_MARGIN_MAX less up to 3.4 m at
-10 m/s (tests/sitl/test_avoidance_ardupilot.py): nearer than a checked
-return would, so it counts from 11 m on only.
+10 m/s (tests/sitl/test_avoidance_ardupilot.py): nearer than a checked return would, so it counts
+from 11 m on only.
 
 Landing in place. A vehicle about to lose its battery or its estimate lands where it is, down
 through whatever lies below the track: judged from the ground up, so that a zone which begins

@@ -398,14 +398,18 @@ def action_out(action: Action, *, instant: bool = False) -> dict[str, Any]:
     return out
 
 
+def _place_in_order(part: Node | Edge) -> dict[str, Any]:
+    """What nodes and edges of an order tell alike."""
+    return {
+        "sequenceId": part.sequence_id,
+        "released": part.released,
+        "actions": [action_out(a) for a in part.actions],
+    }
+
+
 def node_out(node: Node) -> dict[str, Any]:
     """A node: its deviation is an ellipse, of which ours is a circle (7.3)."""
-    out: dict[str, Any] = {
-        "nodeId": node.node_id,
-        "sequenceId": node.sequence_id,
-        "released": node.released,
-        "actions": [action_out(a) for a in node.actions],
-    }
+    out = {"nodeId": node.node_id, **_place_in_order(node)}
     if node.node_description is not None:
         out["nodeDescriptor"] = node.node_description
     spot = node.node_position
@@ -424,12 +428,7 @@ def node_out(node: Node) -> dict[str, Any]:
 
 def edge_out(edge: Edge) -> dict[str, Any]:
     """An edge: its ends are told by its sequence id alone (7.3)."""
-    out: dict[str, Any] = {
-        "edgeId": edge.edge_id,
-        "sequenceId": edge.sequence_id,
-        "released": edge.released,
-        "actions": [action_out(a) for a in edge.actions],
-    }
+    out = {"edgeId": edge.edge_id, **_place_in_order(edge)}
     if edge.max_speed is not None:
         out["maximumSpeed"] = edge.max_speed
     if edge.length is not None:
