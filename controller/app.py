@@ -23,6 +23,7 @@ from controller.delivery.happenings import Happenings, Tolerances, stranded_cond
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Matching
+from controller.delivery.newest import NewestStates
 from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
@@ -68,7 +69,7 @@ from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, Telemetry, VehicleAdapter, VehicleSession, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -168,6 +169,7 @@ class App:
             refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
+        self.newest = NewestStates(self._telemetry, self.ledger.keep, setting.epochs)
         self.desk = self._make_desk()
         self.turns = self._make_turns()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
@@ -210,7 +212,7 @@ class App:
                 vehicle_rest_s=delivery.vehicle_rest_s,
             ),
             ids=self._setting.ids,
-            on_free=self._on_free,
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made after this
             zones_version=lambda: self._zones_now().version,
             approved=self._approvals.given,
         )
@@ -276,6 +278,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
+            before=self.newest.before,
             refuges=self._refuges,
             missions=PlannedMissions(
                 ledger=self.ledger,
@@ -293,9 +296,8 @@ class App:
 
     async def run(self) -> None:
         """Serve the vehicles, the parcels and whoever watches, until cancelled."""
-        config = self.config
-        watch_s = at_least(config.safety.period_s, LEAST_WATCH_WALL_S, config)
-        dispatch_s = at_least(config.dispatch.period_s, LEAST_DISPATCH_WALL_S, config)
+        watch_s = at_least(self.config.safety.period_s, LEAST_WATCH_WALL_S, self.config)
+        dispatch_s = at_least(self.config.dispatch.period_s, LEAST_DISPATCH_WALL_S, self.config)
         sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
@@ -314,10 +316,8 @@ class App:
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
             group.create_task(self.desk.cancelling.run(), name="cancelling")
+            group.create_task(self.newest.run(), name="newest-states")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
-
-    def _on_free(self) -> None:
-        self.matching.wake()
 
     def _on_kept(self, changes: Changes) -> None:
         for step in changes.parcels:
@@ -352,7 +352,7 @@ class App:
         )
         self._publisher.alarm(alarm)
 
-    def _telemetry(self) -> dict[str, object]:
+    def _telemetry(self) -> dict[str, Telemetry]:
         return {v: p.owner.telemetry for v, p in self.processes.items()}
 
     def _watched(self) -> list[Watched]:
@@ -491,8 +491,10 @@ async def build(
             )
         )
         recovery.tell_orphans(kept, enrolment.bases, sites, app.board)
+        app.newest.restore(kept.last_known)
         app.zones.restore(kept.zones)
         if app.turns is not None:
             app.turns.restore(kept.passages)
         app.permits.restore(await store.events_of(KINDS))
         yield app
+        await app.newest.write_last(store.keep_at_once)

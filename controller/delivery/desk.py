@@ -53,7 +53,7 @@ from controller.domain.model import (
     Site,
 )
 from controller.domain.permits import Permit
-from controller.domain.records import HoldRecord, ParcelRecord
+from controller.domain.records import HoldRecord, LastKnown, ParcelRecord
 from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
@@ -90,6 +90,7 @@ class Desk:
         missions: PlannedMissions,
         refuges: Refuges,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        before: Callable[[str], LastKnown | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -106,6 +107,7 @@ class Desk:
         self._clock = clock
         self.missions = missions
         self._forecast = forecast
+        self._before = before
         self._refuges = refuges
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
@@ -455,4 +457,6 @@ class Desk:
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
             forecast=self._forecast(owner.vehicle_id),
+            before=self._before(owner.vehicle_id),
+            now=self._clock.now(),
         )
