@@ -19,7 +19,7 @@ from vehicles.port import CommandResult, Outcome, Verb
 SLICE = 50
 """So many vehicles are told before the messages leave: those of the first need not wait for the
 last's."""
-GATHER_S = 0.05
+GATHER_S = 0.1
 """Results wait so long for others, in wall time: commits take from what is still to be told."""
 
 _Sent = list[tuple[VehicleProcess, CommandRecord]]
