@@ -24,19 +24,23 @@ from vehicles.vda5050.engine_model import (
     Stage,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
-from vehicles.vda5050.line import Publish, RobotLine
+from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL
 from vehicles.vda5050.orders import PreparedOrder, mission_fault
 from vehicles.vda5050.progress import Reading, reached, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
 DONE = CommandResult(Outcome.DONE)
 
 
-class Vda5050Session(RobotLine):
-    """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
+class Vda5050Session(ZonedLine):
+    """Implements VehicleSession, Paced and ZoneKeeping.
+
+    `publish(topic, payload, urgent=...)` must not wait.
+    """
 
     def __init__(
         self,
@@ -48,9 +52,17 @@ class Vda5050Session(RobotLine):
         dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
+        compiler: ZoneCompiler | None = None,
     ) -> None:
         super().__init__(
-            vehicle, site_map, clock, settings, dialect=dialect, publish=publish, ids=ids
+            vehicle,
+            site_map,
+            clock,
+            settings,
+            dialect=dialect,
+            publish=publish,
+            ids=ids,
+            compiler=compiler,
         )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
@@ -232,7 +244,8 @@ class Vda5050Session(RobotLine):
     # --- parts -----------------------------------------------------------------------------
 
     def _robot_fault(self) -> str:
-        return robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        return own or "; ".join(self._further_faults())
 
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
