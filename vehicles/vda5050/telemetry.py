@@ -26,8 +26,13 @@ def telemetry_of(
     now_s: float,
     received_at: datetime | None,
     site_map: SiteMap,
+    *,
+    further: tuple[str, ...] = (),
 ) -> Telemetry:
-    """The newest state of one robot; `received_at` is the receipt of `engine.state`."""
+    """The newest state of one robot; `received_at` is the receipt of `engine.state`.
+
+    `further`: what else keeps it from being started.
+    """
     state, track = engine.state, engine.track
     link = engine.link(now_s)
     held = track if track is not None and track.stage in _HOLDS else None
@@ -40,6 +45,7 @@ def telemetry_of(
         position = site_map.to_latlon(spot.x, spot.y)
         heading_deg = site_map.heading_true_deg(spot.x, spot.y, spot.theta)
     faults = robot_faults(state, site_map.map_id)
+    faults += further
     if not state.idle and held is None:
         faults += (f"robot is busy with order {state.order_id!r}",)
     return Telemetry(
