@@ -16,8 +16,9 @@ import structlog
 from vehicles.errors import ConfigurationError
 from vehicles.port import Clock, Loss, VehicleSession
 from vehicles.vda5050.engine_model import BrokerDown, BrokerUp, Deaf, Tick
+from vehicles.vda5050.line import Publish
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.session import Publish, Vda5050Session
+from vehicles.vda5050.session import Vda5050Session
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.topics import INCOMING, Address, Topics, check_address
 from vehicles.vda5050.transport import Broker, Counts, MqttTransport, TransportSettings

@@ -1,77 +1,41 @@
 """One robot as a VehicleSession.
 
-Owns the bridge between the controller's calls and the order engine: it feeds the engine, sends
-what the engine says, tells what the engine tells, and waits for effects. Must not keep protocol
-state of its own.
+Owns the bridge between the controller's calls and the order engine: it gives the engine what is
+asked for and waits for effects. Must not keep protocol state of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Protocol
-
-import structlog
+from collections.abc import Callable
 
 from missions.model import GroundMission, Mission
-from vehicles.errors import ProtocolError, VehicleError, VehicleTimeoutError
-from vehicles.port import (
-    Capability,
-    Clock,
-    CommandResult,
-    EventKind,
-    MissionProgress,
-    Outcome,
-    Telemetry,
-    VehicleEvent,
-    Verb,
-)
-from vehicles.vda5050 import topics
+from vehicles.errors import VehicleTimeoutError
+from vehicles.port import Clock, CommandResult, MissionProgress, Outcome, Verb
 from vehicles.vda5050.dialect import Dialect
-from vehicles.vda5050.engine import CANCEL, STATE_REQUEST, step
+from vehicles.vda5050.engine import CANCEL, STATE_REQUEST
 from vehicles.vda5050.engine_model import (
     EXPIRED,
     OPEN,
     Adopt,
     Ask,
     Begin,
-    EngineState,
-    GotConnection,
-    GotFactsheet,
-    GotState,
     Grant,
-    Input,
-    Notice,
     Prepare,
-    Send,
-    SendOrder,
     Stage,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.line import Publish, RobotLine
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.nonsense import Nonsense
+from vehicles.vda5050.models import TERMINAL
 from vehicles.vda5050.orders import PreparedOrder, mission_fault
 from vehicles.vda5050.progress import Reading, reached, read
-from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
-from vehicles.vda5050.telemetry import telemetry_of
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 
-log = structlog.get_logger(__name__)
-
-MAX_EVENTS = 4096
 DONE = CommandResult(Outcome.DONE)
 
 
-class Publish(Protocol):
-    """Hands a message to the transport; lost ones are the engine's to resend."""
-
-    def __call__(self, topic: str, payload: bytes, *, urgent: bool) -> None:
-        """Must not wait."""
-
-
-class Vda5050Session:
+class Vda5050Session(RobotLine):
     """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
 
     def __init__(
@@ -85,143 +49,12 @@ class Vda5050Session:
         publish: Publish,
         ids: Callable[[str], str],
     ) -> None:
-        self._vehicle = vehicle
-        self._map = site_map
-        self._clock = clock
-        self._settings = settings
-        self._dialect = dialect
-        self._publish = publish
-        self._ids = ids
+        super().__init__(
+            vehicle, site_map, clock, settings, dialect=dialect, publish=publish, ids=ids
+        )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
-        self._engine = EngineState(
-            settings=engine_settings(vehicle.profile, settings.engine), tag=ids("start")
-        )
-        self._received_at: datetime | None = None
-        self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
-        self._changed: set[asyncio.Event] = set()
-        self._nonsense = Nonsense()
-        self._telemetry: Telemetry | None = None
-        self._fed_at_s = clock.monotonic_s()
         self._charges = False
-
-    @property
-    def vehicle_id(self) -> str:
-        """The enrolled name."""
-        return self._vehicle.vehicle_id
-
-    @property
-    def topic_version(self) -> str:
-        """The level that its protocol version has in topic names."""
-        return self._dialect.topic_version
-
-    @property
-    def capability(self) -> Capability:
-        """What it can carry and how far."""
-        return self._vehicle.capability
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """The newest state, at once; translated when somebody looks, not on every message."""
-        if self._telemetry is None:
-            self._telemetry = telemetry_of(
-                self.vehicle_id, self._engine, self._fed_at_s, self._received_at, self._map
-            )
-        return self._telemetry
-
-    async def events(self) -> AsyncIterator[VehicleEvent]:
-        """Events in order, for one consumer; those before the first reading wait for it."""
-        while True:
-            yield await self._events.get()
-
-    # --- what the fleet feeds --------------------------------------------------------------
-
-    def feed(self, event: Input) -> None:
-        """Advance the engine; send and tell what it says."""
-        before = self._engine
-        now_s = self._clock.monotonic_s()
-        self._engine, sends, notices = step(before, event, now_s)
-        if self._engine is before:
-            return
-        if self._engine.state is not before.state:
-            self._received_at = self._clock.now()
-        self._telemetry, self._fed_at_s = None, now_s
-        for send in sends:
-            self._send(send)
-        for notice in notices:
-            self._tell(notice)
-        for waiter in self._changed:
-            waiter.set()
-
-    def _send(self, send: Send) -> None:
-        """Hand to the transport; every instant action in a message of its own.
-
-        Robots are known that fall over the second action of a message when the first ends at
-        once (vda-5050-lib 1.4.0).
-        """
-        if isinstance(send, SendOrder):
-            self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
-            return
-        for action in send.actions:
-            payload = self._dialect.instant_actions((action,))
-            self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
-
-    def received(self, topic: str, payload: bytes) -> None:
-        """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
-        try:
-            event = self._decode(topic, payload)
-        except ProtocolError as error:
-            words = self._nonsense.told(topic, error.reason, self._clock.monotonic_s())
-            if words:
-                self._tell(Notice(EventKind.ALARM, detail=words))
-            return
-        self.feed(event)
-
-    def _decode(self, topic: str, payload: bytes) -> GotState | GotConnection | GotFactsheet:
-        message: Header
-        event: GotState | GotConnection | GotFactsheet
-        if topic == topics.STATE:
-            message = self._dialect.state(payload, self.vehicle_id)
-            event = GotState(message)
-        elif topic == topics.CONNECTION:
-            message = self._dialect.connection(payload, self.vehicle_id)
-            event = GotConnection(message)
-        else:
-            message = self._dialect.factsheet(payload, self.vehicle_id)
-            event = GotFactsheet(message)
-        said = topics.Address(message.manufacturer, message.serial_number)
-        if said != self._vehicle.address:
-            raise ProtocolError(
-                self.vehicle_id,
-                f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
-                "robot using this one's topics?",
-            )
-        return event
-
-    def _tell(self, notice: Notice) -> None:
-        event = VehicleEvent(
-            self.vehicle_id,
-            notice.kind,
-            self._clock.now(),
-            mission_hash=notice.mission_hash,
-            parcel_id=notice.parcel_id,
-            position=self.telemetry.position,
-            detail=notice.detail,
-            evidence=notice.evidence,
-        )
-        log.info(
-            "robot.event",
-            vehicle=self.vehicle_id,
-            kind=notice.kind.value,
-            parcel=notice.parcel_id,
-            detail=notice.detail,
-        )
-        try:
-            self._events.put_nowait(event)
-        except asyncio.QueueFull:
-            raise VehicleError(
-                self.vehicle_id, f"{MAX_EVENTS} events wait: nobody reads them"
-            ) from None
 
     # --- what the controller asks ----------------------------------------------------------
 
@@ -478,22 +311,6 @@ class Vda5050Session:
                 f"no state within {self._settings.adopt_timeout_s:.0f} s: what it carries is "
                 "unknown until it answers",
             )
-
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait for the engine to meet a condition; False where time ran out."""
-        changed = asyncio.Event()
-        self._changed.add(changed)
-        try:
-            async with self._clock.timeout(timeout_s):
-                while not condition():
-                    await changed.wait()
-                    changed.clear()
-        except TimeoutError:
-            return condition()
-        else:
-            return True
-        finally:
-            self._changed.discard(changed)
 
 
 def _no(reason: str) -> CommandResult:
