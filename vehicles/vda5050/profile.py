@@ -165,20 +165,20 @@ def profile_fault(profile: Profile) -> str:
             return f"optional: {field!r} is never sent: use {', '.join(sorted(FILLED))}"
     if profile.optional.get(NODE_POSITION) == NOT_SUPPORTED:
         return f"optional: {NODE_POSITION}: outdoors there are no orders without positions"
-    for name in ("pick", "drop", "handover", "locker", "arrival"):
+    for name in ("pick", "drop", "handover", "locker"):
         steps: tuple[Step, ...] = getattr(profile, name)
-        if name == "arrival":
-            if any(step.proves or step.timeout_s for step in steps):
-                return "arrival: its steps prove nothing, and end when the door is opened"
-            if steps and profile.pin_by != "controller":
-                return 'arrival: needs pin_by = "controller"'
-            steps_, steps = steps, ()
-            for number, step in enumerate(steps_):
-                if fault := _step_fault(step, profile.version):
-                    return f"arrival[{number}]: {fault}"
         if steps and sum(step.proves for step in steps) != 1:
             return f"{name}: exactly one step must have proves = true"
-        for number, step in enumerate(steps):
+    if any(step.proves or step.timeout_s for step in profile.arrival):
+        return "arrival: its steps prove nothing, and end when the hand-over is settled"
+    if profile.arrival and profile.pin_by != "controller":
+        return 'arrival: needs pin_by = "controller"'
+    return _steps_fault(profile)
+
+
+def _steps_fault(profile: Profile) -> str:
+    for name in ("pick", "drop", "handover", "locker", "arrival"):
+        for number, step in enumerate(getattr(profile, name)):
             fault = _step_fault(step, profile.version)
             if fault:
                 return f"{name}[{number}]: {fault}"
