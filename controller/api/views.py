@@ -56,6 +56,10 @@ class ParcelOut(TypedDict):
     state: str
     priority: str
     handling: str
+    handover: str
+    service_s: float | None
+    earliest_at: str | None
+    latest_at: str | None
     weight_kg: float
     size_m: list[float]
     origin: str
@@ -244,6 +248,10 @@ def parcel(view: ParcelView) -> ParcelOut:
         "state": view.state.value,
         "priority": p.priority.value,
         "handling": p.handling.value,
+        "handover": p.handover.value,
+        "service_s": p.service_s or None,
+        "earliest_at": _time(p.earliest_at),
+        "latest_at": _time(p.latest_at),
         "weight_kg": p.weight_kg,
         "size_m": list(p.size_m),
         "origin": p.origin_site_id,

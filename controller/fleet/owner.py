@@ -27,6 +27,7 @@ from vehicles.port import (
     CommandResult,
     Divert,
     Diverting,
+    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
@@ -118,6 +119,22 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands at a stop for until it is told; empty: none."""
+        return self._session.waits_for(mission) if isinstance(self._session, Doorkeeper) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle asks the customer by itself."""
+        if not isinstance(self._session, Doorkeeper):
+            return True
+        return self._session.judges(mission, parcel_id)
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Have it begin the hand-over or go on without; whether that word stands."""
+        if not isinstance(self._session, Doorkeeper):
+            return False
+        return self._session.settle(mission, parcel_id, opens=opens)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -41,6 +41,7 @@ from vehicles.vda5050.engine_model import (
     OrderTrack,
     Prepare,
     Send,
+    Settle,
     Stage,
     Tick,
 )
@@ -93,7 +94,7 @@ class _Run(OrderRun):
             case _:
                 self._command(event)
 
-    def _command(self, event: Prepare | Begin | Ask | Grant | Adopt) -> None:
+    def _command(self, event: Prepare | Begin | Ask | Grant | Settle | Adopt) -> None:
         match event:
             case Prepare(order, granted):
                 if self.free():
@@ -104,6 +105,8 @@ class _Run(OrderRun):
                 self.ask(action_type, action_id, parameters)
             case Grant(order_id, upto):
                 self.grant(order_id, upto)
+            case Settle(order_id, parcel_id, opens):
+                self.settle(order_id, parcel_id, opens=opens)
             case Adopt(order, granted):
                 self.adopt(order, granted)
 

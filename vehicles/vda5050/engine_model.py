@@ -13,7 +13,7 @@ import msgspec
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.models import TERMINAL, Action, ActionParameter, Connection, OrderBody, State
-from vehicles.vda5050.orders import PreparedOrder
+from vehicles.vda5050.orders import Gate, PreparedOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,12 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """Begun by an earlier start of this master, whose messages may still arrive."""
     refusals: int = 0
     """States in a row that showed a rejection."""
+    opened: frozenset[str] = frozenset()
+    """Parcels whose gate was opened."""
+    left_out: frozenset[str] = frozenset()
+    """Parcels that stay aboard: what was behind their gate is no longer in `prepared`."""
+    triggered: frozenset[str] = frozenset()
+    """Ids of waiting actions that a trigger was sent for: one each."""
     waits: tuple[tuple[str, float], ...] = ()
     """Ids of actions that run and are to end in time, and since when."""
     stage: Stage = Stage.PREPARED
@@ -102,6 +108,12 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """States in a row that contradict the stage: one may be old, two are not."""
     cancel_id: str = ""
     reason: str = ""
+
+    @property
+    def shut(self) -> Gate | None:
+        """The first gate that is not settled."""
+        settled = self.opened | self.left_out
+        return next((g for g in self.prepared.gates if g.parcel_id not in settled), None)
 
     @property
     def awaiting(self) -> bool:
@@ -266,6 +278,15 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """The hand-over behind a parcel's gate begins, or is left out: once, the first word counts."""
+
+    order_id: str
+    parcel_id: str
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """Go on with an order that an earlier master sent, as the newest state shows it.
 
@@ -288,6 +309,7 @@ Input = (
     | Begin
     | Ask
     | Grant
+    | Settle
     | Adopt
 )
 

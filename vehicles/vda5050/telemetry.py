@@ -15,7 +15,7 @@ from vehicles.vda5050.engine_model import OPEN, EngineState, Stage
 from vehicles.vda5050.gate import robot_faults
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import State
-from vehicles.vda5050.progress import passed
+from vehicles.vda5050.progress import at_gate, passed
 
 _HOLDS = OPEN | {Stage.PREPARED}
 
@@ -90,6 +90,8 @@ def _phase(engine: EngineState, state: State, faults: tuple[str, ...]) -> Phase:
         and shown.action_status in {"INITIALIZING", "RUNNING", "PAUSED"}
         for a in track.prepared.actions
     ):
+        return Phase.AT_STOP
+    if track is not None and (shut := track.shut) and at_gate(track.prepared, shut, state):
         return Phase.AT_STOP
     if track is not None:
         to_drop = {a.parcel_id for a in track.prepared.actions if a.kind is StopAction.DROP}
