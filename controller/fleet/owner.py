@@ -32,6 +32,7 @@ from vehicles.port import (
     MissionProgress,
     Outcome,
     Paced,
+    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -118,6 +119,21 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    @property
+    def reroutable(self) -> bool:
+        """Whether it takes another way on a round that it is on."""
+        return isinstance(self._session, Rerouting)
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the last node that it was let go to; why not, or empty."""
+        if not isinstance(self._session, Rerouting):
+            return "this vehicle takes no other way under way"
+        return self._session.reroute(mission)
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that it is on this very round."""
+        return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -276,6 +276,17 @@ class Adopt:
     granted: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Another horizon for the order that is driven; see `swap`. Nothing where that cannot be.
+
+    `granted`: as in Prepare.
+    """
+
+    order: PreparedOrder
+    granted: int | None = None
+
+
 Input = (
     GotState
     | GotConnection
@@ -289,6 +300,7 @@ Input = (
     | Ask
     | Grant
     | Adopt
+    | Swap
 )
 
 

@@ -16,6 +16,7 @@ from vehicles.vda5050.orders import PreparedOrder, TrackedAction
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 from vehicles.vda5050.rejection import error_keys, rejection
 from vehicles.vda5050.release import begun, body_of, extended, on_route, shown_base
+from vehicles.vda5050.swap import has_other_horizon, swap_fault, swapped
 
 
 class OrderRun(Run):
@@ -52,6 +53,12 @@ class OrderRun(Run):
         self.follow(replace(track, granted=upto))
         if self.s.state is not None:
             self._extend(self.s.state)
+
+    def swap(self, order: PreparedOrder, granted: int | None) -> None:
+        """Another way behind the base; nothing where that cannot be."""
+        track = self.s.track
+        if track is not None and not swap_fault(track, order, self.s.state):
+            self.follow(self._fresh(swapped(track, order, granted, self.s.settings)))
 
     def see_order(self, state: State) -> None:
         """Read a new state against the order."""
@@ -346,7 +353,16 @@ class OrderRun(Run):
         )
         self.s = replace(self.s, stranger="")
         if self.s.track is not None and self.s.track.stage is Stage.ACTIVE:
+            if has_other_horizon(order, state):
+                self._swap_adopted(self.s.track, state)
             self._see_base(self.s.track, state)
+
+    def _swap_adopted(self, track: OrderTrack, state: State) -> None:
+        """The way that is kept and not what an earlier start had sent last: sent again."""
+        shown, order = state.order_update_id, track.prepared
+        sent = body_of(order, shown, 0, order.last_sequence_id)
+        track = replace(track, base_end=shown_base(state), body=sent)
+        self.follow(self._fresh(swapped(track, order, track.granted, self.s.settings)))
 
 
 def _evidence(action: TrackedAction, state: State) -> tuple[str, ...]:
