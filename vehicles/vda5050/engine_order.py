@@ -65,7 +65,12 @@ class OrderRun(Run):
         track = self.s.track
         if track is None or track.stage is Stage.PREPARED:
             return
-        reading = read(track.prepared, state, track.sent_end)
+        end, body = track.sent_end, track.body
+        if body is not None and not track.reflected and track.stage is Stage.ACTIVE:
+            # until it shows the update it may stand at the end of what it was told before
+            start = body.nodes[0].sequence_id
+            end = start if state.last_node_sequence_id == start else end
+        reading = read(track.prepared, state, end)
         if track.stage in {Stage.SENT, Stage.SILENT}:
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
