@@ -388,6 +388,21 @@ class Doorkeeper(Protocol):
         """
 
 
+@runtime_checkable
+class Rerouting(Protocol):
+    """A session whose vehicle takes another way on a round that it is on."""
+
+    def reroute(self, mission: GroundMission) -> str:
+        """The round it is on, with another way behind the last node that it was let go to.
+
+        Empty: it is told until its own state shows it. Else why not, and nothing has changed.
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that this round is the one it is on."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlightFence:
     """The fence that a vehicle must hold for one flight; without items: none may be held."""

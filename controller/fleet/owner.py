@@ -33,6 +33,7 @@ from vehicles.port import (
     MissionProgress,
     Outcome,
     Paced,
+    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -135,6 +136,21 @@ class VehicleOwner:
         if not isinstance(self._session, Doorkeeper):
             return False
         return self._session.settle(mission, parcel_id, opens=opens)
+
+    @property
+    def reroutable(self) -> bool:
+        """Whether it takes another way on a round that it is on."""
+        return isinstance(self._session, Rerouting)
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the last node that it was let go to; why not, or empty."""
+        if not isinstance(self._session, Rerouting):
+            return "this vehicle takes no other way under way"
+        return self._session.reroute(mission)
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that it is on this very round."""
+        return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -15,7 +15,7 @@ Rules kept here:
   order is believed from two in a row, since one may have been overtaken;
 * an order that appears or vanishes by itself is told, never guessed away;
 * a base that was sent is never changed; it grows by updates, one at a time, each resent until it
-  is reflected, and never after a cancelOrder or a rejection.
+  is reflected, and never after a cancelOrder or a rejection; what lies behind it may be swapped.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from vehicles.vda5050.engine_model import (
     Send,
     Settle,
     Stage,
+    Swap,
     Tick,
 )
 from vehicles.vda5050.engine_order import OrderRun
@@ -94,7 +95,7 @@ class _Run(OrderRun):
             case _:
                 self._command(event)
 
-    def _command(self, event: Prepare | Begin | Ask | Grant | Settle | Adopt) -> None:
+    def _command(self, event: Prepare | Begin | Ask | Grant | Settle | Adopt | Swap) -> None:
         match event:
             case Prepare(order, granted):
                 if self.free():
@@ -109,6 +110,8 @@ class _Run(OrderRun):
                 self.settle(order_id, parcel_id, opens=opens)
             case Adopt(order, granted):
                 self.adopt(order, granted)
+            case Swap(order, granted):
+                self.swap(order, granted)
 
     # --- what comes in ---------------------------------------------------------------------
 

@@ -297,6 +297,17 @@ class Adopt:
     granted: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Another horizon for the order that is driven; see `swap`. Nothing where that cannot be.
+
+    `granted`: as in Prepare.
+    """
+
+    order: PreparedOrder
+    granted: int | None = None
+
+
 Input = (
     GotState
     | GotConnection
@@ -311,6 +322,7 @@ Input = (
     | Grant
     | Settle
     | Adopt
+    | Swap
 )
 
 

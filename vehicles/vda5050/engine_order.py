@@ -16,6 +16,7 @@ from vehicles.vda5050.orders import PreparedOrder, TrackedAction, without
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 from vehicles.vda5050.rejection import error_keys, rejection
 from vehicles.vda5050.release import begun, body_of, extended, on_route, shown_base
+from vehicles.vda5050.swap import has_other_horizon, swap_fault, swapped
 
 
 class OrderRun(Run):
@@ -89,12 +90,23 @@ class OrderRun(Run):
                 self.ask(track.prepared.trigger, self.own_id(track.prepared.trigger))
                 return
 
+    def swap(self, order: PreparedOrder, granted: int | None) -> None:
+        """Another way behind the base; nothing where that cannot be."""
+        track = self.s.track
+        if track is not None and not swap_fault(track, order, self.s.state):
+            self.follow(self._fresh(swapped(track, order, granted, self.s.settings)))
+
     def see_order(self, state: State) -> None:
         """Read a new state against the order."""
         track = self.s.track
         if track is None or track.stage is Stage.PREPARED:
             return
-        reading = read(track.prepared, state, track.sent_end)
+        end, body = track.sent_end, track.body
+        if body is not None and not track.reflected and track.stage is Stage.ACTIVE:
+            # until it shows the update it may stand at the end of what it was told before
+            start = body.nodes[0].sequence_id
+            end = start if state.last_node_sequence_id == start else end
+        reading = read(track.prepared, state, end)
         if track.stage in {Stage.SENT, Stage.SILENT}:
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
@@ -383,7 +395,16 @@ class OrderRun(Run):
         )
         self.s = replace(self.s, stranger="")
         if self.s.track is not None and self.s.track.stage is Stage.ACTIVE:
+            if has_other_horizon(order, state):
+                self._swap_adopted(self.s.track, state)
             self._see_base(self.s.track, state)
+
+    def _swap_adopted(self, track: OrderTrack, state: State) -> None:
+        """The way that is kept and not what an earlier start had sent last: sent again."""
+        shown, order = state.order_update_id, track.prepared
+        sent = body_of(order, shown, 0, order.last_sequence_id)
+        track = replace(track, base_end=shown_base(state), body=sent)
+        self.follow(self._fresh(swapped(track, order, track.granted, self.s.settings)))
 
 
 def _evidence(action: TrackedAction, state: State) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from vehicles.vda5050.engine_model import (
     Prepare,
     Settle,
     Stage,
+    Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
 from vehicles.vda5050.line import Publish
@@ -137,6 +138,28 @@ class Vda5050Session(ZonedLine):
         if track is not None and track.prepared.mission_hash == mission.content_hash:
             order = track.prepared
             self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the base of the order that is driven; why not, or empty.
+
+        Its update is sent until the robot's state shows it; `rerouted` tells when.
+        """
+        order = self._maker.behind(mission, self._engine)
+        track = self._engine.track
+        if isinstance(order, str) or track is None:
+            return order if isinstance(order, str) else "the robot is on no order"
+        self.feed(Swap(order, track.base_end))
+        return ""
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether the robot's own state shows that this round is the one it is on."""
+        track = self._engine.track
+        return (
+            track is not None
+            and track.prepared.mission_hash == mission.content_hash
+            and track.stage is Stage.ACTIVE
+            and track.reflected
+        )
 
     def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
         mission_id, node = self._granted
