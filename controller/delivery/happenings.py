@@ -44,6 +44,10 @@ _ALARMS = {
 }
 
 
+UNHEARD = frozenset({EventKind.LINK_LOST, EventKind.CONNECTION_LOST})
+"""After these a vehicle may do things that nobody hears of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """Distances in metres."""
