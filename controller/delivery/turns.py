@@ -131,6 +131,13 @@ class Turns:
             self._pace(vehicle_id, process)
         self._board.tell(SOURCE, self._conditions(stalled))
 
+    def removed(self, vehicle_id: str) -> bool:
+        """A person took it off the streets: what it still had is free. Whether it had anything."""
+        had = bool(self.book.held(vehicle_id)) and vehicle_id not in self._ledger.assignments
+        if had:
+            self.book.leave(vehicle_id)
+        return had
+
     # --- what robots do --------------------------------------------------------------------
 
     def _on_kept(self, changes: Changes) -> None:

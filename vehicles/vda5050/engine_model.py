@@ -102,6 +102,8 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """States in a row that contradict the stage: one may be old, two are not."""
     cancel_id: str = ""
     reason: str = ""
+    revived: bool = False
+    """It was over and ran again: its second end is to be told."""
 
     @property
     def awaiting(self) -> bool:
