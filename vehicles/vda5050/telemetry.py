@@ -58,6 +58,7 @@ def telemetry_of(
         item=passed(held.prepared, state) if held else 0,
         item_count=len(held.prepared.body.nodes) if held else 0,
         not_ready=faults,
+        errors=tuple(str(error) for error in state.errors),
     )
 
 
