@@ -207,6 +207,11 @@ class Telemetry:
     """None: not read from the vehicle, so that nothing may be built on them."""
     failsafe: tuple[str, ...] = ()
     """The failsafes that it is in by its own words, each with them as evidence."""
+    errors: tuple[str, ...] = ()
+    """What it says is wrong now, whether or not that keeps it from starting."""
+    broken: str = ""
+    """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
+    beside silence. Empty: the broker says no such thing, or there is none."""
 
     @property
     def startable(self) -> bool:
@@ -233,7 +238,13 @@ class EventKind(StrEnum):
     """The vehicle no longer holds the mission that it was on."""
     REBOOTED = "rebooted"
     LINK_LOST = "link_lost"
+    """Silence: nothing was heard of it for too long, or our own way to it is gone."""
     LINK_BACK = "link_back"
+    """It is heard again."""
+    CONNECTION_LOST = "connection_lost"
+    """Its broker tells that its connection is gone: by its last will, or it signed off."""
+    CONNECTION_BACK = "connection_back"
+    """Its broker tells that it is connected again."""
     FAILSAFE = "failsafe"
     ALARM = "alarm"
 

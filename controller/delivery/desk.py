@@ -18,6 +18,7 @@ from controller.delivery import describe, settling
 from controller.delivery.cancelling import Cancelling
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
 from controller.delivery.planned import PlannedMissions
@@ -89,6 +90,7 @@ class Desk:
         clock: Clock,
         missions: PlannedMissions,
         refuges: Refuges,
+        lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -107,6 +109,7 @@ class Desk:
         self.missions = missions
         self._forecast = forecast
         self._refuges = refuges
+        self._lost = lost
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
 
@@ -277,6 +280,21 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def write_off(
+        self, vehicle_id: str, *, by: str, reason: str, removed: bool
+    ) -> CommandResult:
+        """End the round of a vehicle that is not heard any more. Raises UnknownVehicleError.
+
+        What it has is stranded with it. `removed`: it was taken off the streets, so that its right
+        of way is free as well.
+        """
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        try:
+            return await self._lost.write_off(vehicle_id, by=by, reason=reason, removed=removed)
+        except StaleStepError:
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""

@@ -111,11 +111,19 @@ class OrderRun(Run):
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
             self._see_progress(track, reading, state)
-        elif reading is not Reading.OTHER:
+        elif reading is not Reading.OTHER or track.revived:
+            self._see_after(track, reading, state)
+
+    def _see_after(self, track: OrderTrack, reading: Reading, state: State) -> None:
+        """A state that shows an order that was over, or its end after it ran again."""
+        if reading is not Reading.OTHER:
             track = self._see_parcels(track, state)
-            cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
-            if reading is Reading.RUNNING and (cancel is None or cancel.over):
-                self._see_zombie(track)
+        cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
+        if reading is Reading.RUNNING and (cancel is None or cancel.over):
+            self._see_zombie(track)
+        elif track.revived and state.idle:
+            self.follow(replace(track, revived=False, cancel_id=""))
+            self.tell(EventKind.ABORTED, detail="the order was over, ran again and was cancelled")
 
     def _see_acceptance(self, track: OrderTrack, reading: Reading, state: State) -> None:
         if reading is not Reading.OTHER:
@@ -353,7 +361,7 @@ class OrderRun(Run):
             EventKind.ALARM,
             detail=f"order {track.prepared.order_id} was over and runs again: cancelled",
         )
-        self.follow(replace(track, doubts=0))
+        self.follow(replace(track, doubts=0, revived=True))
         self.ask(CANCEL, self.own_id(CANCEL))
 
     def _end(self, track: OrderTrack, stage: Stage, reason: str) -> None:

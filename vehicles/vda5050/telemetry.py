@@ -38,7 +38,7 @@ def telemetry_of(
     held = track if track is not None and track.stage in _HOLDS else None
     mission_hash = held.prepared.mission_hash if held else None
     if state is None:
-        return Telemetry(vehicle_id, link=link, mission_hash=mission_hash)
+        return Telemetry(vehicle_id, link=link, broken=engine.broken, mission_hash=mission_hash)
     position, heading_deg = None, None
     spot = state.agv_position
     if spot is not None and spot.position_initialized and spot.map_id == site_map.map_id:
@@ -52,6 +52,7 @@ def telemetry_of(
         vehicle_id,
         received_at=received_at,
         link=link,
+        broken=engine.broken,
         phase=_phase(engine, state, faults),
         position=position,
         heading_deg=heading_deg,
@@ -63,6 +64,7 @@ def telemetry_of(
         item=passed(held.prepared, state) if held else 0,
         item_count=len(held.prepared.body.nodes) if held else 0,
         not_ready=faults,
+        errors=tuple(str(error) for error in state.errors),
     )
 
 
