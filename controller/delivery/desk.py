@@ -26,7 +26,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
-from controller.delivery.together import demand_together
+from controller.delivery.together import demand_of_all
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -222,16 +222,7 @@ class Desk:
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
         hold = HoldRecord(by, reason, self._clock.now())
-        event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
-        await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
-        results: dict[str, CommandResult] = {}
-        asked: list[VehicleProcess] = []
-        for vehicle_id, process in self._processes.items():
-            if refused := refusal(process.owner.telemetry, verb):
-                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
-            else:
-                asked.append(process)
-        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
+        return await demand_of_all(self._ledger, list(self._processes.values()), verb, hold)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""
