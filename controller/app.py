@@ -17,6 +17,7 @@ import structlog
 from controller.config import Config
 from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
+from controller.delivery.demands import Demands
 from controller.delivery.desk import Desk
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
@@ -63,12 +64,11 @@ from controller.safety.reaction import Reaction
 from controller.safety.watch import Watch, Watched
 from controller.store.changes import Changes
 from controller.store.database import Store
-from controller.store.errors import FencedError, StoreError
 from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, VehicleAdapter, VehicleSession
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,6 @@ class App:
         self.ledger = setting.ledger
         self._setting = setting
         self._enrolment = setting.enrolment
-        self._group: asyncio.TaskGroup | None = None
         self._up_since_s = setting.clock.monotonic_s()
         self._startable: set[str] = set()
         self._hub = Hub()
@@ -151,6 +150,7 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
+        self._demands = Demands(self.processes)
         self.watch = self._make_watch()
         self._refuges = Refuges(
             ledger=self.ledger,
@@ -243,9 +243,9 @@ class App:
             track_limit_m=TRACK_LIMIT_M,
             fleet=self._watched,
             zones=self._zones_now,
-            hold=self._hold,
+            hold=self._demands.hold,
             battery=self.battery,
-            bring_home=self._bring_home,
+            bring_home=self._demands.bring_home,
         )
 
     def _make_turns(self) -> Turns | None:
@@ -299,7 +299,7 @@ class App:
         sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._demands.group = group
             group.create_task(self._setting.store.run(), name="store")
             group.create_task(self.ledger.write_notes(), name="event-log")
             group.create_task(self.ledger.guard_leases(LEASE_PERIOD_S), name="leases")
@@ -415,28 +415,6 @@ class App:
             at_least(safety.stale_s, STALE_WALL_S, self.config),
             at_least(safety.offline_s, OFFLINE_WALL_S, self.config),
         )
-
-    async def _hold(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.HOLD, cause)
-
-    async def _bring_home(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.RETURN, cause)
-
-    def _soon(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        if self._group is not None:
-            name = f"{verb.value} {vehicle_id}"
-            self._group.create_task(self._demand(vehicle_id, verb, cause), name=name)
-
-    async def _demand(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        try:
-            result = await self.processes[vehicle_id].demand(verb, by="safety", reason=cause)
-        except FencedError:
-            raise
-        except StoreError as error:
-            log.warning("demand not sent", vehicle=vehicle_id, verb=verb.value, reason=str(error))
-            return
-        outcome = result.outcome.value
-        log.warning("demanded", vehicle=vehicle_id, verb=verb.value, outcome=outcome, cause=cause)
 
 
 @asynccontextmanager
