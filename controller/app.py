@@ -29,7 +29,9 @@ from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.refuges import Refuges
+from controller.delivery.releases import Releases
 from controller.delivery.rezoning import Rezoning
+from controller.delivery.robotzones import RobotZones, turns_of
 from controller.delivery.steps import Retry
 from controller.delivery.turns import Turns
 from controller.delivery.ways import Ways
@@ -57,7 +59,7 @@ from controller.enrol import (
 from controller.fleet.owner import VehicleOwner
 from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
 from controller.observe import Figures
-from controller.safety.battery import BatteryBook, Flown
+from controller.safety.battery import BatteryBook
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits
 from controller.safety.reaction import Reaction
@@ -83,6 +85,10 @@ MAX_TELEMETRY_AGE_S = 45.0
 """A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
 ROBOT_STALE_S = 35.0
 ROBOT_OFFLINE_S = 70.0
+RELEASE_S, RELEASE_WALL_S = 60.0, 10.0
+"""How long a robot is let into a passage for, before that is renewed."""
+ZONES_AHEAD_S, ZONES_AHEAD_WALL_S = 60.0, 5.0
+"""How early robots have zones on board that begin to apply."""
 TRACK_LIMIT_M = {VehicleClass.MULTIROTOR.value: 50.0, VehicleClass.ROBOT.value: 50.0}
 
 
@@ -170,6 +176,8 @@ class App:
         )
         self.desk = self._make_desk()
         self.turns = self._make_turns()
+        self.releases = self._make_releases()
+        self.robot_zones = self._make_robot_zones()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
 
@@ -260,6 +268,29 @@ class App:
             clock=self.clock,
         )
 
+    def _make_releases(self) -> Releases:
+        return Releases(
+            processes=self.processes,
+            turns=self.turns,
+            board=self.board,
+            clock=self.clock,
+            lease_s=at_least(RELEASE_S, RELEASE_WALL_S, self.config),
+        )
+
+    def _make_robot_zones(self) -> RobotZones:
+        streets = self._setting.streets
+        passages = self.turns.passages if self.turns is not None else None
+        return RobotZones(
+            processes=self.processes,
+            zones=self._zones_now,
+            permits=self._permits_now,
+            surroundings=self._setting.surroundings,
+            turns=turns_of(passages, streets) if passages is not None and streets else (),
+            board=self.board,
+            clock=self.clock,
+            ahead_s=at_least(ZONES_AHEAD_S, ZONES_AHEAD_WALL_S, self.config),
+        )
+
     def _make_desk(self) -> Desk:
         return Desk(
             store=self._setting.store,
@@ -313,6 +344,8 @@ class App:
             group.create_task(self.rezoning.run(), name="rezoning")
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
+            group.create_task(self.releases.run(watch_s), name="releases")
+            group.create_task(self.robot_zones.run(watch_s), name="robot zones")
             group.create_task(self.desk.cancelling.run(), name="cancelling")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
@@ -378,19 +411,8 @@ class App:
             track=self._ways.track(vehicle_id),
             extra=(*links, *process.conditions()),
             permits=self._permits_now(vehicle_id),
-            flown=self._flown(vehicle_id),
+            flown=self._ways.flown(vehicle_id),
         )
-
-    def _flown(self, vehicle_id: str) -> Flown | None:
-        """The air mission that a vehicle is on, with what is aboard."""
-        known = self._ways.legs(vehicle_id)
-        if known is None:
-            return None
-        weights = {
-            parcel_id: self.ledger.parcels[parcel_id].parcel.weight_kg
-            for parcel_id in self.ledger.aboard(vehicle_id)
-        }
-        return Flown(*known, weights)
 
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
         """What a vehicle holds at this moment."""
