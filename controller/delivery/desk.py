@@ -14,8 +14,9 @@ from datetime import datetime
 
 import structlog
 
-from controller.delivery import describe, settling
+from controller.delivery import describe, settling, steps
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
@@ -90,6 +91,7 @@ class Desk:
         missions: PlannedMissions,
         refuges: Refuges,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        doors: DoorRules | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -109,6 +111,19 @@ class Desk:
         self._refuges = refuges
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
+        self.doors = Doors(
+            ledger=ledger,
+            processes=processes,
+            board=board,
+            clock=clock,
+            rules=doors or DoorRules(),
+        )
+
+    async def run(self, period_s: float) -> None:
+        """Bring cancelled parcels home and look after doors, until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancelling.run(), name="cancelling")
+            group.create_task(self.doors.run(period_s), name="doors")
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -277,6 +292,16 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        """A customer's word at the door. Raises UnknownParcelError."""
+        return await self.doors.trigger(parcel_id, pin=pin, by=by)
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Send again what came back to its origin. Raises UnknownParcelError."""
+        result = await self.doors.resend(parcel_id, by=by, reason=reason)
+        self._matching.wake()
+        return result
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -447,8 +472,12 @@ class Desk:
             telemetry=process.owner.telemetry if process else None,
             speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
         )
-        view = describe.parcel_view(record, eta)
-        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+        return replace(
+            describe.parcel_view(record, eta),
+            reasons=waiting_reason(parcel_id, self._ledger),
+            door=self.doors.view(record),
+            resendable=not steps.resend_fault(record),
+        )
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner

@@ -16,10 +16,11 @@ from controller.dispatch.feasibility import No, available_wh, flight_no
 from controller.dispatch.fencing import judge_flight, promised
 from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
-from controller.dispatch.model import Offer, VehicleFacts
+from controller.dispatch.model import Offer, VehicleFacts, World
 from controller.dispatch.plans import OpenStreets, Plans
 from controller.dispatch.table import Table
-from missions.model import AirMission, GroundMission, ItemKind, StopAction
+from controller.domain.model import Parcel
+from missions.model import AirMission, GroundMission, ItemKind
 from missions.plan_reasons import GoNoGo, NoGo
 from missions.plan_round import RoundParcel, RoundRequest, plan_round
 from missions.street_use import RobotFit
@@ -221,6 +222,9 @@ def _round(
                 origin=f.origin.position,
                 destination=f.parcel.destination.position,
                 pin_sha256=f.parcel.pin_sha256,
+                handover=f.parcel.handover,
+                service_s=f.parcel.service_s,
+                earliest_s=_earliest_s(f.parcel, world),
             )
             for f in facts
         ),
@@ -255,6 +259,14 @@ def _round(
     return mission if answer.go else _why(answer)
 
 
+def _earliest_s(parcel: Parcel, world: World) -> float | None:
+    """From the start of a round that leaves as planned."""
+    if parcel.earliest_at is None:
+        return None
+    early_s = (parcel.earliest_at - world.now).total_seconds() - world.settings.preparation_s
+    return max(0.0, early_s)
+
+
 def _round_offer(
     table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int], cost: float
 ) -> Offer:
@@ -267,11 +279,8 @@ def _round_offer(
         rules=settings.round,
     )
     arrive_at = {
-        action.parcel_id: world.now
-        + timedelta(seconds=settings.preparation_s + driven.arrive_s[number])
-        for number, node in enumerate(mission.nodes)
-        for action in node.actions
-        if action.kind is StopAction.DROP
+        parcel_id: world.now + timedelta(seconds=settings.preparation_s + begin_s)
+        for parcel_id, begin_s in driven.begin_s.items()
     }
     return Offer(
         vehicle_id=robot.vehicle_id,

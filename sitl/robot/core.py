@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sitl.robot import door
 from sitl.robot.geo import RobotMap
 from sitl.robot.rules import Message, Refusal, check_actions, check_order, decode, parameter
 from sitl.robot.spec import RobotSpec
@@ -34,6 +35,8 @@ class Deed:
     status: str = "WAITING"
     result: str = ""
     left_s: float = 0.0
+    visit: door.Visit | None = None
+    """The wait for a customer."""
 
     @property
     def action_id(self) -> str:
@@ -231,7 +234,9 @@ class RobotCore:
     def _begin(self, deed: Deed) -> None:
         pin = parameter(deed.action, "handoverPinSha256")
         deed.status = "RUNNING"
-        if deed.kind == "pick":
+        if deed.kind in door.DOOR_ACTIONS:
+            door.begin(deed, self.m.deeds, self.spec.customers, self.spec.drop_duration_s)
+        elif deed.kind == "pick":
             deed.left_s = self.spec.pick_duration_s
         else:
             deed.left_s = self.spec.drop_duration_s + (self.spec.customer_delay_s if pin else 0.0)
@@ -239,8 +244,13 @@ class RobotCore:
 
     def _finish(self, deed: Deed, at_s: float) -> None:
         parcel = str(parameter(deed.action, "loadId"))
-        deed.status, deed.result = self._outcome(deed, parcel)
         self.changed = True
+        if deed.kind in door.DOOR_ACTIONS and deed.kind != "awaitRemoval":
+            deed.status, deed.result, event = door.finish(deed, self.m.deeds)
+            if event:
+                self._told(at_s, event, parcel)
+            return
+        deed.status, deed.result = self._outcome(deed, parcel)
         if deed.status == "FAILED":
             self._error("actionError", deed.result, (("actionId", deed.action_id),))
         elif deed.kind == "pick":
@@ -258,6 +268,8 @@ class RobotCore:
             return "FINISHED", f"parcel {parcel} aboard"
         if parcel not in self.aboard:
             return "FAILED", f"parcel {parcel} is not aboard"
+        if kept := door.kept(deed, self.m.deeds, self.spec.customers.get(parcel)):
+            return "FAILED", f"parcel {parcel} kept: {kept}"
         wanted = parameter(deed.action, "handoverPinSha256")
         if not wanted:
             return "FINISHED", f"parcel {parcel} left without contact"
@@ -302,6 +314,7 @@ class RobotCore:
         known = first["nodeId"] == self.m.last_node_id
         if away_m > float(spot.get("allowedDeviationXY") or 1.0) and not known:
             raise Refusal("noRouteError", f"first node is {away_m:.1f} m away", about)
+        self._unload()
         self.m.order, self.m.order_id = message, message["orderId"]
         self.m.update_id, self.m.cancelled = message["orderUpdateId"], False
         self.m.nodes, self.m.edges = list(message["nodes"]), list(message["edges"])
@@ -309,6 +322,13 @@ class RobotCore:
         self.m.instants = [d for d in self.m.instants if d.status not in TERMINAL]
         self.m.errors = [e for e in self.m.errors if e["errorLevel"] == "FATAL"]
         self.changed = True
+
+    def _unload(self) -> None:
+        """Whoever loads it at its base takes out first what it brought back."""
+        if math.dist((self.x, self.y), self.home) <= self.spec.charge_radius_m:
+            for parcel in sorted(self.aboard):
+                self._told(self.t, "unloaded", parcel)
+            self.aboard.clear()
 
     def _update(self, message: Message, about: tuple[tuple[str, str], ...]) -> None:
         """A resend is ignored; a later update must join where the base ends."""
@@ -361,6 +381,8 @@ class RobotCore:
                 self.factsheet_wanted = True
             case "stateRequest":
                 pass
+            case "release" | "trigger":
+                deed.status, deed.result = door.word(self.m.deeds)
             case _:
                 deed.status, deed.result = "FAILED", f"cannot do {deed.kind}"
                 self._error("validationError", deed.result, (("actionId", deed.action_id),))
@@ -373,7 +395,8 @@ class RobotCore:
         deed.status = "RUNNING"
         self.m.cancel = deed
         for waiting in self.m.deeds:
-            if waiting.status == "WAITING":
+            endless = waiting.status == "RUNNING" and waiting.left_s == math.inf
+            if waiting.status == "WAITING" or endless:
                 waiting.status, waiting.result = "FAILED", "order cancelled"
 
     def _cancel_now(self) -> None:

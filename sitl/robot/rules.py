@@ -11,10 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-MAX_BYTES = 1_000_000
-NODE_ACTIONS = ("pick", "drop")
+from sitl.robot.door import DOOR_ACTIONS, WAITS, Message, parameter
 
-Message = dict[str, Any]
+MAX_BYTES = 1_000_000
+NODE_ACTIONS = ("pick", "drop", *DOOR_ACTIONS)
+
+__all__ = ["Message", "Refusal", "check_actions", "check_order", "decode", "parameter"]
+
 References = tuple[tuple[str, str], ...]
 
 
@@ -135,6 +138,8 @@ def _check_node(node: Message, map_id: str, about: References) -> None:
         refers = (*about, ("actionId", action["actionId"]))
         if action["actionType"] not in NODE_ACTIONS:
             raise Refusal("orderError", f"cannot do {action['actionType']}", refers)
+        if action["actionType"] in WAITS:
+            continue
         if not isinstance(parameter(action, "loadId"), str):
             raise Refusal("orderError", f"{action['actionType']} needs a loadId", refers)
 
@@ -149,14 +154,6 @@ def check_actions(message: Message) -> list[Message]:
         for key in ("actionId", "actionType", "blockingType"):
             _need(action, key, str, about)
     return actions
-
-
-def parameter(action: Message, key: str) -> Any:
-    """Value of an action's parameter, None where it has none."""
-    entries = action.get("actionParameters") or []
-    return next(
-        (e.get("value") for e in entries if isinstance(e, dict) and e.get("key") == key), None
-    )
 
 
 def _check_element(element: Any, keys: dict[str, type], about: References) -> None:
