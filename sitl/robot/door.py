@@ -24,8 +24,8 @@ TYPING_S = 5.0
 MOVING_S = 2.0
 """A lid or a locker's door opens or closes."""
 
-LID = {"openLid": "lid_opened", "openLocker": "lid_opened"}
-SHUT = {"closeLid": "lid_closed", "closeLocker": "lid_closed"}
+LID = {"openLid": "lid_opened", "openLocker": "locker_opened"}
+SHUT = {"closeLid": "lid_closed", "closeLocker": "locker_closed"}
 WAITS = frozenset({"awaitRelease", "waitForTrigger"})
 """End by a word from the controller: `release` or `trigger`."""
 WORDS = frozenset({"release", "trigger"})
