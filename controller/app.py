@@ -19,6 +19,7 @@ from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
 from controller.delivery.demands import Demands
 from controller.delivery.desk import Desk
+from controller.delivery.doors import DoorRules
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.hub import Hub
@@ -217,7 +218,7 @@ class App:
                 vehicle_rest_s=delivery.vehicle_rest_s,
             ),
             ids=self._setting.ids,
-            on_free=self._on_free,
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made later
             zones_version=lambda: self._zones_now().version,
             approved=self._approvals.given,
         )
@@ -322,6 +323,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
+            doors=DoorRules(self.config.delivery.door_wait_s, self.config.delivery.pin_tries),
             refuges=self._refuges,
             lost=Lost(self.ledger, self.processes, self.turns),
             missions=PlannedMissions(
@@ -363,15 +365,13 @@ class App:
                 group.create_task(self.turns.run(watch_s), name="turns")
             group.create_task(self.releases.run(watch_s), name="releases")
             group.create_task(self.robot_zones.run(watch_s), name="robot zones")
-            group.create_task(self.desk.cancelling.run(), name="cancelling")
+            group.create_task(self.desk.run(watch_s), name="desk")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
-
-    def _on_free(self) -> None:
-        self.matching.wake()
 
     def _on_kept(self, changes: Changes) -> None:
         for step in changes.parcels:
-            self.figures.parcels.labels(state=step.after.state.value).inc()
+            if step.before is not step.after.state:
+                self.figures.parcels.labels(state=step.after.state.value).inc()
         seen = {ParcelState.STRANDED, ParcelState.RETURNED}
         if any(s.after.state in seen or s.before in seen for s in changes.parcels):
             self._tell_stranded()
