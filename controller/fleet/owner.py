@@ -27,11 +27,13 @@ from vehicles.port import (
     CommandResult,
     Divert,
     Diverting,
+    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
     Outcome,
     Paced,
+    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
@@ -118,6 +120,37 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands at a stop for until it is told; empty: none."""
+        return self._session.waits_for(mission) if isinstance(self._session, Doorkeeper) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle asks the customer by itself."""
+        if not isinstance(self._session, Doorkeeper):
+            return True
+        return self._session.judges(mission, parcel_id)
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Have it begin the hand-over or go on without; whether that word stands."""
+        if not isinstance(self._session, Doorkeeper):
+            return False
+        return self._session.settle(mission, parcel_id, opens=opens)
+
+    @property
+    def reroutable(self) -> bool:
+        """Whether it takes another way on a round that it is on."""
+        return isinstance(self._session, Rerouting)
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the last node that it was let go to; why not, or empty."""
+        if not isinstance(self._session, Rerouting):
+            return "this vehicle takes no other way under way"
+        return self._session.reroute(mission)
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that it is on this very round."""
+        return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""
