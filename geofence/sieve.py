@@ -137,9 +137,10 @@ def sifted(  # noqa: PLR0917 - what compiled.sift takes
 def make_ready() -> None:
     """Load what a check needs beside this module; else the first check does.
 
-    0.3 s; some 4 s where it has to be compiled, which is once where that can be kept.
+    0.4 s; some 6 s where it has to be compiled, which is once where that can be kept.
     """
-    importlib.import_module("geofence.compiled")
+    for name in ("compiled", "deepest"):
+        importlib.import_module(f"geofence.{name}")
 
 
 def table_of(owners: Sequence[PathLeg | Disc]) -> Array:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geofence import compiled, compiling
+from geofence import compiled, compiling, deepest
 from geofence.frames import LatLon
 from geofence.path import ROW
 from geofence.sieve import ALL, sieve
@@ -22,10 +24,9 @@ from tests.property.test_geofence_recheck import GROUND
 from tests.property.test_geofence_sieve import SEEDS, Country
 
 
-@pytest.fixture(scope="module")
-def source() -> ModuleType:
-    """The same module, interpreted."""
-    spec = importlib.util.spec_from_file_location("interpreted", compiled.__file__)
+def interpreted(machine: ModuleType) -> ModuleType:
+    """The same module as Python runs it."""
+    spec = importlib.util.spec_from_file_location("interpreted", machine.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -35,6 +36,17 @@ def source() -> ModuleType:
         patch.setitem(sys.modules, "interpreted", module)
         spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def source() -> ModuleType:
+    return interpreted(compiled)
+
+
+@pytest.fixture(scope="module")
+def search() -> Callable[..., float]:
+    function: Callable[..., float] = interpreted(deepest).deepest
+    return function
 
 
 def test_a_row_of_a_table_is_read_where_it_is_written() -> None:
@@ -134,3 +146,28 @@ def test_a_country_is_sieved_alike(source: ModuleType, seed: int, *, flown: bool
     assert interpreted is not None
     assert machine.touched == interpreted.touched
     assert machine.asked == interpreted.asked
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, outward=st.booleans())
+def test_a_depth_is_never_too_small_and_hardly_too_great(search, seed: int, outward: bool) -> None:
+    rng = np.random.default_rng(seed)
+    many = int(rng.integers(3, 25))
+    angle = np.sort(rng.uniform(0.0, math.tau, many))
+    far = 10.0 ** rng.uniform(0.0, 3.5) * rng.uniform(0.2, 1.0, many)
+    ring = np.stack((far * np.cos(angle), far * np.sin(angle)), axis=-1)
+    area = shapely.Polygon(ring)
+    edges = np.hstack((ring, np.roll(ring, -1, axis=0)))
+    segment = rng.normal(0.0, 10.0 ** rng.uniform(0.0, 3.5), 4)
+    if rng.random() < 0.1:
+        segment[2:] = segment[:2]
+    sign = -1.0 if outward else 1.0
+    found = deepest.deepest(segment, edges, sign)
+    assert found == search(segment, edges, sign)
+    share = np.linspace(0.0, 1.0, 501)[:, None]
+    points = shapely.points(segment[:2] + share * (segment[2:] - segment[:2]))
+    off = shapely.distance(area.exterior, points)
+    most = float((np.where(shapely.intersects(area, points), off, -off) * sign).max())
+    step = float(np.hypot(*(segment[2:] - segment[:2]))) / 1_000.0
+    assert most <= found + 1e-6
+    assert found <= most + step + max(0.1, 0.01 * abs(most + step)) + 1e-6
