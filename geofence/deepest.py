@@ -48,7 +48,7 @@ def _at(segment: Array, t: float, edges: Array, sign: float) -> float:
     return sign * _signed_m(x, y, edges)
 
 
-@compiled("float64(float64[::1], float64[:,::1], float64)")
+@compiled("float64(float64[::1], float64[:,::1], float64)", frees=True)
 def deepest(segment: Array, edges: Array, sign: float) -> float:
     """Greatest signed distance in metres along a segment (4) into an area; out of it: sign -1.
 

@@ -31,7 +31,7 @@ def interpreted(machine: ModuleType) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiling, "compiled", lambda _: lambda function: function)
+        patch.setattr(compiling, "compiled", lambda _, **__: lambda function: function)
         patch.setattr(compiling, "part", lambda function: function)
         patch.setitem(sys.modules, "interpreted", module)
         spec.loader.exec_module(module)
