@@ -156,8 +156,9 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
-        self._demands = Demands(self.processes)
+        self._demands = Demands(self.processes, self.clock)
         self.watch = self._make_watch()
+        self._demands.breaching = self.watch.breaching
         self._refuges = Refuges(
             ledger=self.ledger,
             processes=self.processes,
@@ -412,6 +413,7 @@ class App:
             extra=(*links, *process.conditions()),
             permits=self._permits_now(vehicle_id),
             flown=self._ways.flown(vehicle_id),
+            trail=owner.trail(),
         )
 
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:

@@ -187,6 +187,8 @@ class Telemetry:
     link: LinkState = LinkState.UNKNOWN
     phase: Phase = Phase.UNKNOWN
     position: LatLon | None = None
+    position_error_m: float = 0.0
+    """What the map that it tells its place on is known to be off; not its own error."""
     alt_amsl_m: float | None = None
     alt_home_m: float | None = None
     heading_deg: float | None = None
@@ -368,6 +370,14 @@ class Paced(Protocol):
 
     def reached(self, mission: GroundMission) -> int | None:
         """Place of the last node that its own state shows it has reached; None: not on it."""
+
+
+@runtime_checkable
+class Trailing(Protocol):
+    """A session that remembers every place that its vehicle told."""
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places since the last call, oldest first, each with the time of its receipt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
+from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
@@ -33,6 +35,7 @@ from vehicles.port import (
     Outcome,
     Paced,
     Telemetry,
+    Trailing,
     VehicleEvent,
     VehicleSession,
     Verb,
@@ -119,6 +122,10 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call; none where it does not remember them."""
+        return self._session.trail() if isinstance(self._session, Trailing) else ()
 
     @property
     def keeps_zones(self) -> bool:

@@ -7,12 +7,14 @@ Must not know what the controller wants: that is `session`.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
+from geofence.frames import LatLon
 from vehicles.errors import ProtocolError, VehicleError
 from vehicles.port import Capability, Clock, EventKind, Telemetry, VehicleEvent
 from vehicles.vda5050 import topics
@@ -29,7 +31,7 @@ from vehicles.vda5050.engine_model import (
     SendOrder,
 )
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import Header
+from vehicles.vda5050.models import Header, State
 from vehicles.vda5050.nonsense import Nonsense
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
 from vehicles.vda5050.telemetry import telemetry_of
@@ -37,6 +39,7 @@ from vehicles.vda5050.telemetry import telemetry_of
 log = structlog.get_logger(__name__)
 
 MAX_EVENTS = 4096
+MAX_TRAIL = 256
 
 
 class Publish(Protocol):
@@ -73,6 +76,7 @@ class RobotLine:
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
         self._changed: set[asyncio.Event] = set()
+        self._trail: deque[tuple[datetime, float, float]] = deque(maxlen=MAX_TRAIL)
         self._nonsense = Nonsense()
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
@@ -126,6 +130,7 @@ class RobotLine:
             return
         if self._engine.state is not before.state:
             self._received_at = self._clock.now()
+            self._remember(before.state)
         self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
             self._send(send)
@@ -133,6 +138,22 @@ class RobotLine:
             self._tell(notice)
         for waiter in self._changed:
             waiter.set()
+
+    def _remember(self, before: State | None) -> None:
+        """Keep where it says that it is, unless it stands where it stood."""
+        state = self._engine.state
+        spot = state.agv_position if state is not None else None
+        last = before.agv_position if before is not None else None
+        if spot is None or not spot.position_initialized or spot.map_id != self._map.map_id:
+            return
+        if self._received_at is not None and (last is None or (spot.x, spot.y) != (last.x, last.y)):
+            self._trail.append((self._received_at, spot.x, spot.y))
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call, the newest MAX_TRAIL of them."""
+        told = tuple((at, self._map.to_latlon(x, y)) for at, x, y in self._trail)
+        self._trail.clear()
+        return told
 
     def _send(self, send: Send) -> None:
         """Hand to the transport; every instant action in a message of its own.
