@@ -23,6 +23,7 @@ from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Matching
 from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
@@ -33,6 +34,7 @@ from controller.delivery.releases import Releases
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.robotzones import RobotZones, turns_of
 from controller.delivery.steps import Retry
+from controller.delivery.strays import Strays
 from controller.delivery.turns import Turns
 from controller.delivery.ways import Ways
 from controller.delivery.zones import ZoneBook
@@ -40,8 +42,6 @@ from controller.domain.alarms import Alarm
 from controller.domain.model import Event, ParcelState, Site
 from controller.enrol import (
     COMMAND_WALL_S,
-    OFFLINE_WALL_S,
-    STALE_WALL_S,
     Enrolment,
     at_least,
     dispatch_settings,
@@ -57,20 +57,21 @@ from controller.enrol import (
     sites_of,
 )
 from controller.fleet.owner import VehicleOwner
-from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
 from controller.observe import Figures
 from controller.safety.battery import BatteryBook
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits
 from controller.safety.reaction import Reaction
-from controller.safety.watch import Watch, Watched
+from controller.safety.stall import StallBook
+from controller.safety.watch import Watch
 from controller.store.changes import Changes
 from controller.store.database import Store
+from controller.watching import FleetView
 from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession
+from vehicles.port import Clock, Telemetry, VehicleAdapter, VehicleSession
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +84,6 @@ SWITCH_S = 0.001
 """How long a thread that computes may keep the interpreter from the links (5 ms by default)."""
 MAX_TELEMETRY_AGE_S = 45.0
 """A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
-ROBOT_STALE_S = 35.0
-ROBOT_OFFLINE_S = 70.0
 RELEASE_S, RELEASE_WALL_S = 60.0, 10.0
 """How long a robot is let into a passage for, before that is renewed."""
 ZONES_AHEAD_S, ZONES_AHEAD_WALL_S = 60.0, 5.0
@@ -126,7 +125,6 @@ class App:
         self.ledger = setting.ledger
         self._setting = setting
         self._enrolment = setting.enrolment
-        self._up_since_s = setting.clock.monotonic_s()
         self._startable: set[str] = set()
         self._hub = Hub()
         self._dispatch_settings = dispatch_settings(
@@ -175,8 +173,9 @@ class App:
             refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
-        self.desk = self._make_desk()
         self.turns = self._make_turns()
+        self.desk = self._make_desk()
+        self._strays = Strays(self.ledger, self.processes)
         self.releases = self._make_releases()
         self.robot_zones = self._make_robot_zones()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
@@ -250,11 +249,27 @@ class App:
             surroundings=self._setting.surroundings,
             limits=EnergyLimits(safety.low_battery_pct, safety.reserve_pct, safety.return_pct),
             track_limit_m=TRACK_LIMIT_M,
-            fleet=self._watched,
+            fleet=self._fleet_view(),
             zones=self._zones_now,
             hold=self._demands.hold,
             battery=self.battery,
             bring_home=self._demands.bring_home,
+        )
+
+    def _fleet_view(self) -> FleetView:
+        return FleetView(
+            config=self.config,
+            clock=self.clock,
+            ledger=self.ledger,
+            processes=self.processes,
+            enrolment=self._enrolment,
+            ways=self._ways,
+            approvals=self._approvals,
+            permits=self._permits_now,
+            notice_ready=self._notice_ready,
+            turns=lambda: self.turns,
+            stalls=StallBook(self.config.safety.stall_s),
+            up_since_s=self.clock.monotonic_s(),
         )
 
     def _make_turns(self) -> Turns | None:
@@ -309,6 +324,7 @@ class App:
             clock=self.clock,
             forecast=self.battery.forecast,
             refuges=self._refuges,
+            lost=Lost(self.ledger, self.processes, self.turns),
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -343,6 +359,7 @@ class App:
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
             group.create_task(self.rezoning.run(), name="rezoning")
+            group.create_task(self._strays.run(), name="strays")
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
             group.create_task(self.releases.run(watch_s), name="releases")
@@ -389,33 +406,6 @@ class App:
     def _telemetry(self) -> dict[str, object]:
         return {v: p.owner.telemetry for v, p in self.processes.items()}
 
-    def _watched(self) -> list[Watched]:
-        return [self._watch_one(v, p) for v, p in self.processes.items()]
-
-    def _watch_one(self, vehicle_id: str, process: VehicleProcess) -> Watched:
-        owner = process.owner
-        task = self.ledger.assignments.get(vehicle_id)
-        telemetry = owner.telemetry
-        self._notice_ready(vehicle_id, ready=telemetry.startable)
-        links = link_conditions(
-            telemetry,
-            owner.age_s(),
-            self._limits(vehicle_id),
-            expected=task is not None,
-            up_s=self.clock.monotonic_s() - self._up_since_s,
-        )
-        return Watched(
-            capability=owner.capability,
-            telemetry=telemetry,
-            home=self._enrolment.homes[vehicle_id],
-            working=at_work(telemetry),
-            track=self._ways.track(vehicle_id),
-            extra=(*links, *process.conditions()),
-            permits=self._permits_now(vehicle_id),
-            flown=self._ways.flown(vehicle_id),
-            trail=owner.trail(),
-        )
-
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
         """What a vehicle holds at this moment."""
         task = self.ledger.assignments.get(vehicle_id)
@@ -423,22 +413,14 @@ class App:
         held = self.permits.held(vehicle_id, aboard, self.clock.now())
         return self._dispatch_settings.permits | held
 
-    def _notice_ready(self, vehicle_id: str, *, ready: bool) -> None:
+    def _notice_ready(self, telemetry: Telemetry) -> None:
         """A vehicle that has become ready is offered work at once."""
-        if not ready:
+        vehicle_id = telemetry.vehicle_id
+        if not telemetry.startable:
             self._startable.discard(vehicle_id)
         elif vehicle_id not in self._startable:
             self._startable.add(vehicle_id)
             self.matching.wake()
-
-    def _limits(self, vehicle_id: str) -> LinkLimits:
-        if self._enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:
-            return LinkLimits(ROBOT_STALE_S, ROBOT_OFFLINE_S)
-        safety = self.config.safety
-        return LinkLimits(
-            at_least(safety.stale_s, STALE_WALL_S, self.config),
-            at_least(safety.offline_s, OFFLINE_WALL_S, self.config),
-        )
 
 
 @asynccontextmanager

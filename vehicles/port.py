@@ -209,6 +209,11 @@ class Telemetry:
     """None: not read from the vehicle, so that nothing may be built on them."""
     failsafe: tuple[str, ...] = ()
     """The failsafes that it is in by its own words, each with them as evidence."""
+    errors: tuple[str, ...] = ()
+    """What it says is wrong now, whether or not that keeps it from starting."""
+    broken: str = ""
+    """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
+    beside silence. Empty: the broker says no such thing, or there is none."""
 
     @property
     def startable(self) -> bool:
@@ -235,7 +240,13 @@ class EventKind(StrEnum):
     """The vehicle no longer holds the mission that it was on."""
     REBOOTED = "rebooted"
     LINK_LOST = "link_lost"
+    """Silence: nothing was heard of it for too long, or our own way to it is gone."""
     LINK_BACK = "link_back"
+    """It is heard again."""
+    CONNECTION_LOST = "connection_lost"
+    """Its broker tells that its connection is gone: by its last will, or it signed off."""
+    CONNECTION_BACK = "connection_back"
+    """Its broker tells that it is connected again."""
     FAILSAFE = "failsafe"
     ALARM = "alarm"
 
@@ -378,6 +389,39 @@ class Trailing(Protocol):
 
     def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
         """Places since the last call, oldest first, each with the time of its receipt."""
+
+
+@runtime_checkable
+class Doorkeeper(Protocol):
+    """A session whose vehicle stands at a stop until it is told what becomes of a hand-over."""
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands and waits for; empty: none."""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle itself asks the customer, so that nobody else has to."""
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Let it begin the hand-over, or go on with the parcel aboard; whether that stands.
+
+        The first word about a parcel counts: a hand-over that was left out never begins. May be
+        said again, and before the vehicle is there.
+        """
+
+
+@runtime_checkable
+class Rerouting(Protocol):
+    """A session whose vehicle takes another way on a round that it is on."""
+
+    def reroute(self, mission: GroundMission) -> str:
+        """The round it is on, with another way behind the last node that it was let go to.
+
+        Empty: it is told until its own state shows it. Else why not, and nothing has changed.
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that this round is the one it is on."""
 
 
 @dataclass(frozen=True, slots=True)

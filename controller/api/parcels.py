@@ -34,6 +34,8 @@ async def submit(
         where = f"[{index}]." if isinstance(body, list) else ""
         if item.origin not in sites:
             errors.append(FieldError(f"{where}origin", f"no site {item.origin!r}"))
+        if fault := item.locker_fault(sites):
+            errors.append(FieldError(f"{where}destination.site", fault))
         try:
             parcels.append(item.to_parcel(sites, now=now, ids=ctx.ids))
         except KeyError:
@@ -47,7 +49,7 @@ async def submit(
             next_step="GET /v1/sites lists the sites; nothing was stored",
             errors=errors,
         )
-    print_ = fingerprint([item.model_dump(mode="json") for item in many])
+    print_ = fingerprint([item.printed() for item in many])
     try:
         submitted = await ctx.desk.submit(parcels, key=key, fingerprint=print_)
     except DuplicateParcelError as error:

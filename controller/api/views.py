@@ -56,6 +56,10 @@ class ParcelOut(TypedDict):
     state: str
     priority: str
     handling: str
+    handover: str
+    service_s: float | None
+    earliest_at: str | None
+    latest_at: str | None
     weight_kg: float
     size_m: list[float]
     origin: str
@@ -104,6 +108,7 @@ class VehicleOut(TypedDict):
     kind: str
     capability: CapabilityOut
     link: str
+    broken: str
     phase: str
     mode: str
     armed: bool | None
@@ -244,6 +249,10 @@ def parcel(view: ParcelView) -> ParcelOut:
         "state": view.state.value,
         "priority": p.priority.value,
         "handling": p.handling.value,
+        "handover": p.handover.value,
+        "service_s": p.service_s or None,
+        "earliest_at": _time(p.earliest_at),
+        "latest_at": _time(p.latest_at),
         "weight_kg": p.weight_kg,
         "size_m": list(p.size_m),
         "origin": p.origin_site_id,
@@ -295,6 +304,7 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "kind": str(plain(view.kind)),
         "capability": _capability(view.capability),
         "link": t.link.value,
+        "broken": t.broken,
         "phase": t.phase.value,
         "mode": t.mode,
         "armed": t.armed,

@@ -132,6 +132,21 @@ class Turns:
             self._pace(vehicle_id, process)
         self._board.tell(SOURCE, self._conditions(stalled))
 
+    def waiting(self, vehicle_id: str) -> str:
+        """Whom a robot at the end of what it was let go to waits for, and where; empty: nobody."""
+        others = self.book.waits().get(vehicle_id, ())
+        if not others or self.book.end(vehicle_id) != self.book.passed_by(vehicle_id):
+            return ""
+        wanted = ", ".join(n.passage_id for n in self.book.wanted_of(vehicle_id))
+        return f"{' and '.join(others)} to leave {wanted}"
+
+    def removed(self, vehicle_id: str) -> bool:
+        """A person took it off the streets: what it still had is free. Whether it had anything."""
+        had = bool(self.book.held(vehicle_id)) and vehicle_id not in self._ledger.assignments
+        if had:
+            self.book.leave(vehicle_id)
+        return had
+
     # --- what can be asked -----------------------------------------------------------------
 
     def is_kept(self, vehicle_id: str) -> bool:

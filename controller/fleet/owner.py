@@ -29,11 +29,13 @@ from vehicles.port import (
     CommandResult,
     Divert,
     Diverting,
+    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
     Outcome,
     Paced,
+    Rerouting,
     Telemetry,
     Trailing,
     VehicleEvent,
@@ -126,6 +128,37 @@ class VehicleOwner:
     def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
         """Places that it told since the last call; none where it does not remember them."""
         return self._session.trail() if isinstance(self._session, Trailing) else ()
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands at a stop for until it is told; empty: none."""
+        return self._session.waits_for(mission) if isinstance(self._session, Doorkeeper) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle asks the customer by itself."""
+        if not isinstance(self._session, Doorkeeper):
+            return True
+        return self._session.judges(mission, parcel_id)
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Have it begin the hand-over or go on without; whether that word stands."""
+        if not isinstance(self._session, Doorkeeper):
+            return False
+        return self._session.settle(mission, parcel_id, opens=opens)
+
+    @property
+    def reroutable(self) -> bool:
+        """Whether it takes another way on a round that it is on."""
+        return isinstance(self._session, Rerouting)
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the last node that it was let go to; why not, or empty."""
+        if not isinstance(self._session, Rerouting):
+            return "this vehicle takes no other way under way"
+        return self._session.reroute(mission)
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that it is on this very round."""
+        return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
 
     @property
     def keeps_zones(self) -> bool:

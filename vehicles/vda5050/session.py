@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from missions.model import GroundMission, Mission
+from missions.model import GroundMission, Mission, StopAction
 from vehicles.errors import VehicleTimeoutError
 from vehicles.port import Clock, CommandResult, MissionProgress, Outcome, Verb
 from vehicles.vda5050.dialect import Dialect
@@ -21,15 +21,17 @@ from vehicles.vda5050.engine_model import (
     Begin,
     Grant,
     Prepare,
+    Settle,
     Stage,
+    Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
 from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL
-from vehicles.vda5050.orders import PreparedOrder, mission_fault
-from vehicles.vda5050.progress import Reading, reached, read
+from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
+from vehicles.vda5050.progress import Reading, at_gate, reached, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
@@ -66,6 +68,7 @@ class Vda5050Session(ZonedLine):
         )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
+        self._words: dict[str, dict[str, bool]] = {}
         self._charges = False
 
     # --- what the controller asks ----------------------------------------------------------
@@ -90,7 +93,39 @@ class Vda5050Session(ZonedLine):
         if fault:
             return _no(fault)
         self.feed(Prepare(order, self._upto(mission, order)))
+        self._words = {mission.mission_id: self._words.get(mission.mission_id, {})}
+        self._say_words(mission, order)
         return DONE
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel whose gate it stands before; empty: none."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or track.prepared.mission_hash != mission.content_hash:
+            return ""
+        shut = track.shut if track.stage is Stage.ACTIVE else None
+        return shut.parcel_id if shut and at_gate(track.prepared, shut, state) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the robot asks for the customer's PIN by itself."""
+        return any(
+            self._vehicle.profile.judges(action)
+            for node in mission.nodes
+            for action in node.actions
+            if action.parcel_id == parcel_id and action.kind is StopAction.DROP
+        )
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Open a parcel's gate, or leave its hand-over out of the order: the first word counts."""
+        words = self._words.setdefault(mission.mission_id, {})
+        stands = words.setdefault(parcel_id, opens)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            self.feed(Settle(track.prepared.order_id, parcel_id, stands))
+        return stands is opens
+
+    def _say_words(self, mission: GroundMission, order: PreparedOrder) -> None:
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            self.feed(Settle(order.order_id, parcel_id, opens))
 
     def grant(self, mission: GroundMission, upto_node: int | None) -> None:
         """Leases are held up to this node of the round, by its index; None: to its end.
@@ -103,6 +138,28 @@ class Vda5050Session(ZonedLine):
         if track is not None and track.prepared.mission_hash == mission.content_hash:
             order = track.prepared
             self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the base of the order that is driven; why not, or empty.
+
+        Its update is sent until the robot's state shows it; `rerouted` tells when.
+        """
+        order = self._maker.behind(mission, self._engine)
+        track = self._engine.track
+        if isinstance(order, str) or track is None:
+            return order if isinstance(order, str) else "the robot is on no order"
+        self.feed(Swap(order, track.base_end))
+        return ""
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether the robot's own state shows that this round is the one it is on."""
+        track = self._engine.track
+        return (
+            track is not None
+            and track.prepared.mission_hash == mission.content_hash
+            and track.stage is Stage.ACTIVE
+            and track.reflected
+        )
 
     def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
         mission_id, node = self._granted
@@ -217,7 +274,10 @@ class Vda5050Session(ZonedLine):
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
         order = self._maker.found(mission, self._engine, state)
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            order = order if opens else without(order, parcel_id)
         self.feed(Adopt(order, self._upto(mission, order)))
+        self._say_words(mission, order)
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
