@@ -19,10 +19,10 @@ import structlog
 from controller.domain.records import CommandKind, CommandRecord, CommandState
 from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
+from vehicles.audit import Audit
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
-    Audit,
     Audited,
     Capability,
     Clock,
@@ -37,12 +37,11 @@ from vehicles.port import (
     Paced,
     Rerouting,
     Telemetry,
-    Trailing,
     VehicleEvent,
     VehicleSession,
     Verb,
 )
-from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, ZoneKeeping
+from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)
 
