@@ -30,8 +30,10 @@ from vehicles.vda5050.engine_model import (
     Send,
     SendOrder,
 )
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.limits import STOPS, instant_fault, stop_fault
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import Header, State
+from vehicles.vda5050.models import Action, Header, State
 from vehicles.vda5050.nonsense import Nonsense
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
 from vehicles.vda5050.telemetry import telemetry_of
@@ -78,6 +80,8 @@ class RobotLine:
         self._changed: set[asyncio.Event] = set()
         self._trail: deque[tuple[datetime, float, float]] = deque(maxlen=MAX_TRAIL)
         self._nonsense = Nonsense()
+        self._bars: set[str] = set()
+        self._stoppable: tuple[Factsheet | None, str] = (None, "")
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
 
@@ -112,7 +116,11 @@ class RobotLine:
 
     def _further_faults(self) -> tuple[str, ...]:
         """What else than the robot's own state keeps it from being started."""
-        return ()
+        sheet = self._engine.factsheet
+        if self._stoppable[0] is not sheet:
+            self._stoppable = (sheet, stop_fault(sheet, self._dialect.measure_actions))
+        fault = self._stoppable[1]
+        return (f"it could not be stopped and resumed: {fault}",) if fault else ()
 
     async def events(self) -> AsyncIterator[VehicleEvent]:
         """Events in order, for one consumer; those before the first reading wait for it."""
@@ -165,8 +173,20 @@ class RobotLine:
             self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
             return
         for action in send.actions:
+            fault = self._barred(action)
+            if fault and fault not in self._bars:
+                self._bars.add(fault)
+                self._tell(Notice(EventKind.ALARM, detail=f"not sent: {fault}"))
+            if fault:
+                continue
             payload = self._dialect.instant_actions((action,))
             self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
+
+    def _barred(self, action: Action) -> str:
+        """Why its factsheet forbids to send an instant action; a stop is sent in any case."""
+        if action.action_type in STOPS:
+            return ""
+        return instant_fault(action, self._engine.factsheet, self._dialect.measure_actions)
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
