@@ -156,8 +156,9 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
-        self._demands = Demands(self.processes)
+        self._demands = Demands(self.processes, self.clock)
         self.watch = self._make_watch()
+        self._demands.breaching = self.watch.breaching
         self._refuges = Refuges(
             ledger=self.ledger,
             processes=self.processes,

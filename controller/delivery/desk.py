@@ -64,8 +64,9 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.audit import Audit
 from vehicles.parameters import ParameterSet
-from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
+from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
