@@ -10,7 +10,7 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
-from controller.api.models import ReasonIn, SettleIn, Submission, DoorWordIn
+from controller.api.models import DoorWordIn, ReasonIn, SettleIn, Submission
 from controller.api.problems import ApiError, FieldError, duplicate, not_found
 from controller.delivery.views import DuplicateParcelError
 from controller.domain.model import ParcelState
