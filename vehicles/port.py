@@ -207,6 +207,11 @@ class Telemetry:
     """None: not read from the vehicle, so that nothing may be built on them."""
     failsafe: tuple[str, ...] = ()
     """The failsafes that it is in by its own words, each with them as evidence."""
+    errors: tuple[str, ...] = ()
+    """What it says is wrong now, whether or not that keeps it from starting."""
+    broken: str = ""
+    """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
+    beside silence. Empty: the broker says no such thing, or there is none."""
 
     @property
     def startable(self) -> bool:
@@ -233,7 +238,13 @@ class EventKind(StrEnum):
     """The vehicle no longer holds the mission that it was on."""
     REBOOTED = "rebooted"
     LINK_LOST = "link_lost"
+    """Silence: nothing was heard of it for too long, or our own way to it is gone."""
     LINK_BACK = "link_back"
+    """It is heard again."""
+    CONNECTION_LOST = "connection_lost"
+    """Its broker tells that its connection is gone: by its last will, or it signed off."""
+    CONNECTION_BACK = "connection_back"
+    """Its broker tells that it is connected again."""
     FAILSAFE = "failsafe"
     ALARM = "alarm"
 
@@ -386,6 +397,21 @@ class Doorkeeper(Protocol):
         The first word about a parcel counts: a hand-over that was left out never begins. May be
         said again, and before the vehicle is there.
         """
+
+
+@runtime_checkable
+class Rerouting(Protocol):
+    """A session whose vehicle takes another way on a round that it is on."""
+
+    def reroute(self, mission: GroundMission) -> str:
+        """The round it is on, with another way behind the last node that it was let go to.
+
+        Empty: it is told until its own state shows it. Else why not, and nothing has changed.
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that this round is the one it is on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,13 @@ class ReasonIn(Body):
     reason: Text = ""
 
 
+class WriteOffIn(ReasonIn):
+    """A vehicle that does not come back."""
+
+    removed: bool = False
+    """It was taken off the streets: its right of way is free."""
+
+
 class LaunchIn(Body):
     """Which mission an operator has seen; empty: whichever the vehicle holds."""
 

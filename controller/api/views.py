@@ -119,6 +119,7 @@ class VehicleOut(TypedDict):
     kind: str
     capability: CapabilityOut
     link: str
+    broken: str
     phase: str
     mode: str
     armed: bool | None
@@ -323,6 +324,7 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "kind": str(plain(view.kind)),
         "capability": _capability(view.capability),
         "link": t.link.value,
+        "broken": t.broken,
         "phase": t.phase.value,
         "mode": t.mode,
         "armed": t.armed,

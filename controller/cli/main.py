@@ -355,6 +355,23 @@ def divert(
     does.divert(vehicle, to, reason=reason, url=url, as_json=as_json)
 
 
+@app.command("write-off")
+def write_off(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="VEHICLE")],
+    removed: Annotated[
+        bool, typer.Option("--removed", help="it was taken off the streets: free its right of way")
+    ] = False,
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """End the round of a vehicle that is lost; its parcels wait to be settled."""
+    from controller.cli import fleet as does
+
+    does.write_off(vehicle, removed=removed, reason=reason, url=url, as_json=as_json)
+
+
 @app.command("return")
 def return_(
     vehicle: VehicleArg = None,

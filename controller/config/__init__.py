@@ -146,6 +146,8 @@ class SafetyConfig(Section):
     rezoned: Annotated[tuple[Rezoned, ...], Field(min_length=1)] = ("hold",)
     """What a vehicle is told whose mission a new zone forbids: the first that fits. A divert goes
     to the nearest of the drone's own rally points that is clear."""
+    stall_s: Annotated[float, Field(ge=0.0)] = 300.0
+    """A vehicle with work that does not get on for this long is told; 0: never."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     return_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0

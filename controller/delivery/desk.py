@@ -19,6 +19,7 @@ from controller.delivery.cancelling import Cancelling
 from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
 from controller.delivery.planned import PlannedMissions
@@ -26,7 +27,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
-from controller.delivery.together import demand_together
+from controller.delivery.together import demand_of_all
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -90,6 +91,7 @@ class Desk:
         clock: Clock,
         missions: PlannedMissions,
         refuges: Refuges,
+        lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
         doors: DoorRules | None = None,
     ) -> None:
@@ -109,6 +111,7 @@ class Desk:
         self.missions = missions
         self._forecast = forecast
         self._refuges = refuges
+        self._lost = lost
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
         self.doors = Doors(
@@ -234,16 +237,7 @@ class Desk:
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
         hold = HoldRecord(by, reason, self._clock.now())
-        event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
-        await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
-        results: dict[str, CommandResult] = {}
-        asked: list[VehicleProcess] = []
-        for vehicle_id, process in self._processes.items():
-            if refused := refusal(process.owner.telemetry, verb):
-                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
-            else:
-                asked.append(process)
-        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
+        return await demand_of_all(self._ledger, list(self._processes.values()), verb, hold)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""
@@ -292,6 +286,21 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def write_off(
+        self, vehicle_id: str, *, by: str, reason: str, removed: bool
+    ) -> CommandResult:
+        """End the round of a vehicle that is not heard any more. Raises UnknownVehicleError.
+
+        What it has is stranded with it. `removed`: it was taken off the streets, so that its right
+        of way is free as well.
+        """
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        try:
+            return await self._lost.write_off(vehicle_id, by=by, reason=reason, removed=removed)
+        except StaleStepError:
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
 
     async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
         """A customer's word at the door. Raises UnknownParcelError."""

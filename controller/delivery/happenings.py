@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import steps
+from controller.delivery.claims import claim
 from controller.delivery.draft import Draft
 from controller.delivery.ledger import Ledger
 from controller.delivery.proof import far_condition, make_proof, stop_of
@@ -42,6 +43,10 @@ _ALARMS = {
         "The parcel comes back; call the recipient if it will be late",
     ),
 }
+
+
+UNHEARD = frozenset({EventKind.LINK_LOST, EventKind.CONNECTION_LOST})
+"""After these a vehicle may do things that nobody hears of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ class Happenings:
                 doubt = True
             else:
                 doubt = self._apply(draft, event, task, telemetry)
+        elif (claimed := claim(draft, self._ledger, event, task)) is not None:
+            self._board.happen(claimed)
         await self._ledger.keep_draft(draft, event.vehicle_id)
         if event.kind is EventKind.RELEASED and task is not None:
             await self.prove(event.vehicle_id)

@@ -215,6 +215,18 @@ def unsure(draft: Draft, record: AssignmentRecord, parcel_ids: Iterable[str], re
             draft.move(parcel_id, P.STRANDED, reasons=(reason,))
 
 
+def strand_on(draft: Draft, parcel_id: str, vehicle_id: str, reason: str) -> None:
+    """A vehicle has a parcel that counted as waiting at a site: a person must look."""
+    draft.move(
+        parcel_id,
+        P.STRANDED,
+        to=Custodian(CustodianKind.VEHICLE, vehicle_id),
+        vehicle_id=vehicle_id,
+        not_before=None,
+        reasons=(reason,),
+    )
+
+
 def found_aboard(
     draft: Draft, parcel_id: str, rest: Rest, retry: Retry, told: Mapping[str, object]
 ) -> None:

@@ -1,4 +1,4 @@
-"""VDA 5050 2.1 robots for the lab, many in one process.
+"""VDA 5050 robots of version 2 and 3 for the lab, many in one process.
 
 Owns robots that keep their own rules: they check orders, drive, pick, drop, charge and talk MQTT
 with a codec and map maths of their own, so that a mistake of the master is seen and not shared.

@@ -194,6 +194,7 @@ class FakeDesk:
         self.audits: dict[str, Audit] = {}
         self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
+        self.written_off: list[tuple[str, str, str, bool]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.triggered: list[tuple[str, str | None, str]] = []
         self.explanations: dict[str, Any] = {}
@@ -276,6 +277,15 @@ class FakeDesk:
         }[verb]
         self.put_vehicle(replace(view, telemetry=replace(view.telemetry, phase=phase)))
         return CommandResult(Outcome.DONE)
+
+    async def write_off(
+        self, vehicle_id: str, *, by: str, reason: str, removed: bool
+    ) -> CommandResult:
+        view = self._vehicles[vehicle_id]
+        if view.telemetry.link is LinkState.ONLINE:
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} is heard")
+        self.written_off.append((vehicle_id, by, reason, removed))
+        return CommandResult(Outcome.DONE, "settle P-1")
 
     async def audit(self, vehicle_id: str) -> Audit | str:
         view = self._vehicles.get(vehicle_id)

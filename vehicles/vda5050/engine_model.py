@@ -108,6 +108,8 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """States in a row that contradict the stage: one may be old, two are not."""
     cancel_id: str = ""
     reason: str = ""
+    revived: bool = False
+    """It was over and ran again: its second end is to be told."""
 
     @property
     def shut(self) -> Gate | None:
@@ -164,7 +166,9 @@ class EngineState(msgspec.Struct, frozen=True):
     factsheet: Factsheet | None = None
     track: OrderTrack | None = None
     instants: tuple[InstantTrack, ...] = ()
-    link_told: LinkState = LinkState.UNKNOWN
+    silence_told: bool = False
+    broken_told: str = ""
+    """The loss of its connection that was told and is not over."""
     alarms: frozenset[str] = frozenset()
     """Alarm conditions that hold now and were told."""
     stranger: str = ""
@@ -178,9 +182,25 @@ class EngineState(msgspec.Struct, frozen=True):
             return LinkState.OFFLINE
         if self.state_at is None:
             return LinkState.UNKNOWN
-        if not self.broker or now - self.state_at > self.settings.stale_after_s:
-            return LinkState.STALE
-        return LinkState.ONLINE
+        return LinkState.STALE if self.silent(now) else LinkState.ONLINE
+
+    def silent(self, now: float) -> bool:
+        """Whether a robot that was heard has said nothing for too long, as far as we can hear."""
+        if self.state_at is None:
+            return False
+        return not self.broker or now - self.state_at > self.settings.stale_after_s
+
+    @property
+    def broken(self) -> str:
+        """Why its connection counts as gone by the word on topic connection; empty: it does not.
+
+        Only ONLINE takes a last will back. A state does so where that word may get lost.
+        """
+        if self.connection not in SILENT_WORDS:
+            return ""
+        if self.alive and not self.settings.trusts_connection:
+            return ""
+        return _WHY_BROKEN.get(self.connection, "last will: connection broken")
 
     def twins(self, now: float) -> bool:
         """Whether two robots seem to publish under one name: their counts alternate."""
@@ -193,6 +213,8 @@ class EngineState(msgspec.Struct, frozen=True):
 
 SILENT_WORDS = frozenset({"OFFLINE", "CONNECTIONBROKEN", "HIBERNATING"})
 """Words on topic connection after which no state is to be expected."""
+
+_WHY_BROKEN = {"OFFLINE": "robot signed off", "HIBERNATING": "robot hibernates"}
 
 TWIN_BACKS = 4
 """How often counts go back within the window before that cannot be a robot that restarts."""
@@ -297,6 +319,17 @@ class Adopt:
     granted: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Another horizon for the order that is driven; see `swap`. Nothing where that cannot be.
+
+    `granted`: as in Prepare.
+    """
+
+    order: PreparedOrder
+    granted: int | None = None
+
+
 Input = (
     GotState
     | GotConnection
@@ -311,6 +344,7 @@ Input = (
     | Grant
     | Settle
     | Adopt
+    | Swap
 )
 
 

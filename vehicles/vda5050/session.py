@@ -23,21 +23,26 @@ from vehicles.vda5050.engine_model import (
     Prepare,
     Settle,
     Stage,
+    Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
-from vehicles.vda5050.line import Publish, RobotLine
+from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL
 from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
 from vehicles.vda5050.progress import Reading, at_gate, reached, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
 DONE = CommandResult(Outcome.DONE)
 
 
-class Vda5050Session(RobotLine):
-    """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
+class Vda5050Session(ZonedLine):
+    """Implements VehicleSession, Paced and ZoneKeeping.
+
+    `publish(topic, payload, urgent=...)` must not wait.
+    """
 
     def __init__(
         self,
@@ -49,9 +54,17 @@ class Vda5050Session(RobotLine):
         dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
+        compiler: ZoneCompiler | None = None,
     ) -> None:
         super().__init__(
-            vehicle, site_map, clock, settings, dialect=dialect, publish=publish, ids=ids
+            vehicle,
+            site_map,
+            clock,
+            settings,
+            dialect=dialect,
+            publish=publish,
+            ids=ids,
+            compiler=compiler,
         )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
@@ -125,6 +138,28 @@ class Vda5050Session(RobotLine):
         if track is not None and track.prepared.mission_hash == mission.content_hash:
             order = track.prepared
             self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the base of the order that is driven; why not, or empty.
+
+        Its update is sent until the robot's state shows it; `rerouted` tells when.
+        """
+        order = self._maker.behind(mission, self._engine)
+        track = self._engine.track
+        if isinstance(order, str) or track is None:
+            return order if isinstance(order, str) else "the robot is on no order"
+        self.feed(Swap(order, track.base_end))
+        return ""
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether the robot's own state shows that this round is the one it is on."""
+        track = self._engine.track
+        return (
+            track is not None
+            and track.prepared.mission_hash == mission.content_hash
+            and track.stage is Stage.ACTIVE
+            and track.reflected
+        )
 
     def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
         mission_id, node = self._granted
@@ -269,7 +304,8 @@ class Vda5050Session(RobotLine):
     # --- parts -----------------------------------------------------------------------------
 
     def _robot_fault(self) -> str:
-        return robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        return own or "; ".join(self._further_faults())
 
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
