@@ -17,7 +17,7 @@ help:  ## this list
 demo: setup  ## deliver the example's parcels with simulated vehicles; console at :8080
 	$(BIN)/waypost demo $(DEMO)
 
-test: setup-dev  ## run the tests; what needs a program that is not installed skips and says so
+test: setup-dev  ## run the tests (TEST="-n 2 --dist loadgroup": in two processes); what needs a program that is not there skips
 	$(BIN)/python -m pytest $(TEST)
 
 check: setup-dev  ## lint, format, types, import contracts, spelling

@@ -71,6 +71,8 @@ class MavlinkSession:
         settings: MavlinkSettings,
         transmit: Callable[[bytes], bool],
         sign: Callable[[bytes], bytes] | None = None,
+        *,
+        newcomers: asyncio.Semaphore | None = None,
     ) -> None:
         self.vehicle = vehicle
         self._component = vehicle.component
@@ -109,7 +111,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.all_parameters = AllParameters(self)
-        self.upkeep = Upkeep(self)
+        self.upkeep = Upkeep(self, newcomers)
         self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)
