@@ -15,7 +15,7 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +26,7 @@ from geofence.formats.onboard import FenceItem
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits
 from missions.model import DropDevice, GroundMission, Mission
+from vehicles.audit import Audit
 
 
 class Clock(Protocol):
@@ -187,6 +188,8 @@ class Telemetry:
     link: LinkState = LinkState.UNKNOWN
     phase: Phase = Phase.UNKNOWN
     position: LatLon | None = None
+    position_error_m: float = 0.0
+    """What the map that it tells its place on is known to be off; not its own error."""
     alt_amsl_m: float | None = None
     alt_home_m: float | None = None
     heading_deg: float | None = None
@@ -207,6 +210,11 @@ class Telemetry:
     """None: not read from the vehicle, so that nothing may be built on them."""
     failsafe: tuple[str, ...] = ()
     """The failsafes that it is in by its own words, each with them as evidence."""
+    errors: tuple[str, ...] = ()
+    """What it says is wrong now, whether or not that keeps it from starting."""
+    broken: str = ""
+    """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
+    beside silence. Empty: the broker says no such thing, or there is none."""
 
     @property
     def startable(self) -> bool:
@@ -233,7 +241,13 @@ class EventKind(StrEnum):
     """The vehicle no longer holds the mission that it was on."""
     REBOOTED = "rebooted"
     LINK_LOST = "link_lost"
+    """Silence: nothing was heard of it for too long, or our own way to it is gone."""
     LINK_BACK = "link_back"
+    """It is heard again."""
+    CONNECTION_LOST = "connection_lost"
+    """Its broker tells that its connection is gone: by its last will, or it signed off."""
+    CONNECTION_BACK = "connection_back"
+    """Its broker tells that it is connected again."""
     FAILSAFE = "failsafe"
     ALARM = "alarm"
 
@@ -370,6 +384,39 @@ class Paced(Protocol):
         """Place of the last node that its own state shows it has reached; None: not on it."""
 
 
+@runtime_checkable
+class Doorkeeper(Protocol):
+    """A session whose vehicle stands at a stop until it is told what becomes of a hand-over."""
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands and waits for; empty: none."""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle itself asks the customer, so that nobody else has to."""
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Let it begin the hand-over, or go on with the parcel aboard; whether that stands.
+
+        The first word about a parcel counts: a hand-over that was left out never begins. May be
+        said again, and before the vehicle is there.
+        """
+
+
+@runtime_checkable
+class Rerouting(Protocol):
+    """A session whose vehicle takes another way on a round that it is on."""
+
+    def reroute(self, mission: GroundMission) -> str:
+        """The round it is on, with another way behind the last node that it was let go to.
+
+        Empty: it is told until its own state shows it. Else why not, and nothing has changed.
+        Nothing is checked against zones: whoever asks has done so.
+        """
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that this round is the one it is on."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlightFence:
     """The fence that a vehicle must hold for one flight; without items: none may be held."""
@@ -393,49 +440,6 @@ class FenceHolder(Protocol):
 
     def order_fence(self, fence: FlightFence) -> None:
         """The next `load` of its mission puts this fence on board; nothing is sent yet."""
-
-
-class Remedy(StrEnum):
-    """What becomes of a rule that does not hold."""
-
-    NONE = "none"
-    """It holds."""
-    SET = "set"
-    """`apply` sets it."""
-    FITTER = "fitter"
-    """A person must fit or set it, and reboot the vehicle."""
-    UNKNOWN = "unknown"
-    """The vehicle does not answer for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleState:
-    """One rule of a vehicle's baseline, and what the vehicle holds."""
-
-    name: str
-    wanted: str
-    why: str
-    value: float | None
-    remedy: Remedy
-    would_set: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What must hold of a vehicle before it is dispatched, read from it now."""
-
-    vehicle_id: str
-    at: datetime
-    rules: tuple[RuleState, ...]
-    blocks: tuple[str, ...] = ()
-    """Why it is not startable, its own words among them."""
-    approved: Mapping[str, str] = field(default_factory=dict)
-    """Hashes of what was proven for the next start: the whole first, then its parts."""
-
-    @property
-    def broken(self) -> tuple[RuleState, ...]:
-        """The rules that do not hold."""
-        return tuple(rule for rule in self.rules if rule.remedy is not Remedy.NONE)
 
 
 @runtime_checkable

@@ -14,10 +14,12 @@ from datetime import datetime
 
 import structlog
 
-from controller.delivery import describe, settling
+from controller.delivery import describe, settling, steps
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
 from controller.delivery.planned import PlannedMissions
@@ -62,8 +64,9 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.audit import Audit
 from vehicles.parameters import ParameterSet
-from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
+from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +92,9 @@ class Desk:
         clock: Clock,
         missions: PlannedMissions,
         refuges: Refuges,
+        lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        doors: DoorRules | None = None,
         before: Callable[[str], LastKnown | None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -109,8 +114,22 @@ class Desk:
         self._forecast = forecast
         self._before = before
         self._refuges = refuges
+        self._lost = lost
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
+        self.doors = Doors(
+            ledger=ledger,
+            processes=processes,
+            board=board,
+            clock=clock,
+            rules=doors or DoorRules(),
+        )
+
+    async def run(self, period_s: float) -> None:
+        """Bring cancelled parcels home and look after doors, until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancelling.run(), name="cancelling")
+            group.create_task(self.doors.run(period_s), name="doors")
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -270,6 +289,31 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def write_off(
+        self, vehicle_id: str, *, by: str, reason: str, removed: bool
+    ) -> CommandResult:
+        """End the round of a vehicle that is not heard any more. Raises UnknownVehicleError.
+
+        What it has is stranded with it. `removed`: it was taken off the streets, so that its right
+        of way is free as well.
+        """
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        try:
+            return await self._lost.write_off(vehicle_id, by=by, reason=reason, removed=removed)
+        except StaleStepError:
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
+
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        """A customer's word at the door. Raises UnknownParcelError."""
+        return await self.doors.trigger(parcel_id, pin=pin, by=by)
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Send again what came back to its origin. Raises UnknownParcelError."""
+        result = await self.doors.resend(parcel_id, by=by, reason=reason)
+        self._matching.wake()
+        return result
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -440,8 +484,12 @@ class Desk:
             telemetry=process.owner.telemetry if process else None,
             speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
         )
-        view = describe.parcel_view(record, eta)
-        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+        return replace(
+            describe.parcel_view(record, eta),
+            reasons=waiting_reason(parcel_id, self._ledger),
+            door=self.doors.view(record),
+            resendable=not steps.resend_fault(record),
+        )
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner

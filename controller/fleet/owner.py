@@ -12,31 +12,36 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
+from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
+from vehicles.audit import Audit
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
-    Audit,
     Audited,
     Capability,
     Clock,
     CommandResult,
     Divert,
     Diverting,
+    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
     Outcome,
     Paced,
+    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
     Verb,
 )
+from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +123,66 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call; none where it does not remember them."""
+        return self._session.trail() if isinstance(self._session, Trailing) else ()
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands at a stop for until it is told; empty: none."""
+        return self._session.waits_for(mission) if isinstance(self._session, Doorkeeper) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle asks the customer by itself."""
+        if not isinstance(self._session, Doorkeeper):
+            return True
+        return self._session.judges(mission, parcel_id)
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Have it begin the hand-over or go on without; whether that word stands."""
+        if not isinstance(self._session, Doorkeeper):
+            return False
+        return self._session.settle(mission, parcel_id, opens=opens)
+
+    @property
+    def reroutable(self) -> bool:
+        """Whether it takes another way on a round that it is on."""
+        return isinstance(self._session, Rerouting)
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the last node that it was let go to; why not, or empty."""
+        if not isinstance(self._session, Rerouting):
+            return "this vehicle takes no other way under way"
+        return self._session.reroute(mission)
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether its own state shows that it is on this very round."""
+        return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether it can keep to zones by itself, as far as is known now."""
+        return isinstance(self._session, ZoneKeeping) and self._session.keeps_zones
+
+    def expect_zones(self) -> None:
+        """Its zones will come; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.expect_zones()
+
+    async def keep_zones(self, own: OwnZones) -> None:
+        """Have these zones in force on board; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            await self._session.keep_zones(own)
+
+    @property
+    def passage_requests(self) -> tuple[PassageRequest, ...]:
+        """Passages that it asks to enter."""
+        return self._session.passage_requests if isinstance(self._session, ZoneKeeping) else ()
+
+    def answer(self, request_id: str, grant: Grant, lease_s: float | None) -> None:
+        """Answer such a request."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.answer(request_id, grant, lease_s)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

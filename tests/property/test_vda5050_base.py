@@ -37,11 +37,13 @@ from vehicles.vda5050.engine_model import (
     Prepare,
     SendOrder,
     Stage,
+    Swap,
     Tick,
 )
 from vehicles.vda5050.gate import order_gate, robot_gate
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.orders import OrderSettings, PreparedOrder, build_order
+from vehicles.vda5050.swap import swap_fault
 
 MAP = SiteMap("site", LatLon(60.17, 24.94))
 NODES = 9
@@ -65,6 +67,18 @@ def mission(number: int) -> GroundMission:
     return GroundMission(f"m{number}", "r", nodes, edges, "z")
 
 
+def other_way(way: GroundMission, at: int, by: int) -> GroundMission:
+    """The same round with `by` more nodes behind node `at`, and the same deeds at the end of it."""
+    spot = way.nodes[at].position
+    nodes = way.nodes[: at + 1] + tuple(RouteNode(f"aside{i}", spot) for i in range(by))
+    nodes += way.nodes[at + 1 :]
+    edges = way.edges[:at] + tuple(
+        RouteEdge(f"x{i}", nodes[i].node_id, nodes[i + 1].node_id, 0.5, 1.0)
+        for i in range(at, len(nodes) - 1)
+    )
+    return replace(way, nodes=nodes, edges=edges)
+
+
 class Road(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -72,9 +86,10 @@ class Road(RuleBasedStateMachine):
         self.missions = self.ids = 0
         self.to_robot: list[tuple[str, bytes]] = []
         self.to_master: list[bytes] = []
-        self.told: Counter[tuple[EventKind, str, str]] = Counter()
+        self.told: Counter[tuple[EventKind, str]] = Counter()
         self.granted: dict[str, int | None] = {}
         self.order: PreparedOrder | None = None
+        self.way: GroundMission | None = None
         self.alive = False
 
     @initialize(
@@ -111,7 +126,7 @@ class Road(RuleBasedStateMachine):
                 payload = self.dialect.instant_actions(send.actions)
                 self.to_robot.append(("instantActions", payload))
         for notice in notices:
-            self.told[notice.kind, notice.mission_hash, notice.parcel_id] += 1
+            self.told[notice.kind, notice.parcel_id] += 1
             word = {EventKind.PICKED: "pick", EventKind.RELEASED: "drop"}.get(notice.kind)
             if word is not None:
                 assert (word, notice.parcel_id) in self.robot.done
@@ -199,7 +214,7 @@ class Road(RuleBasedStateMachine):
                     (EventKind.RELEASED, track.released),
                 ):
                     for parcel in parcels:
-                        self.told[kind, track.prepared.mission_hash, parcel] = 1
+                        self.told[kind, parcel] = 1
 
     # --- the controller --------------------------------------------------------------------
 
@@ -208,16 +223,40 @@ class Road(RuleBasedStateMachine):
     def load_and_start(self, upto: int | None) -> None:
         if robot_gate(self.engine, self.now, "site"):
             return
-        order = build_order(mission(self.missions + 1), MAP, OrderSettings())
-        order = replace(order, window=self.window)
+        way = mission(self.missions + 1)
+        order = self.order_for(way)
         if order_gate(self.engine, order):
             return
         assert self.engine.track is None or self.engine.track.stage not in OPEN
         self.missions += 1
-        self.order = order
+        self.order, self.way = order, way
         self.granted[order.order_id] = granted = None if upto is None else 2 * upto
         self.feed(Prepare(order, granted))
         self.feed(Begin())
+
+    def order_for(self, way: GroundMission) -> PreparedOrder:
+        return replace(build_order(way, MAP, OrderSettings()), window=self.window)
+
+    @rule(by=st.integers(0, 3), told=st.booleans())
+    @precondition(lambda self: self.way is not None)
+    def another_way(self, by: int, told: bool) -> None:
+        """Kept, then told: or the master is stopped in between and finds the old horizon."""
+        track = self.engine.track
+        assert self.way is not None
+        if track is None or track.base_end // 2 >= len(self.way.nodes) - 1:
+            return
+        way = other_way(self.way, track.base_end // 2, by)
+        order = self.order_for(way)
+        if swap_fault(track, order, self.engine.state):
+            return
+        self.order, self.way = order, way
+        self.granted[order.order_id] = track.base_end
+        if told:
+            self.feed(Swap(order, track.base_end))
+            assert self.engine.track is not None
+            assert self.engine.track.prepared is order
+        else:
+            self.master_restarts()
 
     @rule(more=st.integers(1, 4))
     @precondition(lambda self: self.order is not None)
@@ -247,7 +286,7 @@ class Road(RuleBasedStateMachine):
     def each_parcel_moves_once(self) -> None:
         if self.alive:
             assert all(n == 1 for n in Counter(self.robot.done).values()), self.robot.done
-        for (kind, _, _), count in self.told.items():
+        for (kind, _), count in self.told.items():
             if kind in {EventKind.PICKED, EventKind.RELEASED}:
                 assert count == 1
 

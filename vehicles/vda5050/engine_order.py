@@ -12,10 +12,11 @@ from vehicles.port import EventKind
 from vehicles.vda5050.engine_model import EXPIRED, OPEN, OrderTrack, Stage
 from vehicles.vda5050.engine_run import CANCEL, STATE_REQUEST, Run
 from vehicles.vda5050.models import TERMINAL, State
-from vehicles.vda5050.orders import PreparedOrder, TrackedAction
+from vehicles.vda5050.orders import PreparedOrder, TrackedAction, without
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 from vehicles.vda5050.rejection import error_keys, rejection
 from vehicles.vda5050.release import begun, body_of, extended, on_route, shown_base
+from vehicles.vda5050.swap import has_other_horizon, swap_fault, swapped
 
 
 class OrderRun(Run):
@@ -53,21 +54,76 @@ class OrderRun(Run):
         if self.s.state is not None:
             self._extend(self.s.state)
 
+    def settle(self, order_id: str, parcel_id: str, *, opens: bool) -> None:
+        """Open a parcel's gate, or leave out what is behind it. What was said first stands."""
+        track = self.s.track
+        if track is None or track.prepared.order_id != order_id:
+            return
+        if parcel_id in track.opened | track.left_out:
+            return
+        if opens:
+            track = replace(track, opened=track.opened | {parcel_id})
+        else:
+            track = replace(
+                track,
+                prepared=without(track.prepared, parcel_id),
+                left_out=track.left_out | {parcel_id},
+            )
+        self.follow(track)
+        if self.s.state is not None and track.stage is Stage.ACTIVE:
+            self._extend(self.s.state)
+            self._trigger(self.s.state)
+
+    def _trigger(self, state: State) -> None:
+        """End the wait at a gate that is settled: one trigger for each wait."""
+        track = self.s.track
+        if track is None or track.cancel_id:
+            return
+        settled = track.opened | track.left_out
+        for action in track.prepared.actions:
+            waits = action.waits and action.parcel_id in settled
+            if not waits or action.action_id in track.triggered:
+                continue
+            shown = state.action(action.action_id)
+            if shown is not None and shown.action_status == "RUNNING":
+                self.follow(replace(track, triggered=track.triggered | {action.action_id}))
+                self.ask(track.prepared.trigger, self.own_id(track.prepared.trigger))
+                return
+
+    def swap(self, order: PreparedOrder, granted: int | None) -> None:
+        """Another way behind the base; nothing where that cannot be."""
+        track = self.s.track
+        if track is not None and not swap_fault(track, order, self.s.state):
+            self.follow(self._fresh(swapped(track, order, granted, self.s.settings)))
+
     def see_order(self, state: State) -> None:
         """Read a new state against the order."""
         track = self.s.track
         if track is None or track.stage is Stage.PREPARED:
             return
-        reading = read(track.prepared, state, track.sent_end)
+        end, body = track.sent_end, track.body
+        if body is not None and not track.reflected and track.stage is Stage.ACTIVE:
+            # until it shows the update it may stand at the end of what it was told before
+            start = body.nodes[0].sequence_id
+            end = start if state.last_node_sequence_id == start else end
+        reading = read(track.prepared, state, end)
         if track.stage in {Stage.SENT, Stage.SILENT}:
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
             self._see_progress(track, reading, state)
-        elif reading is not Reading.OTHER:
+        elif reading is not Reading.OTHER or track.revived:
+            self._see_after(track, reading, state)
+
+    def _see_after(self, track: OrderTrack, reading: Reading, state: State) -> None:
+        """A state that shows an order that was over, or its end after it ran again."""
+        if reading is not Reading.OTHER:
             track = self._see_parcels(track, state)
-            cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
-            if reading is Reading.RUNNING and (cancel is None or cancel.over):
-                self._see_zombie(track)
+        cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
+        if reading is Reading.RUNNING and (cancel is None or cancel.over):
+            self._see_zombie(track)
+        elif track.revived and state.idle:
+            self.follow(replace(track, revived=False, cancel_id=""))
+            self.tell(EventKind.ABORTED, detail="the order was over, ran again and was cancelled")
 
     def _see_acceptance(self, track: OrderTrack, reading: Reading, state: State) -> None:
         if reading is not Reading.OTHER:
@@ -134,6 +190,7 @@ class OrderRun(Run):
         self._see_waits(state)
         self._end_halted(state)
         self._extend(state)
+        self._trigger(state)
 
     def _synced(self, track: OrderTrack, state: State) -> OrderTrack:
         """With the updates that the robot shows counted as taken."""
@@ -304,7 +361,7 @@ class OrderRun(Run):
             EventKind.ALARM,
             detail=f"order {track.prepared.order_id} was over and runs again: cancelled",
         )
-        self.follow(replace(track, doubts=0))
+        self.follow(replace(track, doubts=0, revived=True))
         self.ask(CANCEL, self.own_id(CANCEL))
 
     def _end(self, track: OrderTrack, stage: Stage, reason: str) -> None:
@@ -346,7 +403,16 @@ class OrderRun(Run):
         )
         self.s = replace(self.s, stranger="")
         if self.s.track is not None and self.s.track.stage is Stage.ACTIVE:
+            if has_other_horizon(order, state):
+                self._swap_adopted(self.s.track, state)
             self._see_base(self.s.track, state)
+
+    def _swap_adopted(self, track: OrderTrack, state: State) -> None:
+        """The way that is kept and not what an earlier start had sent last: sent again."""
+        shown, order = state.order_update_id, track.prepared
+        sent = body_of(order, shown, 0, order.last_sequence_id)
+        track = replace(track, base_end=shown_base(state), body=sent)
+        self.follow(self._fresh(swapped(track, order, track.granted, self.s.settings)))
 
 
 def _evidence(action: TrackedAction, state: State) -> tuple[str, ...]:

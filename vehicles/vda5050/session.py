@@ -1,78 +1,49 @@
 """One robot as a VehicleSession.
 
-Owns the bridge between the controller's calls and the order engine: it feeds the engine, sends
-what the engine says, tells what the engine tells, and waits for effects. Must not keep protocol
-state of its own.
+Owns the bridge between the controller's calls and the order engine: it gives the engine what is
+asked for and waits for effects. Must not keep protocol state of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable
 
-import structlog
-
-from missions.model import GroundMission, Mission
-from vehicles.errors import ProtocolError, VehicleError, VehicleTimeoutError
-from vehicles.port import (
-    Capability,
-    Clock,
-    CommandResult,
-    EventKind,
-    MissionProgress,
-    Outcome,
-    Telemetry,
-    VehicleEvent,
-    Verb,
-)
-from vehicles.vda5050 import topics
+from missions.model import GroundMission, Mission, StopAction
+from vehicles.errors import VehicleTimeoutError
+from vehicles.port import Clock, CommandResult, MissionProgress, Outcome, Verb
 from vehicles.vda5050.dialect import Dialect
-from vehicles.vda5050.engine import CANCEL, STATE_REQUEST, step
+from vehicles.vda5050.engine import CANCEL, STATE_REQUEST
 from vehicles.vda5050.engine_model import (
     EXPIRED,
     OPEN,
     Adopt,
     Ask,
     Begin,
-    EngineState,
-    GotConnection,
-    GotFactsheet,
-    GotState,
     Grant,
-    Input,
-    Notice,
     Prepare,
-    Send,
-    SendOrder,
+    Settle,
     Stage,
+    Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.limits import fitted_id
+from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import TERMINAL, Header
-from vehicles.vda5050.nonsense import Nonsense
-from vehicles.vda5050.orders import PreparedOrder, mission_fault
-from vehicles.vda5050.progress import Reading, reached, read
-from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
-from vehicles.vda5050.telemetry import telemetry_of
+from vehicles.vda5050.models import TERMINAL, Action
+from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
+from vehicles.vda5050.progress import Reading, at_gate, reached, read
+from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
-log = structlog.get_logger(__name__)
-
-MAX_EVENTS = 4096
 DONE = CommandResult(Outcome.DONE)
 
 
-class Publish(Protocol):
-    """Hands a message to the transport; lost ones are the engine's to resend."""
+class Vda5050Session(ZonedLine):
+    """Implements VehicleSession, Paced and ZoneKeeping.
 
-    def __call__(self, topic: str, payload: bytes, *, urgent: bool) -> None:
-        """Must not wait."""
-
-
-class Vda5050Session:
-    """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
+    `publish(topic, payload, urgent=...)` must not wait.
+    """
 
     def __init__(
         self,
@@ -84,144 +55,22 @@ class Vda5050Session:
         dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
+        compiler: ZoneCompiler | None = None,
     ) -> None:
-        self._vehicle = vehicle
-        self._map = site_map
-        self._clock = clock
-        self._settings = settings
-        self._dialect = dialect
-        self._publish = publish
-        self._ids = ids
+        super().__init__(
+            vehicle,
+            site_map,
+            clock,
+            settings,
+            dialect=dialect,
+            publish=publish,
+            ids=ids,
+            compiler=compiler,
+        )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
-        self._engine = EngineState(
-            settings=engine_settings(vehicle.profile, settings.engine), tag=ids("start")
-        )
-        self._received_at: datetime | None = None
-        self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
-        self._changed: set[asyncio.Event] = set()
-        self._nonsense = Nonsense()
-        self._telemetry: Telemetry | None = None
-        self._fed_at_s = clock.monotonic_s()
+        self._words: dict[str, dict[str, bool]] = {}
         self._charges = False
-
-    @property
-    def vehicle_id(self) -> str:
-        """The enrolled name."""
-        return self._vehicle.vehicle_id
-
-    @property
-    def topic_version(self) -> str:
-        """The level that its protocol version has in topic names."""
-        return self._dialect.topic_version
-
-    @property
-    def capability(self) -> Capability:
-        """What it can carry and how far."""
-        return self._vehicle.capability
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """The newest state, at once; translated when somebody looks, not on every message."""
-        if self._telemetry is None:
-            self._telemetry = telemetry_of(
-                self.vehicle_id, self._engine, self._fed_at_s, self._received_at, self._map
-            )
-        return self._telemetry
-
-    async def events(self) -> AsyncIterator[VehicleEvent]:
-        """Events in order, for one consumer; those before the first reading wait for it."""
-        while True:
-            yield await self._events.get()
-
-    # --- what the fleet feeds --------------------------------------------------------------
-
-    def feed(self, event: Input) -> None:
-        """Advance the engine; send and tell what it says."""
-        before = self._engine
-        now_s = self._clock.monotonic_s()
-        self._engine, sends, notices = step(before, event, now_s)
-        if self._engine is before:
-            return
-        if self._engine.state is not before.state:
-            self._received_at = self._clock.now()
-        self._telemetry, self._fed_at_s = None, now_s
-        for send in sends:
-            self._send(send)
-        for notice in notices:
-            self._tell(notice)
-        for waiter in self._changed:
-            waiter.set()
-
-    def _send(self, send: Send) -> None:
-        """Hand to the transport; every instant action in a message of its own.
-
-        Robots are known that fall over the second action of a message when the first ends at
-        once (vda-5050-lib 1.4.0).
-        """
-        if isinstance(send, SendOrder):
-            self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
-            return
-        for action in send.actions:
-            payload = self._dialect.instant_actions((action,))
-            self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
-
-    def received(self, topic: str, payload: bytes) -> None:
-        """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""
-        try:
-            event = self._decode(topic, payload)
-        except ProtocolError as error:
-            words = self._nonsense.told(topic, error.reason, self._clock.monotonic_s())
-            if words:
-                self._tell(Notice(EventKind.ALARM, detail=words))
-            return
-        self.feed(event)
-
-    def _decode(self, topic: str, payload: bytes) -> GotState | GotConnection | GotFactsheet:
-        message: Header
-        event: GotState | GotConnection | GotFactsheet
-        if topic == topics.STATE:
-            message = self._dialect.state(payload, self.vehicle_id)
-            event = GotState(message)
-        elif topic == topics.CONNECTION:
-            message = self._dialect.connection(payload, self.vehicle_id)
-            event = GotConnection(message)
-        else:
-            message = self._dialect.factsheet(payload, self.vehicle_id)
-            event = GotFactsheet(message)
-        said = topics.Address(message.manufacturer, message.serial_number)
-        if said != self._vehicle.address:
-            raise ProtocolError(
-                self.vehicle_id,
-                f"{topic} message names {said.manufacturer}/{said.serial} in its body: is another "
-                "robot using this one's topics?",
-            )
-        return event
-
-    def _tell(self, notice: Notice) -> None:
-        event = VehicleEvent(
-            self.vehicle_id,
-            notice.kind,
-            self._clock.now(),
-            mission_hash=notice.mission_hash,
-            parcel_id=notice.parcel_id,
-            position=self.telemetry.position,
-            detail=notice.detail,
-            evidence=notice.evidence,
-        )
-        log.info(
-            "robot.event",
-            vehicle=self.vehicle_id,
-            kind=notice.kind.value,
-            parcel=notice.parcel_id,
-            detail=notice.detail,
-        )
-        try:
-            self._events.put_nowait(event)
-        except asyncio.QueueFull:
-            raise VehicleError(
-                self.vehicle_id, f"{MAX_EVENTS} events wait: nobody reads them"
-            ) from None
 
     # --- what the controller asks ----------------------------------------------------------
 
@@ -245,7 +94,39 @@ class Vda5050Session:
         if fault:
             return _no(fault)
         self.feed(Prepare(order, self._upto(mission, order)))
+        self._words = {mission.mission_id: self._words.get(mission.mission_id, {})}
+        self._say_words(mission, order)
         return DONE
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel whose gate it stands before; empty: none."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or track.prepared.mission_hash != mission.content_hash:
+            return ""
+        shut = track.shut if track.stage is Stage.ACTIVE else None
+        return shut.parcel_id if shut and at_gate(track.prepared, shut, state) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the robot asks for the customer's PIN by itself."""
+        return any(
+            self._vehicle.profile.judges(action)
+            for node in mission.nodes
+            for action in node.actions
+            if action.parcel_id == parcel_id and action.kind is StopAction.DROP
+        )
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Open a parcel's gate, or leave its hand-over out of the order: the first word counts."""
+        words = self._words.setdefault(mission.mission_id, {})
+        stands = words.setdefault(parcel_id, opens)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            self.feed(Settle(track.prepared.order_id, parcel_id, stands))
+        return stands is opens
+
+    def _say_words(self, mission: GroundMission, order: PreparedOrder) -> None:
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            self.feed(Settle(order.order_id, parcel_id, opens))
 
     def grant(self, mission: GroundMission, upto_node: int | None) -> None:
         """Leases are held up to this node of the round, by its index; None: to its end.
@@ -258,6 +139,28 @@ class Vda5050Session:
         if track is not None and track.prepared.mission_hash == mission.content_hash:
             order = track.prepared
             self.feed(Grant(order.order_id, self._upto(mission, order)))
+
+    def reroute(self, mission: GroundMission) -> str:
+        """Another way behind the base of the order that is driven; why not, or empty.
+
+        Its update is sent until the robot's state shows it; `rerouted` tells when.
+        """
+        order = self._maker.behind(mission, self._engine)
+        track = self._engine.track
+        if isinstance(order, str) or track is None:
+            return order if isinstance(order, str) else "the robot is on no order"
+        self.feed(Swap(order, track.base_end))
+        return ""
+
+    def rerouted(self, mission: GroundMission) -> bool:
+        """Whether the robot's own state shows that this round is the one it is on."""
+        track = self._engine.track
+        return (
+            track is not None
+            and track.prepared.mission_hash == mission.content_hash
+            and track.stage is Stage.ACTIVE
+            and track.reflected
+        )
 
     def _upto(self, mission: GroundMission, order: PreparedOrder) -> int | None:
         mission_id, node = self._granted
@@ -372,7 +275,10 @@ class Vda5050Session:
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
         order = self._maker.found(mission, self._engine, state)
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            order = order if opens else without(order, parcel_id)
         self.feed(Adopt(order, self._upto(mission, order)))
+        self._say_words(mission, order)
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
@@ -399,11 +305,16 @@ class Vda5050Session:
     # --- parts -----------------------------------------------------------------------------
 
     def _robot_fault(self) -> str:
-        return robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        return own or "; ".join(self._further_faults())
 
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
         action_id = self._ids("action")
+        named = fitted_id(action_id, self._engine.factsheet)
+        action = Action(action_type=action_type, action_id=named, blocking_type="HARD")
+        if fault := self._barred(action):
+            return "FAILED", f"not sent: {fault}"
         self.feed(Ask(action_type, action_id))
 
         def over() -> bool:
@@ -478,22 +389,6 @@ class Vda5050Session:
                 f"no state within {self._settings.adopt_timeout_s:.0f} s: what it carries is "
                 "unknown until it answers",
             )
-
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait for the engine to meet a condition; False where time ran out."""
-        changed = asyncio.Event()
-        self._changed.add(changed)
-        try:
-            async with self._clock.timeout(timeout_s):
-                while not condition():
-                    await changed.wait()
-                    changed.clear()
-        except TimeoutError:
-            return condition()
-        else:
-            return True
-        finally:
-            self._changed.discard(changed)
 
 
 def _no(reason: str) -> CommandResult:

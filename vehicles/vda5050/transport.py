@@ -25,7 +25,7 @@ from typing import Literal, Protocol
 import aiomqtt
 import structlog
 
-from vehicles.vda5050.line import Line
+from vehicles.vda5050.client import Line
 
 log = structlog.get_logger(__name__)
 

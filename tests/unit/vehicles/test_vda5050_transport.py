@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiomqtt
 import pytest
 
-from vehicles.vda5050.line import Line
+from vehicles.vda5050.client import Line
 from vehicles.vda5050.transport import Broker, MqttTransport, TransportSettings
 
 

@@ -392,5 +392,20 @@ def test_what_an_order_does_that_was_refused_and_runs_again_is_told() -> None:
         master.feed(GotState(msgspec.structs.replace(shown, node_states=(), edge_states=())))
     told = [(n.kind, n.parcel_id) for n in master.notices if n.parcel_id]
     assert told == [(EventKind.PICKED, "p1")]
+    # its second end is told once, so that nobody waits for it
+    assert [n.kind for n in master.notices].count(EventKind.ABORTED) == 1
+    assert "ran again and was cancelled" in master.notices[-1].detail
     assert master.notices[-1].mission_hash == ORDER.mission_hash
     assert master.engine.track.stage is Stage.REJECTED
+
+
+def test_a_robot_that_waits_at_the_end_of_a_short_message_has_not_cleared_its_order() -> None:
+    """Two nodes a message: an update that got lost leaves it with nothing ahead."""
+    master = Master(replace(ORDER, window=2))
+    master.begin()
+    assert base(master.bodies[-1]) == [0, 2]
+    for _ in range(4):
+        master.shows(2, 2, 0, node_states=(), edge_states=(), action_states=())
+        master.wait(3)
+    assert master.engine.track.stage is Stage.ACTIVE
+    assert base(master.bodies[-1]) == [2, 4]

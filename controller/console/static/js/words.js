@@ -15,6 +15,22 @@ export const PARCEL_STATES = {
   cancelled: { mark: "⊘", word: "Cancelled", tone: "quiet" },
 };
 
+// What happened at a parcel's door, beside its states.
+export const DOOR_WORDS = {
+  door_at: "At the door",
+  door_opened: "Told to hand over",
+  door_shut: "Not handed over there",
+  door_wrong_pin_1: "Wrong PIN",
+  door_wrong_pin_2: "Wrong PIN, second",
+  door_wrong_pin_3: "Wrong PIN, third",
+  recalled: "Called back",
+};
+
+export function handoverWords(parcel) {
+  if (parcel.handling === "pin") return "at the door, with PIN";
+  return { door: "at the door, to the customer", locker: "into a locker" }[parcel.handover] || "contactless";
+}
+
 export const ENDED = new Set(["delivered", "refused", "returned", "cancelled", "stranded"]);
 
 const PHASES = {
