@@ -7,9 +7,7 @@ a burst, 1,000 states of 1.5 kB, twenty of each driving robot, are handed to the
 before. Idle and burst in turn, so that the machine's moods fall on both.
 
 Dispatch waits SETTLE_S after a parcel came for others that come with it, behind a burst as in
-idleness, which makes the ratio of the two look small: both are told without that wait too. Where
-dispatch had been woken before, a parcel waited for less, and its figure without the wait is too
-small by as much.
+idleness, which makes the ratio of the two look small: both are told without that wait too.
 """
 
 from __future__ import annotations
@@ -30,7 +28,8 @@ from tests.benchmarks.measure import told
 from tests.benchmarks.robot_traffic import LAT, LON, Process, robots, world
 
 BURST, BUSY, FREE, EACH = 1000, 50, 5, 40
-PAUSE_S = 0.3
+PAUSE_S = 1.0
+"""Longer than dispatch settles: it is at rest when a parcel comes, which waits the whole of it."""
 
 
 def body(number: int) -> dict[str, Any]:
@@ -103,6 +102,9 @@ async def run() -> dict[str, Any]:
                 idle.append(await one(url, lab, http, 1000 + number, burst=False))
                 behind.append(await one(url, lab, http, 2000 + number, burst=True))
     print("idle", sorted(idle)[-5:], "burst", sorted(behind)[-5:], file=sys.stderr)
+    bare, behind_s = p99(idle) - SETTLE_S, p99(behind) - SETTLE_S
+    # without sense where dispatch was woken before and a parcel did not wait the whole of it
+    ratio = round(behind_s / bare, 3) if min(bare, behind_s) > 0.0 else None
     return {
         "bench": "order_latency",
         "burst": BURST,
@@ -115,9 +117,7 @@ async def run() -> dict[str, Any]:
         "settle_ms": round(1e3 * SETTLE_S, 1),
         "idle_p99_without_settling_ms": round(1e3 * (p99(idle) - SETTLE_S), 1),
         "burst_p99_without_settling_ms": round(1e3 * (p99(behind) - SETTLE_S), 1),
-        "p99_burst_over_idle_without_settling": round(
-            (p99(behind) - SETTLE_S) / (p99(idle) - SETTLE_S), 3
-        ),
+        "p99_burst_over_idle_without_settling": ratio,
     }
 
 
