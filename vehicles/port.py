@@ -209,6 +209,7 @@ class Telemetry:
     """The failsafes that it is in by its own words, each with them as evidence."""
     errors: tuple[str, ...] = ()
     """What it says is wrong now, whether or not that keeps it from starting."""
+    charging: bool | None = None
     broken: str = ""
     """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
     beside silence. Empty: the broker says no such thing, or there is none."""

@@ -135,6 +135,9 @@ class VehicleOut(TypedDict):
     awaits_launch: bool
     battery_at_landing_pct: float | None
     battery_if_returned_pct: float | None
+    charging: bool | None
+    charges: bool
+    kept: str
     failsafe: list[str]
 
 
@@ -331,6 +334,9 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "awaits_launch": view.awaits_launch,
         "battery_at_landing_pct": _percent(view.battery_at_landing_pct),
         "battery_if_returned_pct": _percent(view.battery_if_returned_pct),
+        "charging": t.charging,
+        "charges": view.charges,
+        "kept": view.kept,
         "failsafe": list(t.failsafe),
     }
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from controller.config.charging import ChargingConfig
 from controller.config.dispatch import CorridorConfig, DispatchConfig
 from controller.config.kinds import (
     ConfigError,
@@ -173,6 +174,7 @@ class Config(BaseSettings):
     dispatch: DispatchConfig = DispatchConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     safety: SafetyConfig = SafetyConfig()
+    charging: ChargingConfig = ChargingConfig()
     log: LogConfig = LogConfig()
     mqtt: MqttConfig = MqttConfig()
     mavlink: MavlinkConfig = MavlinkConfig()

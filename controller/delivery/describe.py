@@ -190,6 +190,8 @@ def vehicle_view(
     alarms: int,
     awaits_launch: bool = False,
     forecast: Forecast | None = None,
+    charges: bool = False,
+    kept: str = "",
 ) -> VehicleView:
     """A vehicle's snapshot."""
     task = record.assignment if record is not None else None
@@ -213,6 +215,8 @@ def vehicle_view(
         awaits_launch=awaits_launch,
         battery_at_landing_pct=None if forecast is None else forecast.at_landing_pct,
         battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
+        charges=charges,
+        kept=kept,
     )
 
 
@@ -299,7 +303,7 @@ def _idle(telemetry: Telemetry, aboard: tuple[str, ...]) -> str:
     if aboard:
         return f"waits for a person: {_names(aboard)} aboard"
     if telemetry.phase is Phase.READY:
-        return "waits for work"
+        return "charges" if telemetry.charging else "waits for work"
     if telemetry.not_ready:
         return f"is not ready: {'; '.join(telemetry.not_ready)}"
     return f"is {_words(telemetry)}"

@@ -16,6 +16,7 @@ import structlog
 
 from controller.delivery import describe, settling
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.charging import ChargingDesk
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.lost import Lost
@@ -91,6 +92,7 @@ class Desk:
         missions: PlannedMissions,
         refuges: Refuges,
         lost: Lost,
+        charging: ChargingDesk,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -110,6 +112,7 @@ class Desk:
         self._forecast = forecast
         self._refuges = refuges
         self._lost = lost
+        self._charging = charging
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
 
@@ -295,6 +298,14 @@ class Desk:
             return await self._lost.write_off(vehicle_id, by=by, reason=reason, removed=removed)
         except StaleStepError:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
+
+    async def charge(
+        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Have a robot charge at its base, or end that. Raises UnknownVehicleError."""
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        return await self._charging.command(vehicle_id, on=on, by=by, reason=reason)
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -482,4 +493,6 @@ class Desk:
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
             forecast=self._forecast(owner.vehicle_id),
+            charges=owner.charges,
+            kept=self._charging.keeps(owner.vehicle_id),
         )

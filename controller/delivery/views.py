@@ -152,6 +152,10 @@ class VehicleView:
     """Forecast of the mission's end; None where there is none, or too little is known."""
     battery_if_returned_pct: float | None = None
     """Forecast of a return from where it is."""
+    charges: bool = False
+    """It can be told to charge, or charges by itself."""
+    kept: str = ""
+    """Why dispatch does not have it although it is at rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
 from missions.model import AirMission, GroundMission, Mission
+from vehicles.charging import Charging
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
@@ -151,6 +152,28 @@ class VehicleOwner:
     def rerouted(self, mission: GroundMission) -> bool:
         """Whether its own state shows that it is on this very round."""
         return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
+
+    @property
+    def charges(self) -> bool:
+        """Whether it can be told to charge, or does so by itself."""
+        return isinstance(self._session, Charging)
+
+    @property
+    def charges_by_itself(self) -> bool:
+        """Whether nobody needs to ask it."""
+        return isinstance(self._session, Charging) and self._session.charges_by_itself
+
+    async def charge(self, *, on: bool) -> CommandResult:
+        """Begin to charge, or end it; refused by what cannot be told."""
+        if not isinstance(self._session, Charging):
+            return CommandResult(Outcome.REFUSED, "it cannot be told to charge")
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.charge(on=on)
+        except TimeoutError:
+            return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

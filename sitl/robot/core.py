@@ -49,6 +49,7 @@ class RobotCore:
         self.theta = spec.heading_rad
         self.battery_pct = spec.battery_pct
         self.charging = False
+        self.plugged = not spec.charges_when_told
         self.mode = "AUTOMATIC"
         self.e_stop = "NONE"
         self.aboard: set[str] = set()
@@ -205,7 +206,7 @@ class RobotCore:
 
     def _rest(self, left_s: float) -> None:
         at_home = math.dist((self.x, self.y), self.home) <= self.spec.charge_radius_m
-        charging = self.idle and at_home and self.battery_pct < 100.0
+        charging = self.plugged and self.idle and at_home and self.battery_pct < 100.0
         if charging:
             gain = self.spec.charge_pct_per_s * left_s
             self.battery_pct = min(100.0, self.battery_pct + gain)
@@ -310,6 +311,8 @@ class RobotCore:
         if not self.idle or self.m.cancel is not None:
             why = f"busy with order {self.m.order_id}"
             raise Refusal("orderError", why, about, "OTHER_ORDER_ACTIVE")
+        if self.charging and self.spec.charges_when_told:
+            raise Refusal("orderError", "charging", about)
         first = message["nodes"][0]
         spot = first["nodePosition"]
         away_m = math.dist((self.x, self.y), (spot["x"], spot["y"]))
@@ -378,6 +381,8 @@ class RobotCore:
                 self.factsheet_wanted = True
             case "stateRequest":
                 pass
+            case "startCharging" | "stopCharging" if self.spec.charges_when_told:
+                self._plug(deed)
             case _ if self.spec.three:
                 self._instant_3(deed)
             case _:
@@ -416,6 +421,14 @@ class RobotCore:
             self._add_error(
                 Refusal("validationError", why, about, "INVALID_INSTANT_ACTION").entry(three=True)
             )
+
+    def _plug(self, deed: Deed) -> None:
+        wanted = deed.kind == "startCharging"
+        if wanted is self.plugged or not self.idle:
+            deed.status, deed.result = "FAILED", f"no {deed.kind} now"
+            return
+        self.plugged = wanted
+        self._rest(0.0)
 
     def _cancel(self, deed: Deed) -> None:
         if self.idle or self.m.cancel is not None:

@@ -195,6 +195,7 @@ class FakeDesk:
         self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.written_off: list[tuple[str, str, str, bool]] = []
+        self.charged: list[tuple[str, bool, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
@@ -285,6 +286,15 @@ class FakeDesk:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} is heard")
         self.written_off.append((vehicle_id, by, reason, removed))
         return CommandResult(Outcome.DONE, "settle P-1")
+
+    async def charge(
+        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles[vehicle_id]
+        if view.kind == "drone":
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
+        self.charged.append((vehicle_id, on, by, reason))
+        return CommandResult(Outcome.DONE)
 
     async def audit(self, vehicle_id: str) -> Audit | str:
         view = self._vehicles.get(vehicle_id)

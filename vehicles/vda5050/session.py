@@ -39,7 +39,7 @@ DONE = CommandResult(Outcome.DONE)
 
 
 class Vda5050Session(ZonedLine):
-    """Implements VehicleSession, Paced and ZoneKeeping.
+    """Implements VehicleSession, Paced, Charging and ZoneKeeping.
 
     `publish(topic, payload, urgent=...)` must not wait.
     """
@@ -196,8 +196,8 @@ class Vda5050Session(ZonedLine):
         if fault:
             return _no(fault)
         state = self._engine.state
-        charging = self._charges and state is not None and state.battery_state.charging
-        if charging and not (freed := await self.charge(on=False)).done:
+        charging = state is not None and state.battery_state.charging
+        if charging and self._ends_charging and not (freed := await self.charge(on=False)).done:
             return freed
         self.feed(Begin())
         order_id = track.prepared.order_id
@@ -238,11 +238,20 @@ class Vda5050Session(ZonedLine):
                 away = away_from_home(self._engine.state, here, home, self._settings.at_base_m)
                 return _no(away) if away else DONE
 
+    @property
+    def charges_by_itself(self) -> bool:
+        """By its profile."""
+        return self._vehicle.profile.charging == "itself"
+
+    @property
+    def _ends_charging(self) -> bool:
+        return self._charges or not self.charges_by_itself
+
     async def charge(self, *, on: bool) -> CommandResult:
         """Ask an idle robot to charge where it stands, or to stop that.
 
-        DONE when its state says so. `start` ends by itself what was begun here, since robots may
-        refuse an order while they charge.
+        DONE when its state says so. `start` ends by itself what was begun here, or by an earlier
+        start of ours, since robots may refuse an order while they charge.
         """
         if not self._engine.broker:
             return _no("no connection to the broker")

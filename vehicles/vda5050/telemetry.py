@@ -65,6 +65,7 @@ def telemetry_of(
         item_count=len(held.prepared.body.nodes) if held else 0,
         not_ready=faults,
         errors=tuple(str(error) for error in state.errors),
+        charging=state.battery_state.charging,
     )
 
 
