@@ -273,7 +273,13 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
             "mqtt": config.mqtt.model_copy(
                 update={
                     name: base / file if (file := getattr(config.mqtt, name)) else None
-                    for name in ("password_file", "ca_file", "cert_file", "key_file")
+                    for name in (
+                        "password_file",
+                        "ca_file",
+                        "cert_file",
+                        "key_file",
+                        "key_password_file",
+                    )
                 }
             ),
             "mavlink": config.mavlink.model_copy(
