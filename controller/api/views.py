@@ -136,6 +136,7 @@ class VehicleOut(TypedDict):
     battery_at_landing_pct: float | None
     battery_if_returned_pct: float | None
     charging: bool | None
+    failed_action: str
     charges: bool
     kept: str
     failsafe: list[str]
@@ -335,6 +336,7 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "battery_at_landing_pct": _percent(view.battery_at_landing_pct),
         "battery_if_returned_pct": _percent(view.battery_if_returned_pct),
         "charging": t.charging,
+        "failed_action": t.failed_action,
         "charges": view.charges,
         "kept": view.kept,
         "failsafe": list(t.failsafe),

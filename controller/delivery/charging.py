@@ -46,8 +46,7 @@ class ChargingRules:
 class _Charge:
     """One robot that is to charge. `fault`: why it does not."""
 
-    by: str
-    ask_at_s: float = 0.0
+    ask_at_s: float
     fault: str = ""
 
 
@@ -87,17 +86,14 @@ class ChargingDesk:
         """Look once a period."""
         while True:
             await self._clock.sleep(period_s)
-            try:
-                await self.look()
-            except FencedError:
-                raise
-            except StoreError as error:
-                log.warning("charging not kept", reason=str(error))
+            await self.look()
 
     async def look(self) -> None:
         """Send who is low, free who has enough, and tell who cannot."""
-        due = [v for v, p in self._processes.items() if p.owner.charges]
-        await asyncio.gather(*(self._look(vehicle_id) for vehicle_id in due))
+        due = [v for v in self._processes if v in self._charges or self._must(v)]
+        async with asyncio.TaskGroup() as group:
+            for vehicle_id in due:
+                group.create_task(self._look(vehicle_id), name=f"charging {vehicle_id}")
         self._board.tell("charging", [c for v in self._charges if (c := self._condition(v))])
 
     async def command(self, vehicle_id: str, *, on: bool, by: str, reason: str) -> CommandResult:
@@ -112,24 +108,33 @@ class ChargingDesk:
             return _no(f"{vehicle_id} is not at rest without work: hold or end its round first")
         if away := self._away(vehicle_id, telemetry):
             return _no(away)
-        await self._begin(vehicle_id, by, reason)
-        charge = self._charges[vehicle_id]
-        if charge.fault:
-            del self._charges[vehicle_id]
-            return _no(charge.fault)
+        if (telemetry.battery_pct or 0.0) >= self._rules.enough_pct:
+            return _no(f"{vehicle_id} has enough: {telemetry.battery_pct:.0f} %")
+        fault = await self._begin(vehicle_id, by, reason)
+        if fault:
+            self._charges.pop(vehicle_id, None)
+            return _no(fault)
         return DONE
 
     async def _look(self, vehicle_id: str) -> None:
         telemetry = self._processes[vehicle_id].owner.telemetry
-        if vehicle_id in self._charges:
-            await self._follow(vehicle_id, telemetry)
-        elif self._low(telemetry) and self._rests(vehicle_id, telemetry):
-            await self._begin(vehicle_id, POLICY, f"battery {telemetry.battery_pct:.0f} %")
+        try:
+            if vehicle_id in self._charges:
+                await self._follow(vehicle_id, telemetry)
+            else:
+                await self._begin(vehicle_id, POLICY, f"battery {telemetry.battery_pct:.0f} %")
+        except FencedError:
+            raise
+        except StoreError as error:
+            log.warning("charging not kept", vehicle=vehicle_id, reason=str(error))
 
     # --- parts -----------------------------------------------------------------------------
 
-    def _low(self, telemetry: Telemetry) -> bool:
-        return telemetry.battery_pct is not None and telemetry.battery_pct < self._rules.low_pct
+    def _must(self, vehicle_id: str) -> bool:
+        owner = self._processes[vehicle_id].owner
+        pct = owner.telemetry.battery_pct if owner.charges else None
+        low = pct is not None and pct < self._rules.low_pct
+        return low and self._rests(vehicle_id, owner.telemetry)
 
     def _rests(self, vehicle_id: str, telemetry: Telemetry) -> bool:
         return (
@@ -146,10 +151,11 @@ class ChargingDesk:
             return ""
         return f"{vehicle_id} stands {away_m:.0f} m from its base, where its charger is"
 
-    async def _begin(self, vehicle_id: str, by: str, reason: str) -> None:
-        self._charges[vehicle_id] = _Charge(by)
+    async def _begin(self, vehicle_id: str, by: str, reason: str) -> str:
+        charge = self._charges[vehicle_id] = _Charge(self._clock.monotonic_s() + AGAIN_S)
         await self._note("vehicle.charge", vehicle_id, by, reason)
-        await self._ask(vehicle_id)
+        await self._ask(vehicle_id, charge)
+        return charge.fault
 
     async def _follow(self, vehicle_id: str, telemetry: Telemetry) -> None:
         pct = telemetry.battery_pct
@@ -161,11 +167,11 @@ class ChargingDesk:
             elif telemetry.charging:
                 self._charges[vehicle_id].fault = ""
             elif self._clock.monotonic_s() >= self._charges[vehicle_id].ask_at_s:
-                await self._ask(vehicle_id)
+                await self._ask(vehicle_id, self._charges[vehicle_id])
 
-    async def _ask(self, vehicle_id: str) -> None:
+    async def _ask(self, vehicle_id: str, charge: _Charge) -> None:
         """Have it begin where it stands; nothing for one that begins by itself."""
-        charge, owner = self._charges[vehicle_id], self._processes[vehicle_id].owner
+        owner = self._processes[vehicle_id].owner
         charge.ask_at_s = self._clock.monotonic_s() + AGAIN_S
         charge.fault = self._away(vehicle_id, owner.telemetry)
         if charge.fault or owner.telemetry.charging or owner.charges_by_itself:

@@ -17,6 +17,7 @@ import structlog
 from controller.delivery import describe, settling
 from controller.delivery.cancelling import Cancelling
 from controller.delivery.charging import ChargingDesk
+from controller.delivery.failed_actions import FailedActions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.lost import Lost
@@ -113,6 +114,7 @@ class Desk:
         self._refuges = refuges
         self._lost = lost
         self._charging = charging
+        self.failed_actions = FailedActions(ledger, processes, clock)
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
 

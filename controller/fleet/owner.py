@@ -40,6 +40,7 @@ from vehicles.port import (
     VehicleSession,
     Verb,
 )
+from vehicles.retrying import Retrying
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +171,18 @@ class VehicleOwner:
         try:
             async with self._clock.timeout(self._command_timeout_s):
                 return await self._session.charge(on=on)
+        except TimeoutError:
+            return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    async def retry(self, *, again: bool) -> CommandResult:
+        """Have it try a failed action again, or go on without; refused by what knows none."""
+        if not isinstance(self._session, Retrying):
+            return CommandResult(Outcome.REFUSED, "it waits with no action that failed")
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.retry(again=again)
         except TimeoutError:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
         except VehicleError as error:

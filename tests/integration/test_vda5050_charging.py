@@ -167,6 +167,10 @@ async def test_a_robot_with_enough_is_left_alone_until_a_person_sends_it() -> No
         assert not lab.robot.charging
         assert not lab.desk.keeps("r1")
         assert [by for _, _, by in lab.kept.events] == ["ann", "ann"]
+        lab.robot.battery_pct = 90.0
+        await lab.until(lambda: (lab.owner.telemetry.battery_pct or 0.0) > 80.0, "told")
+        full = await lab.desk.command("r1", on=True, by="ann", reason="")
+        assert "has enough: 90 %" in full.reason
         again = await lab.desk.command("r1", on=False, by="ann", reason="")
         assert again.outcome is Outcome.REFUSED
 

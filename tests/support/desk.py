@@ -196,6 +196,7 @@ class FakeDesk:
         self.applied: list[tuple[str, str, str]] = []
         self.written_off: list[tuple[str, str, str, bool]] = []
         self.charged: list[tuple[str, bool, str, str]] = []
+        self.answered: list[tuple[str, bool, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
@@ -286,6 +287,16 @@ class FakeDesk:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} is heard")
         self.written_off.append((vehicle_id, by, reason, removed))
         return CommandResult(Outcome.DONE, "settle P-1")
+
+    @property
+    def failed_actions(self) -> FakeDesk:
+        return self
+
+    async def answer(self, vehicle_id: str, *, again: bool, by: str, reason: str) -> CommandResult:
+        if self._vehicles[vehicle_id].kind == "drone":
+            return CommandResult(Outcome.REFUSED, "it waits with no action that failed")
+        self.answered.append((vehicle_id, again, by, reason))
+        return CommandResult(Outcome.DONE)
 
     async def charge(
         self, vehicle_id: str, *, on: bool, by: str, reason: str = ""

@@ -45,12 +45,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `proves`: its end shows whether the parcel moved; one step of each sequence does. `timeout_s`:
     after so long the order is cancelled and the parcel stays aboard; 0: the robot ends it itself.
+    `retriable`: when it fails the robot waits for an operator's word (version 3).
     """
 
     type: Annotated[str, Meta(min_length=1, max_length=256)]
     blocking: BlockingType = "HARD"
     proves: bool = False
     timeout_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    retriable: bool = False
     parameters: dict[Id, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -189,6 +191,8 @@ def _steps_fault(profile: Profile) -> str:
 def _step_fault(step: Step, version: str) -> str:
     if step.blocking == "SINGLE" and not version.startswith("3."):
         return 'blocking SINGLE needs version = "3.0.0"'
+    if step.retriable and not version.startswith("3."):
+        return 'retriable needs version = "3.0.0"'
     if step.type == "waitForTrigger" and not version.startswith("3."):
         return 'waitForTrigger needs version = "3.0.0"'
     for key, value in step.parameters.items():

@@ -29,9 +29,10 @@ from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
 from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import TERMINAL
+from vehicles.vda5050.models import TERMINAL, ActionParameter
 from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
 from vehicles.vda5050.progress import Reading, at_gate, reached, read
+from vehicles.vda5050.retrying import map_fault, retriable
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
@@ -39,7 +40,7 @@ DONE = CommandResult(Outcome.DONE)
 
 
 class Vda5050Session(ZonedLine):
-    """Implements VehicleSession, Paced, Charging and ZoneKeeping.
+    """Implements VehicleSession, Paced, Charging, Retrying and ZoneKeeping.
 
     `publish(topic, payload, urgent=...)` must not wait.
     """
@@ -178,6 +179,20 @@ class Vda5050Session(ZonedLine):
             return _no(f"robot failed trigger: {result or 'no reason given'}")
         return self._unsure("trigger")
 
+    async def retry(self, *, again: bool) -> CommandResult:
+        """Have the robot try the action that failed again, or go on without it (version 3)."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or (failed := retriable(track.prepared, state)) is None:
+            return _no("the robot waits with no action that failed")
+        asked = "retry" if again else "skipRetry"
+        about = ActionParameter(key="actionId", value=failed.action_id)
+        status, result = await self._ask(asked, (about,))
+        if status == "FINISHED":
+            return DONE
+        if status == "FAILED":
+            return _no(f"robot failed {asked}: {result or 'no reason given'}")
+        return self._unsure(asked)
+
     async def start(self, mission: Mission) -> CommandResult:
         """Send the loaded order, and again until the robot's state reflects it.
 
@@ -312,14 +327,21 @@ class Vda5050Session(ZonedLine):
 
     # --- parts -----------------------------------------------------------------------------
 
+    def _further_faults(self) -> tuple[str, ...]:
+        state = self._engine.state
+        fault = map_fault(state, self._map.map_id, self._map.version) if state else ""
+        return (*super()._further_faults(), *((fault,) if fault else ()))
+
     def _robot_fault(self) -> str:
         own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
         return own or "; ".join(self._further_faults())
 
-    async def _ask(self, action_type: str) -> tuple[str, str]:
+    async def _ask(
+        self, action_type: str, parameters: tuple[ActionParameter, ...] = ()
+    ) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
         action_id = self._ids("action")
-        self.feed(Ask(action_type, action_id))
+        self.feed(Ask(action_type, action_id, parameters))
 
         def over() -> bool:
             track = self._engine.instant(action_id)

@@ -115,6 +115,20 @@ async def test_a_robot_is_sent_to_charge_and_a_drone_is_not(
     assert (await client.post(address.format("nobody"), json={})).status_code == 404
 
 
+async def test_a_person_says_what_becomes_of_an_action_that_failed(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    address = "/v1/vehicles/{}/retry"
+    robot = next(v for v in desk.vehicles() if v.kind == "robot").vehicle_id
+    again = await client.post(address.format(robot), json={"again": True, "reason": "lid freed"})
+    assert again.json()["outcome"] == "done"
+    assert (await client.post(address.format(robot), json={"again": False})).json()[
+        "verb"
+    ] == "skip"
+    assert [(v, a) for v, a, _, _ in desk.answered] == [(robot, True), (robot, False)]
+    assert (await client.post(address.format(robot), json={})).status_code == 422
+
+
 async def test_a_divert_names_its_point_and_is_done_once_a_key(
     client: httpx.AsyncClient, desk: FakeDesk
 ) -> None:

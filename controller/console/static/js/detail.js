@@ -1,7 +1,8 @@
 // The right panel: what is selected, why it is so, and what can be done about it.
 import { useEffect, useState } from "preact/hooks";
 import {
-  cancelParcel, chargeVehicle, closePreview, commandVehicle, previewMission, settleParcel,
+  cancelParcel, chargeVehicle, closePreview, commandVehicle, previewMission, retryAction,
+  settleParcel,
 } from "./actions.js";
 import { Acts } from "./acts.js";
 import { at, get } from "./api.js";
@@ -85,6 +86,20 @@ function ChargeButton({ store, vehicle }) {
   </div>`;
 }
 
+function FailedAction({ store, vehicle }) {
+  const { id, failed_action: failed } = vehicle;
+  if (!failed) return null;
+  return html`<div class="commands" role="group" aria-label=${`What failed on ${id}`}>
+    <p class="note">${failed}</p>
+    <${OneClick} label="Try again" hint="once" onDone=${() => retryAction(store, id, true)} />
+    <${Confirm}
+      label="Go on without it"
+      question=${`${id} goes on: what was to be handed over stays aboard.`}
+      onDone=${() => retryAction(store, id, false)}
+    />
+  </div>`;
+}
+
 function PreviewButton({ store, vehicle }) {
   if (!vehicle?.mission_id) return null;
   return html`<div class="commands one">
@@ -110,6 +125,7 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
     ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
     <${PreviewButton} store=${store} vehicle=${vehicle} />
     <${Commands} store=${store} vehicle=${vehicle} />
+    <${FailedAction} store=${store} vehicle=${vehicle} />
     <${ChargeButton} store=${store} vehicle=${vehicle} />
     <${DivertChoice} store=${store} vehicle=${vehicle} />
     <${Facts}
