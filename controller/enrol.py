@@ -258,7 +258,11 @@ def broker_of(mqtt: MqttConfig) -> Broker:
             password = mqtt.password_file.read_text("utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError("mqtt", f"password_file cannot be read: {error}") from error
-    tls = Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if mqtt.tls else None
+    tls = (
+        Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file, mqtt.key_password_file)
+        if mqtt.tls
+        else None
+    )
     return Broker(
         mqtt.host, mqtt.port, mqtt.username, password,
         prefix=mqtt.prefix, prefix_v3=mqtt.prefix_v3, tls=tls, protocol=mqtt.protocol,
