@@ -258,6 +258,8 @@ class App:
             homes=self._enrolment.homes,
             board=self.board,
             clock=self.clock,
+            gate=self._gate,
+            ids=self._setting.ids,
         )
 
     def _make_desk(self) -> Desk:

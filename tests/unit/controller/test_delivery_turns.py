@@ -205,7 +205,7 @@ async def test_a_ring_is_told_with_who_gives_way() -> None:
     rig.assign("r2", "bma")
     await rig.turns.look()
     (alarm,) = rig.board.alarms()
-    assert alarm.cause == "r1 and r2 wait for each other and none can go on"
+    assert alarm.cause == "r1 and r2 wait for each other at dock:a, dock:b, narrow:am and none can go on"
     assert "waypost land r1" in alarm.advice
 
 
