@@ -246,12 +246,15 @@ async def test_a_controller_that_stops_before_it_tells_the_way_tells_it_after(la
 
 
 async def test_where_zones_shut_every_other_way_a_person_is_told(lab) -> None:
-    ring = tuple(at(x, y) for x, y in ((-5, -5), (22, -5), (22, 28), (40, 28), (40, 12), (-5, 12)))
-    other = tuple(at(x, y) for x, y in ((100, -8), (130, -8), (130, 8), (100, 8)))
+    areas = {
+        "park": ((-8, -8), (20, -8), (20, 8), (-8, 8)),
+        "square": ((22, 12), (40, 12), (40, 28), (22, 28)),
+        "yard": ((100, -8), (130, -8), (130, 8), (100, 8)),
+    }
     zones = ZoneSet(
         [
-            Zone(name, name, ZoneKind.NO_FLY, PolygonArea(area))
-            for name, area in (("park", ring), ("yard", other))
+            Zone(n, n, ZoneKind.NO_FLY, PolygonArea(tuple(at(x, y) for x, y in area)))
+            for n, area in areas.items()
         ]
     )
     async with Master(lab.store, lab.broker, lab.clock, zones).running() as master:
