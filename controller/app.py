@@ -169,7 +169,7 @@ class App:
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
         self.desk = self._make_desk()
-        self.turns = self._make_turns()
+        self.turns = self.desk.turns = self._make_turns()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
 

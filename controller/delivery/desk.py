@@ -26,6 +26,7 @@ from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.together import demand_together
+from controller.delivery.turns import Turns
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -108,6 +109,8 @@ class Desk:
         self._forecast = forecast
         self._refuges = refuges
         self._submitting = asyncio.Lock()
+        self.turns: Turns | None = None
+        """Who may use which passage; None where there are no streets."""
         self.cancelling = Cancelling(ledger, processes, clock)
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:

@@ -21,6 +21,7 @@ import structlog
 from controller.delivery.gate import Gate
 from controller.delivery.giving_way import GivingWay
 from controller.delivery.ledger import Ledger
+from controller.delivery.passages import PassageView, passage_views
 from controller.delivery.process import VehicleProcess
 from controller.domain.alarms import Condition, Severity
 from controller.domain.model import AssignmentState, Event
@@ -165,6 +166,10 @@ class Turns:
             await self._giving.look([*rings, *alone], stalled)
             rings = self.book.deadlocks(stalled)
         self._board.tell(SOURCE, self._conditions(rings))
+
+    def views(self, *, everyone: bool = False) -> list[PassageView]:
+        """The passages that somebody has or waits for; with `everyone` all of them."""
+        return passage_views(self.passages, self.book, self._streets, everyone=everyone)
 
     async def take_back(self, vehicle_id: str, *, by: str, reason: str) -> CommandResult:
         """Free all that a robot has, by the word of somebody who knows that it is not there.
