@@ -116,7 +116,7 @@ def judge_lanes(
     center = np.concatenate([t.lonlat for t in robots]).mean(axis=0)
     begin = min(float(t.t_s[0]) for t in robots)
     end = max(float(t.t_s[-1]) for t in robots)
-    grid: Array = begin + np.arange(int((end - begin) / _GRID_S) + 1) * _GRID_S
+    grid = np.arange(int((end - begin) / _GRID_S) + 1, dtype=np.float64) * _GRID_S + begin
     seen = [_laid(track, hubs, grid, center) for track in robots]
     found: list[Finding] = []
     for stretch in stretches:
