@@ -17,19 +17,25 @@ import structlog
 from controller.config import Config
 from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
+from controller.delivery.demands import Demands
 from controller.delivery.desk import Desk
+from controller.delivery.doors import DoorRules
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Matching
 from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.refuges import Refuges
+from controller.delivery.releases import Releases
 from controller.delivery.rezoning import Rezoning
+from controller.delivery.robotzones import RobotZones, turns_of
 from controller.delivery.steps import Retry
+from controller.delivery.strays import Strays
 from controller.delivery.turns import Turns
 from controller.delivery.ways import Ways
 from controller.delivery.zones import ZoneBook
@@ -37,8 +43,6 @@ from controller.domain.alarms import Alarm
 from controller.domain.model import Event, ParcelState, Site
 from controller.enrol import (
     COMMAND_WALL_S,
-    OFFLINE_WALL_S,
-    STALE_WALL_S,
     Enrolment,
     at_least,
     dispatch_settings,
@@ -54,21 +58,21 @@ from controller.enrol import (
     sites_of,
 )
 from controller.fleet.owner import VehicleOwner
-from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
 from controller.observe import Figures
-from controller.safety.battery import BatteryBook, Flown
+from controller.safety.battery import BatteryBook
 from controller.safety.board import AlarmBoard
 from controller.safety.monitors import EnergyLimits
 from controller.safety.reaction import Reaction
-from controller.safety.watch import Watch, Watched
+from controller.safety.stall import StallBook
+from controller.safety.watch import Watch
 from controller.store.changes import Changes
 from controller.store.database import Store
-from controller.store.errors import FencedError, StoreError
+from controller.watching import FleetView
 from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, Telemetry, VehicleAdapter, VehicleSession
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +85,10 @@ SWITCH_S = 0.001
 """How long a thread that computes may keep the interpreter from the links (5 ms by default)."""
 MAX_TELEMETRY_AGE_S = 45.0
 """A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
-ROBOT_STALE_S = 35.0
-ROBOT_OFFLINE_S = 70.0
+RELEASE_S, RELEASE_WALL_S = 60.0, 10.0
+"""How long a robot is let into a passage for, before that is renewed."""
+ZONES_AHEAD_S, ZONES_AHEAD_WALL_S = 60.0, 5.0
+"""How early robots have zones on board that begin to apply."""
 TRACK_LIMIT_M = {VehicleClass.MULTIROTOR.value: 50.0, VehicleClass.ROBOT.value: 50.0}
 
 
@@ -120,8 +126,6 @@ class App:
         self.ledger = setting.ledger
         self._setting = setting
         self._enrolment = setting.enrolment
-        self._group: asyncio.TaskGroup | None = None
-        self._up_since_s = setting.clock.monotonic_s()
         self._startable: set[str] = set()
         self._hub = Hub()
         self._dispatch_settings = dispatch_settings(
@@ -151,6 +155,7 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
+        self._demands = Demands(self.processes)
         self.watch = self._make_watch()
         self._refuges = Refuges(
             ledger=self.ledger,
@@ -168,8 +173,12 @@ class App:
             refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
+        self.turns = self._make_turns()
         self.desk = self._make_desk()
-        self.turns = self.desk.turns = self._make_turns()
+        self.desk.turns = self.turns
+        self._strays = Strays(self.ledger, self.processes)
+        self.releases = self._make_releases()
+        self.robot_zones = self._make_robot_zones()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
 
@@ -210,7 +219,7 @@ class App:
                 vehicle_rest_s=delivery.vehicle_rest_s,
             ),
             ids=self._setting.ids,
-            on_free=self._on_free,
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made later
             zones_version=lambda: self._zones_now().version,
             approved=self._approvals.given,
         )
@@ -241,11 +250,27 @@ class App:
             surroundings=self._setting.surroundings,
             limits=EnergyLimits(safety.low_battery_pct, safety.reserve_pct, safety.return_pct),
             track_limit_m=TRACK_LIMIT_M,
-            fleet=self._watched,
+            fleet=self._fleet_view(),
             zones=self._zones_now,
-            hold=self._hold,
+            hold=self._demands.hold,
             battery=self.battery,
-            bring_home=self._bring_home,
+            bring_home=self._demands.bring_home,
+        )
+
+    def _fleet_view(self) -> FleetView:
+        return FleetView(
+            config=self.config,
+            clock=self.clock,
+            ledger=self.ledger,
+            processes=self.processes,
+            enrolment=self._enrolment,
+            ways=self._ways,
+            approvals=self._approvals,
+            permits=self._permits_now,
+            notice_ready=self._notice_ready,
+            turns=lambda: self.turns,
+            stalls=StallBook(self.config.safety.stall_s),
+            up_since_s=self.clock.monotonic_s(),
         )
 
     def _make_turns(self) -> Turns | None:
@@ -260,6 +285,29 @@ class App:
             clock=self.clock,
             gate=self._gate,
             ids=self._setting.ids,
+        )
+
+    def _make_releases(self) -> Releases:
+        return Releases(
+            processes=self.processes,
+            turns=self.turns,
+            board=self.board,
+            clock=self.clock,
+            lease_s=at_least(RELEASE_S, RELEASE_WALL_S, self.config),
+        )
+
+    def _make_robot_zones(self) -> RobotZones:
+        streets = self._setting.streets
+        passages = self.turns.passages if self.turns is not None else None
+        return RobotZones(
+            processes=self.processes,
+            zones=self._zones_now,
+            permits=self._permits_now,
+            surroundings=self._setting.surroundings,
+            turns=turns_of(passages, streets) if passages is not None and streets else (),
+            board=self.board,
+            clock=self.clock,
+            ahead_s=at_least(ZONES_AHEAD_S, ZONES_AHEAD_WALL_S, self.config),
         )
 
     def _make_desk(self) -> Desk:
@@ -278,7 +326,9 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
+            doors=DoorRules(self.config.delivery.door_wait_s, self.config.delivery.pin_tries),
             refuges=self._refuges,
+            lost=Lost(self.ledger, self.processes, self.turns),
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -301,7 +351,7 @@ class App:
         sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._demands.group = group
             group.create_task(self._setting.store.run(), name="store")
             group.create_task(self.ledger.write_notes(), name="event-log")
             group.create_task(self.ledger.guard_leases(LEASE_PERIOD_S), name="leases")
@@ -313,17 +363,18 @@ class App:
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
             group.create_task(self.rezoning.run(), name="rezoning")
+            group.create_task(self._strays.run(), name="strays")
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
-            group.create_task(self.desk.cancelling.run(), name="cancelling")
+            group.create_task(self.releases.run(watch_s), name="releases")
+            group.create_task(self.robot_zones.run(watch_s), name="robot zones")
+            group.create_task(self.desk.run(watch_s), name="desk")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
-
-    def _on_free(self) -> None:
-        self.matching.wake()
 
     def _on_kept(self, changes: Changes) -> None:
         for step in changes.parcels:
-            self.figures.parcels.labels(state=step.after.state.value).inc()
+            if step.before is not step.after.state:
+                self.figures.parcels.labels(state=step.after.state.value).inc()
         seen = {ParcelState.STRANDED, ParcelState.RETURNED}
         if any(s.after.state in seen or s.before in seen for s in changes.parcels):
             self._tell_stranded()
@@ -357,43 +408,6 @@ class App:
     def _telemetry(self) -> dict[str, object]:
         return {v: p.owner.telemetry for v, p in self.processes.items()}
 
-    def _watched(self) -> list[Watched]:
-        return [self._watch_one(v, p) for v, p in self.processes.items()]
-
-    def _watch_one(self, vehicle_id: str, process: VehicleProcess) -> Watched:
-        owner = process.owner
-        task = self.ledger.assignments.get(vehicle_id)
-        telemetry = owner.telemetry
-        self._notice_ready(vehicle_id, ready=telemetry.startable)
-        links = link_conditions(
-            telemetry,
-            owner.age_s(),
-            self._limits(vehicle_id),
-            expected=task is not None,
-            up_s=self.clock.monotonic_s() - self._up_since_s,
-        )
-        return Watched(
-            capability=owner.capability,
-            telemetry=telemetry,
-            home=self._enrolment.homes[vehicle_id],
-            working=at_work(telemetry),
-            track=self._ways.track(vehicle_id),
-            extra=(*links, *process.conditions()),
-            permits=self._permits_now(vehicle_id),
-            flown=self._flown(vehicle_id),
-        )
-
-    def _flown(self, vehicle_id: str) -> Flown | None:
-        """The air mission that a vehicle is on, with what is aboard."""
-        known = self._ways.legs(vehicle_id)
-        if known is None:
-            return None
-        weights = {
-            parcel_id: self.ledger.parcels[parcel_id].parcel.weight_kg
-            for parcel_id in self.ledger.aboard(vehicle_id)
-        }
-        return Flown(*known, weights)
-
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
         """What a vehicle holds at this moment."""
         task = self.ledger.assignments.get(vehicle_id)
@@ -401,44 +415,14 @@ class App:
         held = self.permits.held(vehicle_id, aboard, self.clock.now())
         return self._dispatch_settings.permits | held
 
-    def _notice_ready(self, vehicle_id: str, *, ready: bool) -> None:
+    def _notice_ready(self, telemetry: Telemetry) -> None:
         """A vehicle that has become ready is offered work at once."""
-        if not ready:
+        vehicle_id = telemetry.vehicle_id
+        if not telemetry.startable:
             self._startable.discard(vehicle_id)
         elif vehicle_id not in self._startable:
             self._startable.add(vehicle_id)
             self.matching.wake()
-
-    def _limits(self, vehicle_id: str) -> LinkLimits:
-        if self._enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:
-            return LinkLimits(ROBOT_STALE_S, ROBOT_OFFLINE_S)
-        safety = self.config.safety
-        return LinkLimits(
-            at_least(safety.stale_s, STALE_WALL_S, self.config),
-            at_least(safety.offline_s, OFFLINE_WALL_S, self.config),
-        )
-
-    async def _hold(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.HOLD, cause)
-
-    async def _bring_home(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.RETURN, cause)
-
-    def _soon(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        if self._group is not None:
-            name = f"{verb.value} {vehicle_id}"
-            self._group.create_task(self._demand(vehicle_id, verb, cause), name=name)
-
-    async def _demand(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        try:
-            result = await self.processes[vehicle_id].demand(verb, by="safety", reason=cause)
-        except FencedError:
-            raise
-        except StoreError as error:
-            log.warning("demand not sent", vehicle=vehicle_id, verb=verb.value, reason=str(error))
-            return
-        outcome = result.outcome.value
-        log.warning("demanded", vehicle=vehicle_id, verb=verb.value, outcome=outcome, cause=cause)
 
 
 @asynccontextmanager

@@ -99,6 +99,17 @@ class AirMission:
         return _sha256(body)
 
 
+class Handover(StrEnum):
+    """How a parcel leaves a vehicle."""
+
+    DROP = "drop"
+    """Let go where the vehicle stops."""
+    DOOR = "door"
+    """To a customer who is there, and is waited for."""
+    LOCKER = "locker"
+    """Into a compartment that the vehicle or the site opens; nobody is waited for."""
+
+
 class StopAction(StrEnum):
     """What a ground robot does at a node."""
 
@@ -115,6 +126,13 @@ class RouteAction:
     parcel_id: str
     handover_pin_sha256: str = ""
     """For a hand-over with PIN: SHA-256 hex of the PIN; empty where contactless."""
+    handover: Handover = Handover.DROP
+    timed: bool = False
+    """Not before its time: the vehicle stops there, and goes on when it is told."""
+    wait_s: float = 0.0
+    """Planned wait at the stop until that time. Like `service_s` an estimate: not in the hash."""
+    service_s: float = 0.0
+    """What the hand-over takes; 0: the rules' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +187,7 @@ class GroundMission:
             "mission": self.mission_id,
             "vehicle": self.vehicle_id,
             "nodes": [
-                [n.node_id, _position(n.position), [asdict(a) for a in n.actions]]
+                [n.node_id, _position(n.position), [_action(a) for a in n.actions]]
                 for n in self.nodes
             ],
             "edges": [
@@ -187,6 +205,16 @@ def _position(position: LatLon | None) -> list[int] | None:
     if position is None:
         return None
     return [round(position.lat_deg * 1e7), round(position.lon_deg * 1e7)]
+
+
+def _action(action: RouteAction) -> dict[str, object]:
+    """What an action demands; what it demands of no vehicle by default is left out."""
+    told = {k: v for k, v in asdict(action).items() if k not in {"wait_s", "service_s"}}
+    if action.handover is Handover.DROP:
+        del told["handover"]
+    if not action.timed:
+        del told["timed"]
+    return told
 
 
 def _item(item: AirItem) -> list[object]:

@@ -125,6 +125,7 @@ class _Probe:
         self._on_truth = on_truth
         self._mav = mav.MAVLink(None, srcSystem=254, srcComponent=190)
         self._mav.robust_parsing = True
+        self._booted = False
         self._armed = False
         self._landed = True
         self._alt_m = spec.home_alt_amsl_m
@@ -133,7 +134,13 @@ class _Probe:
         self._hooked = True
 
     async def run(self, port: int) -> None:
-        """Read until cancelled."""
+        """Read until cancelled; a reboot closes the port, and it is opened anew."""
+        while True:
+            await self._read(port)
+            self._booted = False
+
+    async def _read(self, port: int) -> None:
+        """One connection, until the vehicle closes it."""
         reader, writer = await _connect(port)
         try:
             asked = False
@@ -148,12 +155,12 @@ class _Probe:
                         (mav.MAVLINK_MSG_ID_WINCH_STATUS, _SAMPLE_US),
                     ):
                         writer.write(self._interval(message_id, interval_us))
+        except ConnectionError:
+            return
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
-
-    _booted = False
 
     def _interval(self, message_id: int, interval_us: int) -> bytes:
         order = mav.MAVLink_command_long_message(

@@ -207,6 +207,11 @@ class Telemetry:
     """None: not read from the vehicle, so that nothing may be built on them."""
     failsafe: tuple[str, ...] = ()
     """The failsafes that it is in by its own words, each with them as evidence."""
+    errors: tuple[str, ...] = ()
+    """What it says is wrong now, whether or not that keeps it from starting."""
+    broken: str = ""
+    """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
+    beside silence. Empty: the broker says no such thing, or there is none."""
 
     @property
     def startable(self) -> bool:
@@ -233,7 +238,13 @@ class EventKind(StrEnum):
     """The vehicle no longer holds the mission that it was on."""
     REBOOTED = "rebooted"
     LINK_LOST = "link_lost"
+    """Silence: nothing was heard of it for too long, or our own way to it is gone."""
     LINK_BACK = "link_back"
+    """It is heard again."""
+    CONNECTION_LOST = "connection_lost"
+    """Its broker tells that its connection is gone: by its last will, or it signed off."""
+    CONNECTION_BACK = "connection_back"
+    """Its broker tells that it is connected again."""
     FAILSAFE = "failsafe"
     ALARM = "alarm"
 
@@ -368,6 +379,24 @@ class Paced(Protocol):
 
     def reached(self, mission: GroundMission) -> int | None:
         """Place of the last node that its own state shows it has reached; None: not on it."""
+
+
+@runtime_checkable
+class Doorkeeper(Protocol):
+    """A session whose vehicle stands at a stop until it is told what becomes of a hand-over."""
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel that it stands and waits for; empty: none."""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the vehicle itself asks the customer, so that nobody else has to."""
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Let it begin the hand-over, or go on with the parcel aboard; whether that stands.
+
+        The first word about a parcel counts: a hand-over that was left out never begins. May be
+        said again, and before the vehicle is there.
+        """
 
 
 @runtime_checkable

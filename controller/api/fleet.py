@@ -10,7 +10,7 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
-from controller.api.models import CommandIn, DivertIn, ReasonIn
+from controller.api.models import CommandIn, DivertIn, ReasonIn, WriteOffIn
 from controller.api.problems import ApiError, FieldError, not_found
 from vehicles.port import Verb
 
@@ -100,6 +100,19 @@ async def divert_vehicle(
     if replayed:
         response.headers[REPLAYED] = "true"
     return answer
+
+
+@router.post("/vehicles/{vehicle_id}/write-off", summary="End the round of a vehicle that is lost")
+async def write_off_vehicle(
+    vehicle_id: VehicleId, body: WriteOffIn, ctx: Ctx, actor: CurrentActor
+) -> views.CommandOut:
+    """Refused while it is heard. Its parcels are stranded with it until each is settled."""
+    if ctx.desk.vehicle(vehicle_id) is None:
+        raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
+    result = await ctx.desk.write_off(
+        vehicle_id, by=actor.name, reason=body.reason, removed=body.removed
+    )
+    return views.command(vehicle_id, "write-off", result)
 
 
 @router.post("/fleet/commands", summary="Hold, return or land every vehicle")

@@ -24,11 +24,13 @@ from pydantic import (
 )
 
 from controller.delivery.views import Found
-from controller.domain.model import Destination, Handling, Parcel, Priority, Site
+from controller.domain.model import Destination, Handling, Parcel, Priority, Site, SiteKind
 from geofence.frames import LatLon
+from missions.model import Handover
 from vehicles.port import Divert, Verb
 
 MAX_PARCELS = 1000
+MAX_SERVICE_S = 3600.0
 
 Ident = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -75,6 +77,14 @@ class ParcelIn(Body):
         Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None, Field(validate_default=True)
     ] = None
     carrier: Text = ""
+    handover: Annotated[Handover | None, Field(validate_default=True)] = None
+    """Absent: at the door where there is a PIN, else a drop."""
+    service_s: Annotated[float, Field(gt=0, le=MAX_SERVICE_S)] | None = None
+    """What the hand-over takes; absent: what is usual."""
+    earliest_at: AwareDatetime | None = None
+    """The hand-over does not begin before this."""
+    latest_at: Annotated[AwareDatetime | None, Field(validate_default=True)] = None
+    """The hand-over begins by this, or the parcel is not sent."""
 
     @field_validator("due_at")
     @classmethod
@@ -90,6 +100,54 @@ class ParcelIn(Body):
         if "handling" in info.data and (info.data["handling"] is Handling.PIN) != (pin is not None):
             raise ValueError("goes with handling 'pin', and only with it: 4 to 8 digits")
         return pin
+
+    @field_validator("handover")
+    @classmethod
+    def _asks_for_pin_at_door(
+        cls, handover: Handover | None, info: ValidationInfo
+    ) -> Handover | None:
+        with_pin = info.data.get("handling") is Handling.PIN
+        if with_pin and handover not in {None, Handover.DOOR}:
+            raise ValueError("a PIN is asked for at the door: use 'door', or leave the PIN out")
+        return handover
+
+    @field_validator("earliest_at")
+    @classmethod
+    def _opens_before_due(
+        cls, earliest_at: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        due_at = info.data.get("due_at")
+        if earliest_at is not None and due_at is not None and earliest_at >= due_at:
+            raise ValueError("must be before due_at")
+        return earliest_at
+
+    @field_validator("latest_at")
+    @classmethod
+    def _opens_before_it_closes(
+        cls, latest_at: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        earliest_at, ready_at = info.data.get("earliest_at"), info.data.get("ready_at")
+        if latest_at is not None and earliest_at is not None and latest_at <= earliest_at:
+            raise ValueError("must be after earliest_at")
+        if latest_at is not None and ready_at is not None and latest_at <= ready_at:
+            raise ValueError("must be after ready_at")
+        return latest_at
+
+    def printed(self) -> dict[str, object]:
+        """As it counts for a repeated submission: what later fields leave open does not."""
+        later = ("handover", "service_s", "earliest_at", "latest_at")
+        return self.model_dump(
+            mode="json", exclude={name for name in later if getattr(self, name) is None}
+        )
+
+    def locker_fault(self, sites: Mapping[str, Site]) -> str:
+        """Why its destination is no locker although it goes into one; empty where all is well."""
+        if self.handover is not Handover.LOCKER:
+            return ""
+        site = sites.get(self.destination.site or "")
+        if site is not None and site.kind is SiteKind.LOCKER:
+            return ""
+        return "handover 'locker' goes to a site of kind 'locker'"
 
     def to_parcel(
         self, sites: Mapping[str, Site], *, now: datetime, ids: Callable[[str], str]
@@ -114,6 +172,11 @@ class ParcelIn(Body):
             handling=self.handling,
             pin_sha256=hashlib.sha256(self.pin.encode()).hexdigest() if self.pin else "",
             carrier=self.carrier,
+            handover=self.handover
+            or (Handover.DOOR if self.handling is Handling.PIN else Handover.DROP),
+            service_s=self.service_s or 0.0,
+            earliest_at=self.earliest_at,
+            latest_at=self.latest_at,
         )
 
 
@@ -153,10 +216,23 @@ class ReasonIn(Body):
     reason: Text = ""
 
 
+class WriteOffIn(ReasonIn):
+    """A vehicle that does not come back."""
+
+    removed: bool = False
+    """It was taken off the streets: its right of way is free."""
+
+
 class LaunchIn(Body):
     """Which mission an operator has seen; empty: whichever the vehicle holds."""
 
     content_hash: Annotated[str, Field(max_length=64)] = ""
+
+
+class TriggerIn(Body):
+    """A customer's word at the door: the PIN, or nothing where none was agreed."""
+
+    pin: Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None = None
 
 
 class SettleIn(Body):

@@ -49,6 +49,15 @@ class ProofOut(TypedDict):
     evidence: list[str]
 
 
+class DoorOut(TypedDict):
+    """A vehicle stands at the door: what it asks for, and until when."""
+
+    asks: str
+    since: str
+    until: str
+    tries_left: int
+
+
 class ParcelOut(TypedDict):
     """A parcel, its state, and why it is in it."""
 
@@ -56,6 +65,10 @@ class ParcelOut(TypedDict):
     state: str
     priority: str
     handling: str
+    handover: str
+    service_s: float | None
+    earliest_at: str | None
+    latest_at: str | None
     weight_kg: float
     size_m: list[float]
     origin: str
@@ -71,6 +84,8 @@ class ParcelOut(TypedDict):
     reasons: list[str]
     proof: ProofOut | None
     attempts: int
+    door: DoorOut | None
+    resendable: bool
 
 
 class SiteOut(TypedDict):
@@ -104,6 +119,7 @@ class VehicleOut(TypedDict):
     kind: str
     capability: CapabilityOut
     link: str
+    broken: str
     phase: str
     mode: str
     armed: bool | None
@@ -244,6 +260,10 @@ def parcel(view: ParcelView) -> ParcelOut:
         "state": view.state.value,
         "priority": p.priority.value,
         "handling": p.handling.value,
+        "handover": p.handover.value,
+        "service_s": p.service_s or None,
+        "earliest_at": _time(p.earliest_at),
+        "latest_at": _time(p.latest_at),
         "weight_kg": p.weight_kg,
         "size_m": list(p.size_m),
         "origin": p.origin_site_id,
@@ -271,6 +291,15 @@ def parcel(view: ParcelView) -> ParcelOut:
             "evidence": list(proof.evidence),
         },
         "attempts": view.attempts,
+        "door": None
+        if view.door is None
+        else {
+            "asks": view.door.asks,
+            "since": view.door.since.isoformat(),
+            "until": view.door.until.isoformat(),
+            "tries_left": view.door.tries_left,
+        },
+        "resendable": view.resendable,
     }
 
 
@@ -295,6 +324,7 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "kind": str(plain(view.kind)),
         "capability": _capability(view.capability),
         "link": t.link.value,
+        "broken": t.broken,
         "phase": t.phase.value,
         "mode": t.mode,
         "armed": t.armed,

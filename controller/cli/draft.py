@@ -31,6 +31,10 @@ class Draft:
     pin: str = ""
     carrier: str = ""
     ident: str = ""
+    handover: str = ""
+    service: str = ""
+    earliest_in: str = ""
+    latest_in: str = ""
 
 
 def _no(option: str, value: str, wanted: str) -> CliError:
@@ -88,4 +92,12 @@ def body(draft: Draft, now: datetime) -> dict[str, Any]:
         told["pin"] = draft.pin
     if draft.ident:
         told["id"] = draft.ident
+    if draft.handover:
+        told["handover"] = draft.handover
+    if draft.service:
+        told["service_s"] = duration("--service", draft.service).total_seconds()
+    if draft.earliest_in:
+        told["earliest_at"] = (now + duration("--earliest-in", draft.earliest_in)).isoformat()
+    if draft.latest_in:
+        told["latest_at"] = (now + duration("--latest-in", draft.latest_in)).isoformat()
     return told

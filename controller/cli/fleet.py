@@ -79,13 +79,21 @@ def command(
 
 def divert(vehicle: str, to: dict[str, float], *, reason: str, url: str, as_json: bool) -> None:
     """POST a point for one drone; exit status 1 unless the outcome is done."""
+    _ask(vehicle, "divert", {**to, "reason": reason}, url, as_json)
+
+
+def write_off(vehicle: str, *, removed: bool, reason: str, url: str, as_json: bool) -> None:
+    """POST that a vehicle does not come back; exit status 1 unless the outcome is done."""
+    _ask(vehicle, "write-off", {"removed": removed, "reason": reason}, url, as_json)
+
+
+def _ask(vehicle: str, what: str, body: dict[str, Any], url: str, as_json: bool) -> None:
     with Client(url) as client:
-        address = at("v1", "vehicles", vehicle, "divert")
-        answer = client.post(address, {**to, "reason": reason}).json()
+        answer = client.post(at("v1", "vehicles", vehicle, what), body).json()
     if as_json:
         output.print_json(answer)
     else:
-        line = f"{answer['vehicle_id']}: divert {answer['outcome']} {answer['reason']}"
+        line = f"{answer['vehicle_id']}: {what} {answer['outcome']} {answer['reason']}"
         typer.echo(line.rstrip())
     if answer["outcome"] != "done":
         raise typer.Exit(EXIT_REFUSED)

@@ -146,6 +146,10 @@ def parcel_submit(
     address: Annotated[str, typer.Option(help="goes with LAT,LON")] = "",
     priority: Annotated[str, typer.Option(help="normal, urgent or medical")] = "normal",
     pin: Annotated[str, typer.Option(help="hand over for this PIN; else contactless")] = "",
+    handover: Annotated[str, typer.Option(help="drop, door or locker [door with --pin]")] = "",
+    service: Annotated[str, typer.Option(help="what the hand-over takes, like 90s")] = "",
+    earliest_in: Annotated[str, typer.Option(help="not handed over before, from now")] = "",
+    latest_in: Annotated[str, typer.Option(help="handed over by, or not sent")] = "",
     carrier: Annotated[str, typer.Option(help="who sends it")] = "",
     ident: Annotated[str, typer.Option("--id", help="its id [given by the controller]")] = "",
     key: Annotated[str, typer.Option(help="Idempotency-Key [file: made from its content]")] = "",
@@ -160,7 +164,11 @@ def parcel_submit(
         does.submit(file, key=key, url=url, as_json=as_json)
         return
     draft = Draft(
-        origin, to, weight, size, due_in, ready_in, address, priority, pin, carrier, ident
+        *(origin, to, weight, size, due_in, ready_in, address, priority, pin, carrier, ident),
+        handover=handover,
+        service=service,
+        earliest_in=earliest_in,
+        latest_in=latest_in,
     )
     does.submit_draft(draft, key=key, url=url, as_json=as_json)
 
@@ -207,6 +215,32 @@ def parcel_settle(
     from controller.cli import parcels as does
 
     does.settle(parcel, found=found.value, reason=reason, url=url, as_json=as_json)
+
+
+@parcel_app.command("trigger")
+def parcel_trigger(
+    parcel: str,
+    pin: Annotated[str, typer.Option(help="as the customer told it; - reads it unseen")] = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """The customer is at the door: the vehicle that waits there opens, once."""
+    from controller.cli import parcels as does
+
+    does.trigger(parcel, pin=pin, url=url, as_json=as_json)
+
+
+@parcel_app.command("resend")
+def parcel_resend(
+    parcel: str,
+    reason: Annotated[str, typer.Option(help="kept in the event log")] = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Send a parcel again that came back from a closed door."""
+    from controller.cli import parcels as does
+
+    does.resend(parcel, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("import")
@@ -321,6 +355,23 @@ def divert(
 
     to = {"lat_deg": lat_deg, "lon_deg": lon_deg, "alt_home_m": alt_home_m}
     does.divert(vehicle, to, reason=reason, url=url, as_json=as_json)
+
+
+@app.command("write-off")
+def write_off(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="VEHICLE")],
+    removed: Annotated[
+        bool, typer.Option("--removed", help="it was taken off the streets: free its right of way")
+    ] = False,
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """End the round of a vehicle that is lost; its parcels wait to be settled."""
+    from controller.cli import fleet as does
+
+    does.write_off(vehicle, removed=removed, reason=reason, url=url, as_json=as_json)
 
 
 @app.command("return")

@@ -118,21 +118,29 @@ def show(parcel_id: str, *, url: str, as_json: bool) -> None:
 
 def cancel(parcel_id: str, *, reason: str, url: str, as_json: bool) -> None:
     """POST a cancellation; exit status 1 where it is refused."""
-    with Client(url) as client:
-        told = client.post(at("v1", "parcels", parcel_id, "cancel"), {"reason": reason}).json()
-    if as_json:
-        output.print_json(told)
-    else:
-        typer.echo(f"{parcel_id}: {told['outcome']} {told['reason']}".rstrip())
-    if told["outcome"] != "done":
-        raise typer.Exit(EXIT_REFUSED)
+    _demand(parcel_id, "cancel", {"reason": reason}, url=url, as_json=as_json)
 
 
 def settle(parcel_id: str, *, found: str, reason: str, url: str, as_json: bool) -> None:
     """POST where a stranded parcel was found; exit status 1 where it is refused."""
     body = {"found": found, "reason": reason}
+    _demand(parcel_id, "settle", body, url=url, as_json=as_json)
+
+
+def trigger(parcel_id: str, *, pin: str, url: str, as_json: bool) -> None:
+    """POST a customer's word at the door; exit status 1 where it is refused."""
+    typed = typer.prompt("PIN", hide_input=True) if pin == "-" else pin
+    _demand(parcel_id, "trigger", {"pin": typed} if typed else {}, url=url, as_json=as_json)
+
+
+def resend(parcel_id: str, *, reason: str, url: str, as_json: bool) -> None:
+    """POST that a parcel which came back is sent again; exit status 1 where it is refused."""
+    _demand(parcel_id, "resend", {"reason": reason}, url=url, as_json=as_json)
+
+
+def _demand(parcel_id: str, what: str, body: Mapping[str, str], *, url: str, as_json: bool) -> None:
     with Client(url) as client:
-        told = client.post(at("v1", "parcels", parcel_id, "settle"), body).json()
+        told = client.post(at("v1", "parcels", parcel_id, what), dict(body)).json()
     if as_json:
         output.print_json(told)
     else:

@@ -130,6 +130,10 @@ class DeliveryConfig(Section):
     drop_tolerance_drone_m: Positive = 15.0
     drop_tolerance_robot_m: Positive = 30.0
     home_tolerance_m: Positive = 60.0
+    door_wait_s: Positive = 300.0
+    """How long a robot waits at a door for the word that opens it; then it goes on."""
+    pin_tries: Annotated[int, Field(ge=1, le=9)] = 3
+    """Wrong PINs after which a parcel goes back."""
 
 
 Rezoned = Literal["hold", "return", "land", "divert"]
@@ -144,6 +148,8 @@ class SafetyConfig(Section):
     rezoned: Annotated[tuple[Rezoned, ...], Field(min_length=1)] = ("hold",)
     """What a vehicle is told whose mission a new zone forbids: the first that fits. A divert goes
     to the nearest of the drone's own rally points that is clear."""
+    stall_s: Annotated[float, Field(ge=0.0)] = 300.0
+    """A vehicle with work that does not get on for this long is told; 0: never."""
     low_battery_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 20.0
     reserve_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0
     return_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 10.0

@@ -14,10 +14,12 @@ from datetime import datetime
 
 import structlog
 
-from controller.delivery import describe, settling
+from controller.delivery import describe, settling, steps
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
+from controller.delivery.lost import Lost
 from controller.delivery.matching import Enrolled, Matching, waiting_reason
 from controller.delivery.permits import PermitBook
 from controller.delivery.planned import PlannedMissions
@@ -25,7 +27,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
-from controller.delivery.together import demand_together
+from controller.delivery.together import demand_of_all
 from controller.delivery.turns import Turns
 from controller.delivery.views import (
     Alarm,
@@ -90,7 +92,9 @@ class Desk:
         clock: Clock,
         missions: PlannedMissions,
         refuges: Refuges,
+        lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        doors: DoorRules | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -108,10 +112,24 @@ class Desk:
         self.missions = missions
         self._forecast = forecast
         self._refuges = refuges
+        self._lost = lost
         self._submitting = asyncio.Lock()
         self.turns: Turns | None = None
         """Who may use which passage; None where there are no streets."""
         self.cancelling = Cancelling(ledger, processes, clock)
+        self.doors = Doors(
+            ledger=ledger,
+            processes=processes,
+            board=board,
+            clock=clock,
+            rules=doors or DoorRules(),
+        )
+
+    async def run(self, period_s: float) -> None:
+        """Bring cancelled parcels home and look after doors, until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancelling.run(), name="cancelling")
+            group.create_task(self.doors.run(period_s), name="doors")
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -222,16 +240,7 @@ class Desk:
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
         hold = HoldRecord(by, reason, self._clock.now())
-        event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
-        await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
-        results: dict[str, CommandResult] = {}
-        asked: list[VehicleProcess] = []
-        for vehicle_id, process in self._processes.items():
-            if refused := refusal(process.owner.telemetry, verb):
-                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
-            else:
-                asked.append(process)
-        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
+        return await demand_of_all(self._ledger, list(self._processes.values()), verb, hold)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""
@@ -280,6 +289,31 @@ class Desk:
             )
         self._matching.wake()
         return CommandResult(Outcome.DONE)
+
+    async def write_off(
+        self, vehicle_id: str, *, by: str, reason: str, removed: bool
+    ) -> CommandResult:
+        """End the round of a vehicle that is not heard any more. Raises UnknownVehicleError.
+
+        What it has is stranded with it. `removed`: it was taken off the streets, so that its right
+        of way is free as well.
+        """
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        try:
+            return await self._lost.write_off(vehicle_id, by=by, reason=reason, removed=removed)
+        except StaleStepError:
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
+
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        """A customer's word at the door. Raises UnknownParcelError."""
+        return await self.doors.trigger(parcel_id, pin=pin, by=by)
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Send again what came back to its origin. Raises UnknownParcelError."""
+        result = await self.doors.resend(parcel_id, by=by, reason=reason)
+        self._matching.wake()
+        return result
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -450,8 +484,12 @@ class Desk:
             telemetry=process.owner.telemetry if process else None,
             speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
         )
-        view = describe.parcel_view(record, eta)
-        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+        return replace(
+            describe.parcel_view(record, eta),
+            reasons=waiting_reason(parcel_id, self._ledger),
+            door=self.doors.view(record),
+            resendable=not steps.resend_fault(record),
+        )
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner

@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import steps
+from controller.delivery.claims import claim
 from controller.delivery.draft import Draft
 from controller.delivery.ledger import Ledger
 from controller.delivery.proof import far_condition, make_proof, stop_of
@@ -42,6 +43,10 @@ _ALARMS = {
         "The parcel comes back; call the recipient if it will be late",
     ),
 }
+
+
+UNHEARD = frozenset({EventKind.LINK_LOST, EventKind.CONNECTION_LOST})
+"""After these a vehicle may do things that nobody hears of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ class Happenings:
                 doubt = True
             else:
                 doubt = self._apply(draft, event, task, telemetry)
+        elif (claimed := claim(draft, self._ledger, event, task)) is not None:
+            self._board.happen(claimed)
         await self._ledger.keep_draft(draft, event.vehicle_id)
         if event.kind is EventKind.RELEASED and task is not None:
             await self.prove(event.vehicle_id)
@@ -184,7 +191,8 @@ class Happenings:
                 )
         elif kind is EventKind.RELEASE_FAILED:
             reason = event.detail or "the release failed"
-            steps.coming_back(draft, task, self._which(event, task), reason)
+            ids = self._which(event, task)
+            steps.coming_back(draft, task, ids, reason, turned_away=True)
         elif kind is EventKind.RELEASE_UNSURE:
             reason = event.detail or "nothing shows whether it was released"
             steps.unsure(draft, task, self._which(event, task), reason)
@@ -296,7 +304,10 @@ def stranded_conditions(ledger: Ledger) -> list[Condition]:
                     f"returned:{parcel_id}",
                     Severity.CAUTION,
                     f"{parcel_id} came back to {record.custodian.ident} and is not offered again",
-                    "Send it by a new order, or cancel it",
+                    "Send it again with 'waypost parcel resend' once its recipient agrees, or "
+                    "cancel it"
+                    if record.turned_away
+                    else "Send it by a new order, or cancel it",
                     parcel_id=parcel_id,
                 )
             )

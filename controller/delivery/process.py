@@ -21,7 +21,7 @@ from controller.delivery import steps
 from controller.delivery.draft import Draft
 from controller.delivery.fencing import order_fence
 from controller.delivery.gate import Gate, Shut
-from controller.delivery.happenings import Happenings, doubt_condition, on_it
+from controller.delivery.happenings import UNHEARD, Happenings, doubt_condition, on_it
 from controller.delivery.journal import by_journal
 from controller.delivery.ledger import Ledger
 from controller.delivery.steps import Rest, Retry
@@ -37,7 +37,6 @@ from vehicles.port import (
     Clock,
     CommandResult,
     Divert,
-    EventKind,
     MissionProgress,
     Outcome,
     Phase,
@@ -137,7 +136,7 @@ class VehicleProcess:
     async def hear(self, event: VehicleEvent) -> None:
         """Apply what the vehicle tells. A store that fails leaves doubt, not loss."""
         self._figures.events.labels(kind=event.kind.value).inc()
-        if event.kind is EventKind.LINK_LOST and self._task() is not None:
+        if event.kind in UNHEARD and self._task() is not None:
             self._gap = True
         async with self._lock:
             try:
@@ -171,7 +170,7 @@ class VehicleProcess:
                 draft.command(record)
             else:
                 self.note_demanded(draft, record, result, reason)
-            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id, ahead=result is None)
 
         return await self.owner.send(self.demanded(kind, by, reason), None, keep, to)
 
@@ -298,8 +297,8 @@ class VehicleProcess:
                 if fresh and result is not None and result.done:
                     steps.started(draft, task)
                 await self._ledger.keep_draft(draft, self.owner.vehicle_id)
-                if result is None and self._rezoned(task):
-                    # the zones changed while it was kept: nothing was sent
+                if result is None and (self._ledger.hold is not None or self._rezoned(task)):
+                    # a hold or other zones came while it was kept: nothing was sent
                     draft = self._ledger.draft()
                     draft.command(replace(record, state=CommandState.PENDING))
                     await self._ledger.keep_draft(draft, self.owner.vehicle_id)

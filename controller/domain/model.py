@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from geofence.frames import LatLon
+from missions.model import Handover
 
 
 class Priority(StrEnum):
@@ -93,6 +94,13 @@ class Parcel:
     handling: Handling = Handling.CONTACTLESS
     pin_sha256: str = ""
     carrier: str = ""
+    handover: Handover = Handover.DROP
+    service_s: float = 0.0
+    """What the hand-over takes; 0: what is usual for its kind."""
+    earliest_at: datetime | None = None
+    """The hand-over does not begin before this."""
+    latest_at: datetime | None = None
+    """It is dispatched only where the hand-over is expected to begin by this."""
 
 
 class CustodianKind(StrEnum):

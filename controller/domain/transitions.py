@@ -16,20 +16,24 @@ from controller.domain.model import AssignmentState as A
 from controller.domain.model import Custodian, CustodianKind
 from controller.domain.model import ParcelState as P
 
+AT_SITE = frozenset({P.SUBMITTED, P.ASSIGNED, P.PREPARING, P.RETURNED, P.REFUSED, P.CANCELLED})
+"""From each of these a parcel is stranded on a vehicle that shows that it picked it on an order
+that nobody counted on: evidence outweighs what was expected."""
+
 PARCEL_STEPS: Mapping[P, frozenset[P]] = MappingProxyType(
     {
-        P.SUBMITTED: frozenset({P.ASSIGNED, P.REFUSED, P.CANCELLED}),
-        P.ASSIGNED: frozenset({P.PREPARING, P.SUBMITTED, P.CANCELLED}),
-        P.PREPARING: frozenset({P.IN_TRANSIT, P.SUBMITTED, P.CANCELLED}),
+        P.SUBMITTED: frozenset({P.ASSIGNED, P.REFUSED, P.CANCELLED, P.STRANDED}),
+        P.ASSIGNED: frozenset({P.PREPARING, P.SUBMITTED, P.CANCELLED, P.STRANDED}),
+        P.PREPARING: frozenset({P.IN_TRANSIT, P.SUBMITTED, P.CANCELLED, P.STRANDED}),
         P.IN_TRANSIT: frozenset({P.RELEASED, P.RETURNING, P.STRANDED}),
         P.RELEASED: frozenset({P.DELIVERED}),
         # a release may be seen late: what the vehicle shows outweighs what was expected
         P.RETURNING: frozenset({P.RETURNED, P.STRANDED, P.RELEASED}),
         P.STRANDED: frozenset({P.RETURNED, P.RELEASED}),
-        P.RETURNED: frozenset({P.SUBMITTED, P.CANCELLED, P.REFUSED}),
+        P.RETURNED: frozenset({P.SUBMITTED, P.CANCELLED, P.REFUSED, P.STRANDED}),
         P.DELIVERED: frozenset(),
-        P.REFUSED: frozenset(),
-        P.CANCELLED: frozenset(),
+        P.REFUSED: frozenset({P.STRANDED}),
+        P.CANCELLED: frozenset({P.STRANDED}),
     }
 )
 
@@ -61,7 +65,7 @@ CUSTODY: Mapping[P, CustodianKind] = MappingProxyType(
 )
 """Who has a parcel in each state: exactly one, always."""
 
-FINAL_PARCEL = frozenset(state for state, after in PARCEL_STEPS.items() if not after)
+FINAL_PARCEL = frozenset({P.DELIVERED, P.REFUSED, P.CANCELLED})
 ABOARD = frozenset(s for s, kind in CUSTODY.items() if kind is CustodianKind.VEHICLE)
 BEFORE_PICKUP = frozenset({P.ASSIGNED, P.PREPARING})
 OPEN_ASSIGNMENT = frozenset({A.OPEN, A.LOADED, A.STARTED})

@@ -50,8 +50,18 @@ def link_conditions(
 ) -> Iterator[Condition]:
     """What is wrong with the link. `expected`: an assignment is open, so silence matters.
 
-    `up_s`: how long the controller has listened; right after its start nobody was heard yet.
+    Silence and the broker's word that a connection is gone are two conditions: either may stand
+    alone, and each ends by its own evidence. `up_s`: how long the controller has listened; right
+    after its start nobody was heard yet.
     """
+    yield from _silence(telemetry, age_s, limits, expected=expected, up_s=up_s)
+    if telemetry.broken and (telemetry.received_at is not None or expected):
+        yield _broken(telemetry, working=at_work(telemetry) or expected)
+
+
+def _silence(
+    telemetry: Telemetry, age_s: float, limits: LinkLimits, *, expected: bool, up_s: float
+) -> Iterator[Condition]:
     vehicle_id = telemetry.vehicle_id
     if telemetry.received_at is None:
         if expected and up_s >= limits.offline_s:
@@ -64,7 +74,8 @@ def link_conditions(
             )
         return
     working = at_work(telemetry) or expected
-    if age_s >= limits.offline_s or telemetry.link is LinkState.OFFLINE:
+    offline = telemetry.link is LinkState.OFFLINE and not telemetry.broken
+    if age_s >= limits.offline_s or offline:
         yield Condition(
             f"link:{vehicle_id}",
             Severity.WARNING if working else Severity.ADVISORY,
@@ -82,3 +93,33 @@ def link_conditions(
             "Watch the link; its position on the map is where it was",
             vehicle_id,
         )
+
+
+def _broken(telemetry: Telemetry, *, working: bool) -> Condition:
+    """Told by its broker. A vehicle that speaks all the same is heard: that is said, too."""
+    vehicle_id = telemetry.vehicle_id
+    key, why = f"connection:{vehicle_id}", telemetry.broken
+    if telemetry.link is LinkState.ONLINE:
+        return Condition(
+            key,
+            Severity.ADVISORY,
+            f"{vehicle_id} is heard, but its broker still says: {why}",
+            "Have it connect anew: until it says ONLINE, the end of its connection is not told",
+            vehicle_id,
+        )
+    if not working:
+        return Condition(
+            key,
+            Severity.ADVISORY,
+            f"{vehicle_id} is off the broker: {why}",
+            "Check its power and its network if it should be on",
+            vehicle_id,
+        )
+    return Condition(
+        key,
+        Severity.WARNING,
+        f"{vehicle_id} is off the broker with work to do: {why}",
+        "It drives on to the end of what it was let go to and keeps its parcels and its right of "
+        "way; look for it there. If it does not come back, 'waypost write-off' ends its round",
+        vehicle_id,
+    )

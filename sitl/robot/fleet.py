@@ -59,6 +59,10 @@ class Robot:
         """Lose the next messages of topic order or instantActions, as QoS 0 may."""
         self.radio.to_lose[topic] = count
 
+    def stray(self, x: float, y: float) -> None:
+        """Leave the way to this point of the map, and go on from there."""
+        self.core.stray(x, y)
+
     def set_mode(self, mode: str) -> None:
         """Turn the key: MANUAL and the like clear the order silently."""
         self.core.set_mode(mode)
@@ -84,6 +88,7 @@ class RobotFleet:
         host: str,
         port: int,
         prefix: str = "uagv",
+        prefix_v3: str = "vda5050",
         robot_map: RobotMap,
         clock: LabClock,
         on_truth: OnTruth | None = None,
@@ -100,13 +105,15 @@ class RobotFleet:
         rng = random.Random(seed)
         self.robots: dict[str, Robot] = {}
         for spec in specs:
-            core = RobotCore(spec, robot_map, self._teller(spec.vehicle_id), clock.monotonic_s())
+            core = RobotCore(
+                spec, robot_map, self._teller(spec.vehicle_id), clock.monotonic_s(), clock.at
+            )
             radio = Radio(
                 core,
                 self._voice(spec),
                 host=host,
                 port=port,
-                prefix=prefix,
+                prefix=prefix_v3 if spec.three else prefix,
                 rng=random.Random(rng.random()),
             )
             self.robots[spec.vehicle_id] = Robot(core, radio)

@@ -14,12 +14,14 @@ from collections.abc import Callable
 
 import aiomqtt
 
-from sitl.robot import words
+from sitl.robot import words, words3
 from sitl.robot.core import RobotCore
 from sitl.robot.rules import Message
 from sitl.robot.spec import RobotSpec
 
 MAX_WAITING = 1000
+TOPICS = ("order", "instantActions")
+TOPICS_3 = (*TOPICS, "zoneSet", "responses")
 RETRY_S = 0.1
 """Wall seconds between attempts; doubled up to 5 s, with jitter."""
 
@@ -46,7 +48,10 @@ class Radio:
         self._port = port
         self._rng = rng
         spec: RobotSpec = core.spec
-        self._base = f"{prefix}/v2/{spec.manufacturer}/{spec.serial}"
+        self._words = words3 if spec.three else words
+        self._topics = TOPICS_3 if spec.three else TOPICS
+        version = "v3" if spec.three else "v2"
+        self._base = f"{prefix}/{version}/{spec.manufacturer}/{spec.serial}"
         self._identifier = f"robot-{spec.manufacturer}-{spec.serial}"
         self._news = asyncio.Event()
         self._client: aiomqtt.Client | None = None
@@ -90,7 +95,7 @@ class Radio:
             pause_s = min(5.0, pause_s * 2.0)
 
     async def _session(self) -> None:
-        will = self._voice.say("connection", words.connection("CONNECTIONBROKEN"))
+        will = self._voice.say("connection", self._words.connection("CONNECTIONBROKEN"))
         topic = f"{self._base}/connection"
         client = aiomqtt.Client(
             self._host,
@@ -103,11 +108,11 @@ class Radio:
         )
         async with client:
             self._client = client
-            await client.subscribe(f"{self._base}/order", qos=0)
-            await client.subscribe(f"{self._base}/instantActions", qos=0)
+            for name in self._topics:
+                await client.subscribe(f"{self._base}/{name}", qos=0)
             try:
                 # a cancellation may come between ONLINE and its acknowledgement: say OFFLINE then
-                await self._say(client, "connection", words.connection("ONLINE"))
+                await self._say(client, "connection", self._words.connection("ONLINE"))
                 _keep_cancelled()
                 self.core.changed = True
                 self._news.set()
@@ -117,7 +122,7 @@ class Radio:
                     await self._listen(client)
             except asyncio.CancelledError:
                 with contextlib.suppress(aiomqtt.MqttError):
-                    await self._say(client, "connection", words.connection("OFFLINE"))
+                    await self._say(client, "connection", self._words.connection("OFFLINE"))
                 raise
 
     async def _listen(self, client: aiomqtt.Client) -> None:
@@ -142,9 +147,9 @@ class Radio:
                 continue
             if self.core.factsheet_wanted:
                 self.core.factsheet_wanted = False
-                await self._say(client, "factsheet", words.factsheet(self.core.spec))
+                await self._say(client, "factsheet", self._words.factsheet(self.core.spec))
             self.core.changed = False
-            await self._say(client, "state", words.state(self.core))
+            await self._say(client, "state", self._words.state(self.core))
 
     async def _say(self, client: aiomqtt.Client, topic: str, body: Message) -> None:
         qos = 1 if topic == "connection" else 0

@@ -1,7 +1,7 @@
-"""How the robot checks orders: VDA 5050 2.1, section 6.6.
+"""How the robot checks orders: VDA 5050 2.1, section 6.6; 3.0, section 6.1.
 
-Owns decoding and the error words of section 6.10.5. Written against the document, without the
-master's code.
+Owns decoding and the error words of section 6.10.5 and of table 9. Written against the document,
+without the master's code.
 """
 
 from __future__ import annotations
@@ -11,10 +11,22 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-MAX_BYTES = 1_000_000
-NODE_ACTIONS = ("pick", "drop")
+from sitl.robot.door import DOOR_ACTIONS, WAITS, Message, parameter
 
-Message = dict[str, Any]
+MAX_BYTES = 1_000_000
+NODE_ACTIONS = ("pick", "drop", *DOOR_ACTIONS)
+BLOCKING = frozenset({"NONE", "SOFT", "HARD"})
+WORDS_3 = {
+    "validationError": "VALIDATION_FAILURE",
+    "orderError": "INVALID_ORDER",
+    "orderUpdateError": "OUTDATED_ORDER_UPDATE",
+    "noRouteError": "NO_ROUTE_TO_TARGET",
+    "noOrderToCancel": "NO_ORDER_TO_CANCEL",
+}
+"""What version 3 calls them where it says nothing finer."""
+
+__all__ = ["Message", "Refusal", "check_actions", "check_order", "decode", "parameter"]
+
 References = tuple[tuple[str, str], ...]
 
 
@@ -25,11 +37,16 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
     word: str
     text: str
     references: References = ()
+    word_3: str = ""
+    """The finer word of version 3."""
 
-    def entry(self) -> Message:
-        """As an entry of `errors` in the state."""
+    def entry(self, *, three: bool = False) -> Message:
+        """As an entry of `errors` in the state of version 2 or 3."""
+        word = self.word
+        if three:
+            word = self.word_3 or WORDS_3.get(word, word)
         return {
-            "errorType": self.word,
+            "errorType": word,
             "errorLevel": "WARNING",
             "errorDescription": self.text,
             "errorReferences": [
@@ -38,7 +55,9 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
         }
 
 
-def decode(payload: bytes, topic: str, manufacturer: str, serial: str) -> Message:
+def decode(
+    payload: bytes, topic: str, manufacturer: str, serial: str, major: str = "2."
+) -> Message:
     """A message as an object with a valid header. Raises Refusal."""
     about: References = (("topic", topic),)
     if len(payload) > MAX_BYTES:
@@ -52,25 +71,25 @@ def decode(payload: bytes, topic: str, manufacturer: str, serial: str) -> Messag
     if isinstance(message.get("headerId"), int):
         about += (("headerId", str(message["headerId"])),)
     for key in ("timestamp", "version", "manufacturer", "serialNumber"):
-        _need(message, key, str, about)
-    _need(message, "headerId", int, about)
-    if not message["version"].startswith("2."):
-        raise Refusal("validationError", f"version {message['version']} is not 2.x", about)
+        need(message, key, str, about)
+    need(message, "headerId", int, about)
+    if not message["version"].startswith(major):
+        raise Refusal("validationError", f"version {message['version']} is not {major}x", about)
     if (message["manufacturer"], message["serialNumber"]) != (manufacturer, serial):
         raise Refusal("validationError", "message is for another robot", about)
     return message
 
 
-def check_order(message: Message, map_id: str) -> None:
+def check_order(message: Message, map_id: str, *, three: bool = False) -> None:
     """The shape of an order: types, graph, actions. Raises Refusal."""
     order_id = message.get("orderId")
     about: References = (("topic", "order"),)
     if isinstance(order_id, str):
         about += (("orderId", order_id),)
-    _need(message, "orderId", str, about)
-    _need(message, "orderUpdateId", int, about)
+    need(message, "orderId", str, about)
+    need(message, "orderUpdateId", int, about)
     about += (("orderUpdateId", str(message["orderUpdateId"])),)
-    nodes, edges = _need(message, "nodes", list, about), _need(message, "edges", list, about)
+    nodes, edges = need(message, "nodes", list, about), need(message, "edges", list, about)
     for node in nodes:
         _check_element(node, {"nodeId": str}, about)
     for edge in edges:
@@ -81,7 +100,7 @@ def check_order(message: Message, map_id: str) -> None:
         raise Refusal("orderError", f"{len(nodes)} nodes and {len(edges)} edges", about)
     _check_graph(nodes, edges, about)
     for node in nodes:
-        _check_node(node, map_id, about)
+        _check_node(node, map_id, about, three=three)
     for edge in edges:
         if edge["actions"]:
             raise Refusal("orderError", f"no actions on edges: {edge['edgeId']}", about)
@@ -110,7 +129,7 @@ def _check_graph(nodes: list[Message], edges: list[Message], about: References) 
             raise Refusal("orderError", f"edge {edge['edgeId']} is not released as its end", about)
 
 
-def _check_node(node: Message, map_id: str, about: References) -> None:
+def _check_node(node: Message, map_id: str, about: References, *, three: bool) -> None:
     name = node["nodeId"]
     position = node.get("nodePosition")
     if not isinstance(position, dict):
@@ -124,17 +143,21 @@ def _check_node(node: Message, map_id: str, about: References) -> None:
         ):
             raise Refusal("validationError", f"node {name}: nodePosition.{key} is bad", about)
     if position.get("mapId") != map_id:
-        raise Refusal("noRouteError", f"node {name} is on another map", about)
+        why = f"node {name} is on another map"
+        raise Refusal("noRouteError", why, about, "UNKNOWN_MAP_ID")
     for action in node["actions"]:
         if not isinstance(action, dict):
             raise Refusal("validationError", f"node {name}: an action is no object", about)
         for key in ("actionId", "actionType", "blockingType"):
-            _need(action, key, str, about)
-        if action["blockingType"] not in {"NONE", "SOFT", "HARD"}:
+            need(action, key, str, about)
+        if action["blockingType"] not in (BLOCKING | {"SINGLE"} if three else BLOCKING):
             raise Refusal("validationError", f"blockingType {action['blockingType']}", about)
         refers = (*about, ("actionId", action["actionId"]))
         if action["actionType"] not in NODE_ACTIONS:
-            raise Refusal("orderError", f"cannot do {action['actionType']}", refers)
+            why = f"cannot do {action['actionType']}"
+            raise Refusal("orderError", why, refers, "INVALID_ORDER_ACTION")
+        if action["actionType"] in WAITS:
+            continue
         if not isinstance(parameter(action, "loadId"), str):
             raise Refusal("orderError", f"{action['actionType']} needs a loadId", refers)
 
@@ -142,21 +165,13 @@ def _check_node(node: Message, map_id: str, about: References) -> None:
 def check_actions(message: Message) -> list[Message]:
     """The actions of an instantActions message. Raises Refusal."""
     about = (("topic", "instantActions"),)
-    actions: list[Message] = _need(message, "actions", list, about)
+    actions: list[Message] = need(message, "actions", list, about)
     for action in actions:
         if not isinstance(action, dict):
             raise Refusal("validationError", "an action is no object", about)
         for key in ("actionId", "actionType", "blockingType"):
-            _need(action, key, str, about)
+            need(action, key, str, about)
     return actions
-
-
-def parameter(action: Message, key: str) -> Any:
-    """Value of an action's parameter, None where it has none."""
-    entries = action.get("actionParameters") or []
-    return next(
-        (e.get("value") for e in entries if isinstance(e, dict) and e.get("key") == key), None
-    )
 
 
 def _check_element(element: Any, keys: dict[str, type], about: References) -> None:
@@ -164,10 +179,11 @@ def _check_element(element: Any, keys: dict[str, type], about: References) -> No
         raise Refusal("validationError", "a node or edge is no object", about)
     wanted = keys | {"sequenceId": int, "released": bool, "actions": list}
     for key, kind in wanted.items():
-        _need(element, key, kind, about)
+        need(element, key, kind, about)
 
 
-def _need(message: Message, key: str, kind: type, about: References) -> Any:
+def need(message: Message, key: str, kind: type, about: References) -> Any:
+    """A value that must be there, of its kind, and not negative. Raises Refusal."""
     value = message.get(key)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Refusal("validationError", f"{key} is missing or no {kind.__name__}", about)

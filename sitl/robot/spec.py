@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sitl.robot.door import Customer
+
 
 @dataclass(frozen=True, slots=True)
 class RobotSpec:
@@ -30,10 +32,19 @@ class RobotSpec:
     state_interval_s: float = 5.0
     heading_rad: float = 0.0
     pins: Mapping[str, str] = field(default_factory=dict)
+    customers: Mapping[str, Customer] = field(default_factory=dict)
+    """By parcel, of robots that have a door; who is not listed comes in time and knows the PIN."""
     trajectories: bool = True
     """Whether it says that it follows trajectories."""
     version: str = "2.1.0"
-    """What it says that it speaks; its words are the same in 2.0."""
+    """What it speaks: 2.0 and 2.1 with the same words, or 3.0."""
+    zone_types: tuple[str, ...] = ("BLOCKED", "SPEED_LIMIT", "RELEASE")
+    """Zones that it keeps to; of version 3 alone."""
+
+    @property
+    def three(self) -> bool:
+        """Whether it speaks version 3."""
+        return self.version.startswith("3.")
 
     def __post_init__(self) -> None:
         if self.speed_mps <= 0 or self.range_m <= 0 or self.state_interval_s <= 0:

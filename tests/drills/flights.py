@@ -44,6 +44,7 @@ from vehicles.mavlink.link import Link, make_link
 from vehicles.mavlink.parameters import ParameterWrite
 from vehicles.mavlink.post import Post
 from vehicles.mavlink.session import MavlinkSession
+from vehicles.mavlink.settings import MavlinkSettings
 from vehicles.mavlink.wire import Frame
 from vehicles.port import Clock, EventKind, Verb
 
@@ -53,6 +54,8 @@ REAL_SHARE, MOST_REAL_SPEEDUP = 40.0, 6.0
 """Ten real copters at four times the pace of the wall take most of a core."""
 READY_S, FLIGHT_S = 400.0, 900.0
 """Simulated seconds that a copter may take to be ready, and to be down again."""
+LEAST_HZ = 1.0
+"""True positions come five times a second; with fewer than this a flight was not judged."""
 REBOOT = Command(246, (1.0,))
 PERIOD_S = 0.2
 
@@ -117,6 +120,7 @@ class Drill:
         self._seed, self._count, self._real = seed, count, real
         self._on_flown = on_flown
         self._truth: dict[str, list[TruthSample]] = {each.vehicle_id: [] for each in self.lanes}
+        self._positions: Counter[str] = Counter()
 
     async def run(self, folder: Path) -> tuple[list[str], int]:
         """Fly them all; what the referee found, in how many positions and events."""
@@ -132,6 +136,7 @@ class Drill:
 
             def on_truth(sample: TruthSample) -> None:
                 log(sample)
+                self._positions[sample.vehicle_id] += 1
                 if sample.event:
                     self._truth[sample.vehicle_id].append(sample)
 
@@ -144,15 +149,18 @@ class Drill:
     async def _world(
         self, on_truth: Callable[[TruthSample], None]
     ) -> AsyncIterator[tuple[dict[str, Watched], Radio]]:
+        pace = max(1.0, min(MOST_REAL_SPEEDUP, REAL_SHARE / len(self.lanes)))
         if self._real:
-            clock, lab = wall_clocks(max(1.0, min(MOST_REAL_SPEEDUP, REAL_SHARE / len(self.lanes))))
+            clock, lab = wall_clocks(pace)
         else:
             clock, lab = steady_clocks(LIGHT_SPEEDUP, pace=PACE)
+        # at the pace of the wall a copter is judged as it is in use
+        settings = MavlinkSettings() if self._real and pace == 1.0 else PATIENT
         radio = Radio(clock)
         kind: Any = ArduPilotFleet if self._real else CopterFleet
         vehicles = [vehicle(each, UDP) for each in self.lanes]
         async with (
-            MavlinkFleet(vehicles, clock, PATIENT, open_link=radio.open_link) as fleet,
+            MavlinkFleet(vehicles, clock, settings, open_link=radio.open_link) as fleet,
             kind(
                 [spec(each) for each in self.lanes], controller=fleet.udp_address(UDP),
                 clock=lab, on_truth=on_truth, boot_s=BOOT_S,
@@ -181,14 +189,11 @@ class Drill:
     async def _fly(self, flown: Flown, planned: Sortie, one: Watched, radio: Radio) -> None:
         session = one.session
         assert isinstance(session, MavlinkSession)
-        await until(one, lambda: session.telemetry.startable, READY_S, "ready")
         truth = self._truth[flown.vehicle_id]
         seen, released = len(one.seen), _released(truth)
-        for step in (session.load, session.start):
-            result = await step(planned.mission)
-            if not result.done:
-                flown.faults.append(f"{step.__name__}: {result.reason}")
-                return
+        if not await _begun(flown, planned, one, session):
+            return
+        began_s, positions = one.clock.monotonic_s(), self._positions[flown.vehicle_id]
 
         def events() -> list[Any]:
             return one.seen[seen:]
@@ -207,6 +212,9 @@ class Drill:
         flown.failsafe = "; ".join(e.detail for e in events() if e.kind is EventKind.FAILSAFE)
         flown.truly_released = _released(truth) - released
         self._judge(flown)
+        positions = self._positions[flown.vehicle_id] - positions
+        if positions < LEAST_HZ * (one.clock.monotonic_s() - began_s):
+            flown.faults.append(f"the truth is only {positions} positions: nobody judged the rest")
         if flown.kind == "battery":
             # its failsafe lasts until it has booted anew
             await session.driver.run(
@@ -236,6 +244,24 @@ class Drill:
             flown.faults.append("a release was not told, nor a doubt of it")
         if flown.kind == "none" and (flown.end != "completed" or true != 1):
             flown.faults.append(f"undisturbed and yet {flown.end}: {flown.detail}")
+
+
+async def _begun(flown: Flown, planned: Sortie, one: Watched, session: MavlinkSession) -> bool:
+    """Load and start as dispatch does: what is not ready yet is asked again when it is."""
+    deadline_s = one.clock.monotonic_s() + READY_S
+    step, result = session.load, None
+    while result is None or one.clock.monotonic_s() < deadline_s:
+        await until(one, lambda: session.telemetry.startable, READY_S, "ready")
+        for step in (session.load, session.start):
+            result = await step(planned.mission)
+            if not result.done:
+                break
+        else:
+            return True
+        if "not ready" not in result.reason:
+            break
+    flown.faults.append(f"{step.__name__}: {result.reason}")
+    return False
 
 
 async def until(one: Watched, holds: Callable[[], bool], limit_s: float, what: str) -> None:
@@ -294,7 +320,9 @@ def run(
         "positions_judged": samples,
         "referee": found,
         "faults": [
-            {"flight": f.name, "kind": f.kind, "faults": f.faults} for f in flights if f.faults
+            {"flight": f.name, "kind": f.kind, "end": f.end, "detail": f.detail, "faults": f.faults}
+            for f in flights
+            if f.faults
         ],
         "seconds": round(wall_s, 1),
         "own_cpu_share": round((time.process_time() - cpu_s) / wall_s, 3),

@@ -281,8 +281,8 @@ async def test_killed_robot_is_offline_by_its_last_will(world: World) -> None:
         assert (await session.start(mission)).done
         await until(lambda: EventKind.PICKED in world.kinds())
         world.robots["r1"].kill()
-        await until(lambda: EventKind.LINK_LOST in world.kinds())
-        lost = next(e for e in world.events if e.kind is EventKind.LINK_LOST)
+        await until(lambda: EventKind.CONNECTION_LOST in world.kinds())
+        lost = next(e for e in world.events if e.kind is EventKind.CONNECTION_LOST)
         assert "last will" in lost.detail
         assert session.telemetry.link is LinkState.OFFLINE
         assert fleet.sessions["r2"].telemetry.link is LinkState.ONLINE
@@ -290,7 +290,7 @@ async def test_killed_robot_is_offline_by_its_last_will(world: World) -> None:
         world.robots["r1"].restart()
         await until(lambda: EventKind.MISSION_LOST in world.kinds())
         kinds = world.kinds()
-        assert EventKind.LINK_BACK in kinds
+        assert EventKind.CONNECTION_BACK in kinds
         assert EventKind.REBOOTED in kinds
         await until(lambda: session.telemetry.phase is Phase.READY)
         assert world.kinds("r2") == []
@@ -304,7 +304,7 @@ async def test_link_cut_is_survived_and_the_round_goes_on(world: World) -> None:
         assert (await session.start(mission)).done
         await until(lambda: world.robots["r1"].core.driving)
         world.robots["r1"].cut_link()
-        await until(lambda: EventKind.LINK_LOST in world.kinds())
+        await until(lambda: EventKind.CONNECTION_LOST in world.kinds())
         await until(lambda: EventKind.COMPLETED in world.kinds())
         assert EventKind.REBOOTED not in world.kinds()
         assert world.dropped() == ["p1", "p2"]

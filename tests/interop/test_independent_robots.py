@@ -140,8 +140,10 @@ async def test_a_hundred_killed_are_a_hundred_last_wills(broker: Broker) -> None
             assert (await sessions[7].start(mission)).done
             await ours.until(lambda: bool(ours.told(EventKind.PICKED)), "picked")
             await first.kill()
-            await ours.until(lambda: len(ours.told(EventKind.LINK_LOST)) == HUNDRED, "all lost")
-        lost = [e for e in ours.events if e.kind is EventKind.LINK_LOST]
+            await ours.until(
+                lambda: len(ours.told(EventKind.CONNECTION_LOST)) == HUNDRED, "all lost"
+            )
+        lost = [e for e in ours.events if e.kind is EventKind.CONNECTION_LOST]
         assert {e.vehicle_id for e in lost} == {f"r{i}" for i in range(HUNDRED)}
         assert all("last will" in e.detail for e in lost)
         assert {s.telemetry.link for s in sessions} == {LinkState.OFFLINE}

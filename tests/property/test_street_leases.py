@@ -309,7 +309,7 @@ def test_robots_that_want_each_others_docks_give_way(seed: int) -> None:
     world.settle(20_000)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32), st.integers(2, 6))
 def test_every_ring_that_can_be_undone_ends(seed: int, robots: int) -> None:
     """Robots that stood in each other's way before they began; see `unlock` for the measure."""

@@ -20,7 +20,8 @@ from geofence.zones import CircleArea, PolygonArea, VehicleClass, VehicleTraits,
 from geofence.zoneset import ZoneSet
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.survey import RigidTransform
-from vehicles.vda5050.zoning import Compiled, Turn, compile_zones
+from vehicles.vda5050.zoning import Compiled, compile_zones
+from vehicles.zonekeeping import Turn
 
 NOON = datetime(2026, 6, 8, 12, tzinfo=UTC)
 SPAN = (NOON, NOON + timedelta(hours=1))

@@ -4,15 +4,19 @@ Owns the answer to one question: may this release have begun? Must not know what
 (`flight` does). State and time in; it never forgets on its own what it could not see.
 
 A parcel is certainly aboard only where the index of the mission was seen before the item that
-leads to the release, and mode and index were heard without a gap until the vehicle had turned
-home. Everything else is doubt, and a person looks.
+leads to the release, mode and index were heard without a gap until the vehicle had turned home,
+and the index not seen for less time than the items up to the release take at least. Everything
+else is doubt, and a person looks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
 from vehicles.mavlink.items import Plan, Release, is_navigation
+from vehicles.mavlink.messages import MissionItemInt
 from vehicles.mavlink.state import VehicleState
 
 INDEX_SILENCE_S = 5.0
@@ -34,6 +38,8 @@ class WayOut:
     """Highest item of the way out that was shown."""
     turned: bool = False
     """Seen to have turned home: from there it reaches no release."""
+    blind_s: float = 0.0
+    """How old the index was when it was last seen not to have turned."""
     _beat_s: float | None = None
     _index_s: float = 0.0
     _shown_s: float | None = None
@@ -55,16 +61,22 @@ class WayOut:
 
     def doubt(self, release: Release) -> str:
         """Why a release may have begun; empty where it certainly has not."""
-        first = self._leads_to(release)
+        first = self._navigation_before(release.seq)
         if self.reached >= first:
             return f"item {self.reached} was reached, and item {first} leads to the release"
+        least_s = _least_s(self.plan.items[first])
+        if self.reached >= self._navigation_before(first) and self.blind_s > least_s:
+            return (
+                f"item {self.reached} was shown {self.blind_s:.0f} s before it was seen to turn "
+                f"home, and the release may be {least_s:.0f} s after it"
+            )
         return self.unseen
 
     def _listen(self, now_s: float) -> None:
         if self.turned or self._beat_s is None or not self._index_s:
             return
         silent_s = now_s - self._beat_s
-        blind_s = now_s - self._index_s
+        blind_s = self.blind_s = now_s - self._index_s
         gap = silent_s > self.silence_s or blind_s > max(self.silence_s, INDEX_SILENCE_S)
         if gap:
             self.unseen = (
@@ -97,9 +109,17 @@ class WayOut:
         if later and (state.alt_home_m or 0.0) > ALOFT_M:
             self.unseen = ""
 
-    def _leads_to(self, release: Release) -> int:
-        """The navigation item before a release: a DO item runs when that one ends."""
-        seq = release.seq - 1
+    def _navigation_before(self, seq: int) -> int:
+        """The navigation item before an item: a DO item runs when that one ends."""
+        seq -= 1
         while seq > self.plan.takeoff_seq and not is_navigation(self.plan.items[seq].command):
             seq -= 1
         return seq
+
+
+def _least_s(item: MissionItemInt) -> float:
+    """The least time that the last item before a release takes.
+
+    What NAV_DELAY waits; the way down to a drop is longer than an index may be silent.
+    """
+    return item.param1 if item.command == mav.MAV_CMD_NAV_DELAY else INDEX_SILENCE_S

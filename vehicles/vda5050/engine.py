@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from vehicles.port import EventKind, LinkState
+from vehicles.port import EventKind
 from vehicles.vda5050 import instants
 from vehicles.vda5050.engine_model import (
     Adopt,
@@ -41,6 +41,7 @@ from vehicles.vda5050.engine_model import (
     OrderTrack,
     Prepare,
     Send,
+    Settle,
     Stage,
     Swap,
     Tick,
@@ -54,7 +55,6 @@ from vehicles.vda5050.progress import by_edges
 __all__ = ["CANCEL", "FACTSHEET_REQUEST", "STATE_REQUEST", "step"]
 
 MAX_BACKS = 16
-_WHY_OFFLINE = {"OFFLINE": "robot signed off", "HIBERNATING": "robot hibernates"}
 
 Result = tuple[EngineState, tuple[Send, ...], tuple[Notice, ...]]
 
@@ -94,7 +94,7 @@ class _Run(OrderRun):
             case _:
                 self._command(event)
 
-    def _command(self, event: Prepare | Begin | Ask | Grant | Adopt | Swap) -> None:
+    def _command(self, event: Prepare | Begin | Ask | Grant | Settle | Adopt | Swap) -> None:
         match event:
             case Prepare(order, granted):
                 if self.free():
@@ -105,6 +105,8 @@ class _Run(OrderRun):
                 self.ask(action_type, action_id, parameters)
             case Grant(order_id, upto):
                 self.grant(order_id, upto)
+            case Settle(order_id, parcel_id, opens):
+                self.settle(order_id, parcel_id, opens=opens)
             case Adopt(order, granted):
                 self.adopt(order, granted)
             case Swap(order, granted):
@@ -218,18 +220,18 @@ class _Run(OrderRun):
             self.s = replace(self.s, alarms=alarms)
 
     def tell_link(self) -> None:
-        link, told = self.s.link(self.now), self.s.link_told
-        if link is told:
-            return
-        self.s = replace(self.s, link_told=link)
-        if link is LinkState.ONLINE and told in {LinkState.STALE, LinkState.OFFLINE}:
-            self.tell(EventKind.LINK_BACK)
-        elif link is LinkState.OFFLINE and told in {LinkState.ONLINE, LinkState.STALE}:
-            why = _WHY_OFFLINE.get(self.s.connection, "last will: connection broken")
-            kind = EventKind.LINK_LOST if told is LinkState.ONLINE else EventKind.ALARM
-            self.tell(kind, detail=why)
-        elif link is LinkState.STALE and told is LinkState.ONLINE:
-            stale = f"no state for {self.s.settings.stale_after_s:.0f} s"
-            self.tell(
-                EventKind.LINK_LOST, detail=stale if self.s.broker else "broker connection lost"
-            )
+        """Last will and silence: two things, each begun and ended by its own evidence."""
+        broken, told = self.s.broken, self.s.broken_told
+        if broken != told and (told or self.s.state_at is not None):
+            self.s = replace(self.s, broken_told=broken)
+            kind = EventKind.CONNECTION_LOST if broken else EventKind.CONNECTION_BACK
+            self.tell(kind, detail=broken)
+        silent = self.s.silent(self.now)
+        if silent is not self.s.silence_told:
+            self.s = replace(self.s, silence_told=silent)
+            since = f"no state for {self.s.settings.stale_after_s:.0f} s"
+            why = since if self.s.broker else "broker connection lost"
+            if silent:
+                self.tell(EventKind.LINK_LOST, detail=why)
+            else:
+                self.tell(EventKind.LINK_BACK)

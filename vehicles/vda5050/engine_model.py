@@ -13,7 +13,7 @@ import msgspec
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.models import TERMINAL, Action, ActionParameter, Connection, OrderBody, State
-from vehicles.vda5050.orders import PreparedOrder
+from vehicles.vda5050.orders import Gate, PreparedOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,12 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """Begun by an earlier start of this master, whose messages may still arrive."""
     refusals: int = 0
     """States in a row that showed a rejection."""
+    opened: frozenset[str] = frozenset()
+    """Parcels whose gate was opened."""
+    left_out: frozenset[str] = frozenset()
+    """Parcels that stay aboard: what was behind their gate is no longer in `prepared`."""
+    triggered: frozenset[str] = frozenset()
+    """Ids of waiting actions that a trigger was sent for: one each."""
     waits: tuple[tuple[str, float], ...] = ()
     """Ids of actions that run and are to end in time, and since when."""
     stage: Stage = Stage.PREPARED
@@ -102,6 +108,14 @@ class OrderTrack(msgspec.Struct, frozen=True):
     """States in a row that contradict the stage: one may be old, two are not."""
     cancel_id: str = ""
     reason: str = ""
+    revived: bool = False
+    """It was over and ran again: its second end is to be told."""
+
+    @property
+    def shut(self) -> Gate | None:
+        """The first gate that is not settled."""
+        settled = self.opened | self.left_out
+        return next((g for g in self.prepared.gates if g.parcel_id not in settled), None)
 
     @property
     def awaiting(self) -> bool:
@@ -152,7 +166,9 @@ class EngineState(msgspec.Struct, frozen=True):
     factsheet: Factsheet | None = None
     track: OrderTrack | None = None
     instants: tuple[InstantTrack, ...] = ()
-    link_told: LinkState = LinkState.UNKNOWN
+    silence_told: bool = False
+    broken_told: str = ""
+    """The loss of its connection that was told and is not over."""
     alarms: frozenset[str] = frozenset()
     """Alarm conditions that hold now and were told."""
     stranger: str = ""
@@ -166,9 +182,25 @@ class EngineState(msgspec.Struct, frozen=True):
             return LinkState.OFFLINE
         if self.state_at is None:
             return LinkState.UNKNOWN
-        if not self.broker or now - self.state_at > self.settings.stale_after_s:
-            return LinkState.STALE
-        return LinkState.ONLINE
+        return LinkState.STALE if self.silent(now) else LinkState.ONLINE
+
+    def silent(self, now: float) -> bool:
+        """Whether a robot that was heard has said nothing for too long, as far as we can hear."""
+        if self.state_at is None:
+            return False
+        return not self.broker or now - self.state_at > self.settings.stale_after_s
+
+    @property
+    def broken(self) -> str:
+        """Why its connection counts as gone by the word on topic connection; empty: it does not.
+
+        Only ONLINE takes a last will back. A state does so where that word may get lost.
+        """
+        if self.connection not in SILENT_WORDS:
+            return ""
+        if self.alive and not self.settings.trusts_connection:
+            return ""
+        return _WHY_BROKEN.get(self.connection, "last will: connection broken")
 
     def twins(self, now: float) -> bool:
         """Whether two robots seem to publish under one name: their counts alternate."""
@@ -181,6 +213,8 @@ class EngineState(msgspec.Struct, frozen=True):
 
 SILENT_WORDS = frozenset({"OFFLINE", "CONNECTIONBROKEN", "HIBERNATING"})
 """Words on topic connection after which no state is to be expected."""
+
+_WHY_BROKEN = {"OFFLINE": "robot signed off", "HIBERNATING": "robot hibernates"}
 
 TWIN_BACKS = 4
 """How often counts go back within the window before that cannot be a robot that restarts."""
@@ -266,6 +300,15 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """The hand-over behind a parcel's gate begins, or is left out: once, the first word counts."""
+
+    order_id: str
+    parcel_id: str
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """Go on with an order that an earlier master sent, as the newest state shows it.
 
@@ -299,6 +342,7 @@ Input = (
     | Begin
     | Ask
     | Grant
+    | Settle
     | Adopt
     | Swap
 )

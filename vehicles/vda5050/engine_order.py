@@ -12,7 +12,7 @@ from vehicles.port import EventKind
 from vehicles.vda5050.engine_model import EXPIRED, OPEN, OrderTrack, Stage
 from vehicles.vda5050.engine_run import CANCEL, STATE_REQUEST, Run
 from vehicles.vda5050.models import TERMINAL, State
-from vehicles.vda5050.orders import PreparedOrder, TrackedAction
+from vehicles.vda5050.orders import PreparedOrder, TrackedAction, without
 from vehicles.vda5050.progress import Reading, failures, parcels, read
 from vehicles.vda5050.rejection import error_keys, rejection
 from vehicles.vda5050.release import begun, body_of, extended, on_route, shown_base
@@ -54,6 +54,42 @@ class OrderRun(Run):
         if self.s.state is not None:
             self._extend(self.s.state)
 
+    def settle(self, order_id: str, parcel_id: str, *, opens: bool) -> None:
+        """Open a parcel's gate, or leave out what is behind it. What was said first stands."""
+        track = self.s.track
+        if track is None or track.prepared.order_id != order_id:
+            return
+        if parcel_id in track.opened | track.left_out:
+            return
+        if opens:
+            track = replace(track, opened=track.opened | {parcel_id})
+        else:
+            track = replace(
+                track,
+                prepared=without(track.prepared, parcel_id),
+                left_out=track.left_out | {parcel_id},
+            )
+        self.follow(track)
+        if self.s.state is not None and track.stage is Stage.ACTIVE:
+            self._extend(self.s.state)
+            self._trigger(self.s.state)
+
+    def _trigger(self, state: State) -> None:
+        """End the wait at a gate that is settled: one trigger for each wait."""
+        track = self.s.track
+        if track is None or track.cancel_id:
+            return
+        settled = track.opened | track.left_out
+        for action in track.prepared.actions:
+            waits = action.waits and action.parcel_id in settled
+            if not waits or action.action_id in track.triggered:
+                continue
+            shown = state.action(action.action_id)
+            if shown is not None and shown.action_status == "RUNNING":
+                self.follow(replace(track, triggered=track.triggered | {action.action_id}))
+                self.ask(track.prepared.trigger, self.own_id(track.prepared.trigger))
+                return
+
     def swap(self, order: PreparedOrder, granted: int | None) -> None:
         """Another way behind the base; nothing where that cannot be."""
         track = self.s.track
@@ -75,11 +111,19 @@ class OrderRun(Run):
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
             self._see_progress(track, reading, state)
-        elif reading is not Reading.OTHER:
+        elif reading is not Reading.OTHER or track.revived:
+            self._see_after(track, reading, state)
+
+    def _see_after(self, track: OrderTrack, reading: Reading, state: State) -> None:
+        """A state that shows an order that was over, or its end after it ran again."""
+        if reading is not Reading.OTHER:
             track = self._see_parcels(track, state)
-            cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
-            if reading is Reading.RUNNING and (cancel is None or cancel.over):
-                self._see_zombie(track)
+        cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
+        if reading is Reading.RUNNING and (cancel is None or cancel.over):
+            self._see_zombie(track)
+        elif track.revived and state.idle:
+            self.follow(replace(track, revived=False, cancel_id=""))
+            self.tell(EventKind.ABORTED, detail="the order was over, ran again and was cancelled")
 
     def _see_acceptance(self, track: OrderTrack, reading: Reading, state: State) -> None:
         if reading is not Reading.OTHER:
@@ -146,6 +190,7 @@ class OrderRun(Run):
         self._see_waits(state)
         self._end_halted(state)
         self._extend(state)
+        self._trigger(state)
 
     def _synced(self, track: OrderTrack, state: State) -> OrderTrack:
         """With the updates that the robot shows counted as taken."""
@@ -316,7 +361,7 @@ class OrderRun(Run):
             EventKind.ALARM,
             detail=f"order {track.prepared.order_id} was over and runs again: cancelled",
         )
-        self.follow(replace(track, doubts=0))
+        self.follow(replace(track, doubts=0, revived=True))
         self.ask(CANCEL, self.own_id(CANCEL))
 
     def _end(self, track: OrderTrack, stage: Stage, reason: str) -> None:

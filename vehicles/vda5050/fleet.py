@@ -22,6 +22,7 @@ from vehicles.vda5050.session import Vda5050Session
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.topics import INCOMING, Address, Topics, check_address
 from vehicles.vda5050.transport import Broker, Counts, MqttTransport, TransportSettings
+from vehicles.vda5050.zoned import ZoneCompiler
 
 __all__ = [
     "Broker",
@@ -62,6 +63,7 @@ class Vda5050Fleet:
         self._clock = clock
         self._settings = settings or Vda5050Settings()
         self._topics = Topics(broker.prefix, broker.prefix_v3)
+        compiler = ZoneCompiler()
         self._by_address: dict[Address, Vda5050Session] = {}
         self._sessions: dict[str, VehicleSession] = {}
         for vehicle in vehicles:
@@ -78,6 +80,7 @@ class Vda5050Fleet:
                 dialect=vehicle.dialect(clock.now),
                 publish=self._publisher(vehicle.address),
                 ids=ids,
+                compiler=compiler,
             )
             self._by_address[vehicle.address] = session
             self._sessions[vehicle.vehicle_id] = session

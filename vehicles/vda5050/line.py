@@ -97,9 +97,18 @@ class RobotLine:
         """The newest state, at once; translated when somebody looks, not on every message."""
         if self._telemetry is None:
             self._telemetry = telemetry_of(
-                self.vehicle_id, self._engine, self._fed_at_s, self._received_at, self._map
+                self.vehicle_id,
+                self._engine,
+                self._fed_at_s,
+                self._received_at,
+                self._map,
+                further=self._further_faults(),
             )
         return self._telemetry
+
+    def _further_faults(self) -> tuple[str, ...]:
+        """What else than the robot's own state keeps it from being started."""
+        return ()
 
     async def events(self) -> AsyncIterator[VehicleEvent]:
         """Events in order, for one consumer; those before the first reading wait for it."""

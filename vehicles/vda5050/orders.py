@@ -11,12 +11,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from geofence.frames import LatLon
-from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
+from missions.model import (
+    GroundMission,
+    Handover,
+    RouteAction,
+    RouteEdge,
+    RouteNode,
+    StopAction,
+)
 from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import (
@@ -29,7 +38,7 @@ from vehicles.vda5050.models import (
     OrderBody,
     Trajectory,
 )
-from vehicles.vda5050.profile import DEFAULT, PIN, Profile
+from vehicles.vda5050.profile import DEFAULT, PIN, Profile, Step
 from vehicles.vda5050.shape import Shape, shape_of
 
 ORDER_PREFIX = "waypost-"
@@ -63,6 +72,16 @@ class TrackedAction:
     """Its end shows whether the parcel moved; a lid that opens or closes shows nothing."""
     timeout_s: float = 0.0
     """Longest time that it may run before the order is cancelled; 0: the robot's own affair."""
+    waits: bool = False
+    """It waits at a gate, and ends by a trigger once that is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A node that is released only when its hand-over is settled: it begins, or it is left out."""
+
+    parcel_id: str
+    sequence_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,9 @@ class PreparedOrder:
     """Streets with a greatest speed, metres a second."""
     pin_keys: frozenset[str] = frozenset()
     """Keys of parameters that carry a PIN."""
+    gates: tuple[Gate, ...] = ()
+    trigger: str = "trigger"
+    """The instant action that ends a wait."""
 
     @property
     def order_id(self) -> str:
@@ -161,6 +183,32 @@ def build_order(
         node_sequences=tuple(writer.sequences),
         limits=tuple((e.edge_id, e.max_speed_mps) for e in mission.edges if e.max_speed_mps > 0),
         pin_keys=frozenset(writer.pin_keys),
+        gates=tuple(writer.gates),
+        trigger=profile.trigger,
+    )
+
+
+def without(order: PreparedOrder, parcel_id: str) -> PreparedOrder:
+    """The order without the hand-over behind a parcel's gate; its nodes stay."""
+    gate = next((g for g in order.gates if g.parcel_id == parcel_id), None)
+    if gate is None:
+        return order
+    node = next(n for n in order.body.nodes if n.sequence_id == gate.sequence_id)
+    left_out = {a.action_id for a in order.actions if a.parcel_id == parcel_id} & {
+        a.action_id for a in node.actions
+    }
+    nodes = tuple(
+        msgspec.structs.replace(
+            n, actions=tuple(a for a in n.actions if a.action_id not in left_out)
+        )
+        if n is node
+        else n
+        for n in order.body.nodes
+    )
+    return replace(
+        order,
+        body=msgspec.structs.replace(order.body, nodes=nodes),
+        actions=tuple(a for a in order.actions if a.action_id not in left_out),
     )
 
 
@@ -175,6 +223,7 @@ class _Writer:
         self.tracked: list[TrackedAction] = []
         self.sequences: list[int] = []
         self.pin_keys: set[str] = set()
+        self.gates: list[Gate] = []
         self._map = site_map
         self._settings = settings
         self._shape = shape
@@ -186,10 +235,29 @@ class _Writer:
         return self.nodes[-1].node_id
 
     def node(self, node: RouteNode) -> None:
-        """A node of the mission, with what is done there."""
+        """A node of the mission, with what is done there.
+
+        Behind a gate is a node of its own at the same place, since a base never changes: new
+        actions where the robot stands need a further node (section 6.6.2).
+        """
+        gated = [a for a in node.actions if self._profile.gated(a)]
+        plain = tuple(
+            s for a in node.actions if a not in gated for s in self._steps(a, node.node_id)
+        )
+        node_id, begun = node.node_id, plain
+        for number, action in enumerate(gated):
+            arrival = tuple(self._arrival(action))
+            self._node(node_id, node.position, (*begun, *arrival))
+            behind = f"{node.node_id}~door{number}"
+            self._on_the_spot(node_id, behind)
+            self.gates.append(Gate(action.parcel_id, 2 * len(self.nodes)))
+            node_id, begun = behind, tuple(self._steps(action, node.node_id))
         self.sequences.append(2 * len(self.nodes))
-        actions = tuple(s for a in node.actions for s in self._steps(a, node.node_id))
-        self._node(node.node_id, node.position, actions)
+        self._node(node_id, node.position, begun)
+
+    def _on_the_spot(self, start_id: str, end_id: str) -> None:
+        edge = RouteEdge(end_id, start_id, end_id, 0.0, 0.0)
+        self._edge(edge, end_id, start_id, end_id, ())
 
     def street(self, edge: RouteEdge, end: RouteNode) -> None:
         """The way to the next node, up to that node."""
@@ -253,12 +321,25 @@ class _Writer:
             )
         )
 
+    def _arrival(self, action: RouteAction) -> Iterator[Action]:
+        """What is done at the door until the customer is there."""
+        if action.handover is Handover.DOOR and not self._profile.judges(action):
+            yield from self._made(action, self._profile.arrival, "", waits=True)
+
     def _steps(self, action: RouteAction, node_id: str) -> Iterator[Action]:
         """A pick or drop as the robot's own actions, in their order."""
+        pin = bool(action.handover_pin_sha256)
+        steps = self._profile.steps(action.kind, with_pin=pin, handover=action.handover)
+        yield from self._made(action, steps, node_id)
+
+    def _made(
+        self, action: RouteAction, steps: tuple[Step, ...], node_id: str, *, waits: bool = False
+    ) -> Iterator[Action]:
         profile = self._profile
         pin = action.handover_pin_sha256
-        for number, step in enumerate(profile.steps(action.kind, with_pin=bool(pin))):
-            action_id = action.action_id if step.proves else f"{action.action_id}~{number}"
+        mark = "~at" if waits else "~"
+        for number, step in enumerate(steps):
+            action_id = action.action_id if step.proves else f"{action.action_id}{mark}{number}"
             values = {
                 "{parcel_id}": action.parcel_id,
                 "{pin_sha256}": pin,
@@ -279,6 +360,7 @@ class _Writer:
                     action.parcel_id,
                     proves=step.proves,
                     timeout_s=step.timeout_s,
+                    waits=waits,
                 )
             )
             yield Action(

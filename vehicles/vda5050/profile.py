@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from missions.model import StopAction
+from missions.model import Handover, RouteAction, StopAction
 from vehicles.errors import ConfigurationError
 from vehicles.vda5050.codec import SPOKEN, SPOKEN_3
 from vehicles.vda5050.dialect import VERSIONS
@@ -67,8 +67,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `version`: the protocol version that it is held to; empty: what it says. `connection_qos`: 0
     for one whose word on topic connection may get lost, so that nothing rests on it. `completion`:
-    EDGE for one that leaves passed nodes in its state. `handover`: the steps of a drop with PIN;
-    empty: those of a drop. `optional`: optional fields of the protocol, before its factsheet.
+    EDGE for one that leaves passed nodes in its state. `handover`: the steps of a drop with PIN
+    or to a customer at the door; empty: those of a drop. `locker`: likewise into a locker.
+    `optional`: optional fields of the protocol, before its factsheet.
+
+    `pin_by`: who judges the customer's PIN. "controller": the robot stops at the door, does the
+    steps of `arrival` there, and is let go on to `handover` when the customer has given the PIN;
+    a step of `arrival` that waits is ended by the instant action `trigger`.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -85,12 +90,32 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pick: Steps
     drop: Steps
     handover: Annotated[tuple[Step, ...], Meta(max_length=16)] = ()
+    locker: Annotated[tuple[Step, ...], Meta(max_length=16)] = ()
+    pin_by: Literal["robot", "controller"] = "robot"
+    arrival: Annotated[tuple[Step, ...], Meta(max_length=4)] = ()
+    trigger: Annotated[str, Meta(min_length=1, max_length=64)] = "trigger"
 
-    def steps(self, kind: StopAction, *, with_pin: bool) -> tuple[Step, ...]:
+    def steps(
+        self, kind: StopAction, *, with_pin: bool, handover: Handover = Handover.DROP
+    ) -> tuple[Step, ...]:
         """What the robot does for a pick or drop."""
         if kind is StopAction.PICK:
             return self.pick
-        return self.handover if with_pin and self.handover else self.drop
+        if handover is Handover.LOCKER:
+            return self.locker or self.drop
+        at_door = with_pin or handover is Handover.DOOR
+        return self.handover if at_door and self.handover else self.drop
+
+    def judges(self, action: RouteAction) -> bool:
+        """Whether the robot itself finds out that the customer is there."""
+        return self.pin_by == "robot" and bool(action.handover_pin_sha256)
+
+    def gated(self, action: RouteAction) -> bool:
+        """Whether the robot stops before a drop until it is told to go on with it."""
+        if action.kind is not StopAction.DROP:
+            return False
+        door = action.handover is Handover.DOOR
+        return action.timed or (door and not self.judges(action))
 
     def with_curves(self, support: Support) -> Profile:
         """The same with trajectories supported or not."""
@@ -140,11 +165,20 @@ def profile_fault(profile: Profile) -> str:
             return f"optional: {field!r} is never sent: use {', '.join(sorted(FILLED))}"
     if profile.optional.get(NODE_POSITION) == NOT_SUPPORTED:
         return f"optional: {NODE_POSITION}: outdoors there are no orders without positions"
-    for name in ("pick", "drop", "handover"):
+    for name in ("pick", "drop", "handover", "locker"):
         steps: tuple[Step, ...] = getattr(profile, name)
         if steps and sum(step.proves for step in steps) != 1:
             return f"{name}: exactly one step must have proves = true"
-        for number, step in enumerate(steps):
+    if any(step.proves or step.timeout_s for step in profile.arrival):
+        return "arrival: its steps prove nothing, and end when the hand-over is settled"
+    if profile.arrival and profile.pin_by != "controller":
+        return 'arrival: needs pin_by = "controller"'
+    return _steps_fault(profile)
+
+
+def _steps_fault(profile: Profile) -> str:
+    for name in ("pick", "drop", "handover", "locker", "arrival"):
+        for number, step in enumerate(getattr(profile, name)):
             fault = _step_fault(step, profile.version)
             if fault:
                 return f"{name}[{number}]: {fault}"

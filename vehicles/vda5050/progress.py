@@ -12,7 +12,7 @@ import msgspec
 
 from missions.model import StopAction
 from vehicles.vda5050.models import TERMINAL, State
-from vehicles.vda5050.orders import PreparedOrder, TrackedAction
+from vehicles.vda5050.orders import Gate, PreparedOrder, TrackedAction
 
 
 class Reading(StrEnum):
@@ -89,6 +89,20 @@ def reached(order: PreparedOrder, state: State) -> int | None:
         # at the end of what it was told of, which need not be the end of the order
         gone = state.last_node_sequence_id + 1
     return max(0, sum(each < gone for each in order.node_sequences) - 1)
+
+
+def at_gate(order: PreparedOrder, gate: Gate, state: State) -> bool:
+    """Whether the robot stands before a gate: its node is gone, or what waits there runs."""
+    if state.order_id != order.order_id:
+        return False
+    here = 2 * passed(order, state) >= gate.sequence_id and not state.driving
+    return here or any(
+        a.waits
+        and a.parcel_id == gate.parcel_id
+        and (shown := state.action(a.action_id)) is not None
+        and shown.action_status == "RUNNING"
+        for a in order.actions
+    )
 
 
 def by_edges(state: State) -> State:

@@ -5,8 +5,8 @@ Owns what each message of an order holds: which nodes, and which of them are rel
 The base is what the robot may drive; once sent it never changes. The horizon is what is planned
 behind it. An update has the same order id and the next update id, begins with the last node of
 the base (the decision point), repeated as it was, and numbers its nodes on. How far the base may
-reach is the least of three: what the leases grant, how many nodes are to lie ahead of the robot,
-and how many nodes one message may hold.
+reach is the least of four: what the leases grant, the first gate that is not settled, how many
+nodes are to lie ahead of the robot, and how many nodes one message may hold.
 """
 
 from __future__ import annotations
@@ -97,6 +97,9 @@ def _reach(track: OrderTrack, here: int, start: int, settings: EngineSettings) -
     order = track.prepared
     last = order.last_sequence_id
     end = last if track.granted is None else min(last, track.granted)
+    shut = track.shut
+    if shut is not None:
+        end = min(end, shut.sequence_id - 2)
     if settings.base_nodes_ahead:
         end = min(end, here + 2 * settings.base_nodes_ahead)
     if order.window:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from missions.model import GroundMission, Mission
+from missions.model import GroundMission, Mission, StopAction
 from vehicles.errors import VehicleTimeoutError
 from vehicles.port import Clock, CommandResult, MissionProgress, Outcome, Verb
 from vehicles.vda5050.dialect import Dialect
@@ -21,23 +21,28 @@ from vehicles.vda5050.engine_model import (
     Begin,
     Grant,
     Prepare,
+    Settle,
     Stage,
     Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
-from vehicles.vda5050.line import Publish, RobotLine
+from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import TERMINAL
-from vehicles.vda5050.orders import PreparedOrder, mission_fault
-from vehicles.vda5050.progress import Reading, reached, read
+from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
+from vehicles.vda5050.progress import Reading, at_gate, reached, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
+from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
 DONE = CommandResult(Outcome.DONE)
 
 
-class Vda5050Session(RobotLine):
-    """Implements VehicleSession. `publish(topic, payload, urgent=...)` must not wait."""
+class Vda5050Session(ZonedLine):
+    """Implements VehicleSession, Paced and ZoneKeeping.
+
+    `publish(topic, payload, urgent=...)` must not wait.
+    """
 
     def __init__(
         self,
@@ -49,12 +54,21 @@ class Vda5050Session(RobotLine):
         dialect: Dialect,
         publish: Publish,
         ids: Callable[[str], str],
+        compiler: ZoneCompiler | None = None,
     ) -> None:
         super().__init__(
-            vehicle, site_map, clock, settings, dialect=dialect, publish=publish, ids=ids
+            vehicle,
+            site_map,
+            clock,
+            settings,
+            dialect=dialect,
+            publish=publish,
+            ids=ids,
+            compiler=compiler,
         )
         self._maker = OrderMaker(vehicle, site_map, settings.order, dialect)
         self._granted: tuple[str, int | None] = ("", None)
+        self._words: dict[str, dict[str, bool]] = {}
         self._charges = False
 
     # --- what the controller asks ----------------------------------------------------------
@@ -79,7 +93,39 @@ class Vda5050Session(RobotLine):
         if fault:
             return _no(fault)
         self.feed(Prepare(order, self._upto(mission, order)))
+        self._words = {mission.mission_id: self._words.get(mission.mission_id, {})}
+        self._say_words(mission, order)
         return DONE
+
+    def waits_for(self, mission: GroundMission) -> str:
+        """The parcel whose gate it stands before; empty: none."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or track.prepared.mission_hash != mission.content_hash:
+            return ""
+        shut = track.shut if track.stage is Stage.ACTIVE else None
+        return shut.parcel_id if shut and at_gate(track.prepared, shut, state) else ""
+
+    def judges(self, mission: GroundMission, parcel_id: str) -> bool:
+        """Whether the robot asks for the customer's PIN by itself."""
+        return any(
+            self._vehicle.profile.judges(action)
+            for node in mission.nodes
+            for action in node.actions
+            if action.parcel_id == parcel_id and action.kind is StopAction.DROP
+        )
+
+    def settle(self, mission: GroundMission, parcel_id: str, *, opens: bool) -> bool:
+        """Open a parcel's gate, or leave its hand-over out of the order: the first word counts."""
+        words = self._words.setdefault(mission.mission_id, {})
+        stands = words.setdefault(parcel_id, opens)
+        track = self._engine.track
+        if track is not None and track.prepared.mission_hash == mission.content_hash:
+            self.feed(Settle(track.prepared.order_id, parcel_id, stands))
+        return stands is opens
+
+    def _say_words(self, mission: GroundMission, order: PreparedOrder) -> None:
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            self.feed(Settle(order.order_id, parcel_id, opens))
 
     def grant(self, mission: GroundMission, upto_node: int | None) -> None:
         """Leases are held up to this node of the round, by its index; None: to its end.
@@ -228,7 +274,10 @@ class Vda5050Session(RobotLine):
         if state is None:
             raise VehicleTimeoutError(self.vehicle_id, "no state: is the robot on?")
         order = self._maker.found(mission, self._engine, state)
+        for parcel_id, opens in self._words.get(mission.mission_id, {}).items():
+            order = order if opens else without(order, parcel_id)
         self.feed(Adopt(order, self._upto(mission, order)))
+        self._say_words(mission, order)
         reading = read(order, state)
         track = self._engine.track
         mine = track is not None and track.prepared.order_id == order.order_id
@@ -255,7 +304,8 @@ class Vda5050Session(RobotLine):
     # --- parts -----------------------------------------------------------------------------
 
     def _robot_fault(self) -> str:
-        return robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
+        return own or "; ".join(self._further_faults())
 
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from vehicles.vda5050.engine_model import EngineSettings, OrderTrack, Stage
 from vehicles.vda5050.models import State
-from vehicles.vda5050.orders import PreparedOrder
+from vehicles.vda5050.orders import PreparedOrder, without
 from vehicles.vda5050.release import body_of, shown_base
 
 
@@ -27,6 +27,13 @@ def same_base(before: PreparedOrder, after: PreparedOrder, end: int) -> bool:
     )
 
 
+def as_settled(order: PreparedOrder, track: OrderTrack) -> PreparedOrder:
+    """The order without the hand-overs that were left out of the one that is driven."""
+    for parcel_id in sorted(track.left_out):
+        order = without(order, parcel_id)
+    return order
+
+
 def swap_fault(track: OrderTrack | None, order: PreparedOrder, state: State | None) -> str:
     """Why the horizon of the order that is driven cannot become that of `order` now."""
     if track is None or state is None or track.prepared.order_id != order.order_id:
@@ -39,7 +46,7 @@ def swap_fault(track: OrderTrack | None, order: PreparedOrder, state: State | No
         return "the robot has not shown the last update yet"
     if state.operating_mode not in {"AUTOMATIC", "SEMIAUTOMATIC"} or state.fatal or state.critical:
         return "the robot cannot go on by itself"
-    if not same_base(track.prepared, order, track.base_end):
+    if not same_base(track.prepared, as_settled(order, track), track.base_end):
         return "the way was let go on beyond the place where the new one leaves it"
     return ""
 
@@ -48,6 +55,7 @@ def swapped(
     track: OrderTrack, order: PreparedOrder, granted: int | None, settings: EngineSettings
 ) -> OrderTrack:
     """With the update to send that has the new horizon; the base ends where it did."""
+    order = as_settled(order, track)
     number = track.body.order_update_id + 1 if track.body is not None else 1
     body = body_of(
         order,

@@ -15,7 +15,7 @@ from vehicles.vda5050.engine_model import OPEN, EngineState, Stage
 from vehicles.vda5050.gate import robot_faults
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import State
-from vehicles.vda5050.progress import passed
+from vehicles.vda5050.progress import at_gate, passed
 
 _HOLDS = OPEN | {Stage.PREPARED}
 
@@ -26,26 +26,33 @@ def telemetry_of(
     now_s: float,
     received_at: datetime | None,
     site_map: SiteMap,
+    *,
+    further: tuple[str, ...] = (),
 ) -> Telemetry:
-    """The newest state of one robot; `received_at` is the receipt of `engine.state`."""
+    """The newest state of one robot; `received_at` is the receipt of `engine.state`.
+
+    `further`: what else keeps it from being started.
+    """
     state, track = engine.state, engine.track
     link = engine.link(now_s)
     held = track if track is not None and track.stage in _HOLDS else None
     mission_hash = held.prepared.mission_hash if held else None
     if state is None:
-        return Telemetry(vehicle_id, link=link, mission_hash=mission_hash)
+        return Telemetry(vehicle_id, link=link, broken=engine.broken, mission_hash=mission_hash)
     position, heading_deg = None, None
     spot = state.agv_position
     if spot is not None and spot.position_initialized and spot.map_id == site_map.map_id:
         position = site_map.to_latlon(spot.x, spot.y)
         heading_deg = site_map.heading_true_deg(spot.x, spot.y, spot.theta)
     faults = robot_faults(state, site_map.map_id)
+    faults += further
     if not state.idle and held is None:
         faults += (f"robot is busy with order {state.order_id!r}",)
     return Telemetry(
         vehicle_id,
         received_at=received_at,
         link=link,
+        broken=engine.broken,
         phase=_phase(engine, state, faults),
         position=position,
         heading_deg=heading_deg,
@@ -57,6 +64,7 @@ def telemetry_of(
         item=passed(held.prepared, state) if held else 0,
         item_count=len(held.prepared.body.nodes) if held else 0,
         not_ready=faults,
+        errors=tuple(str(error) for error in state.errors),
     )
 
 
@@ -84,6 +92,8 @@ def _phase(engine: EngineState, state: State, faults: tuple[str, ...]) -> Phase:
         and shown.action_status in {"INITIALIZING", "RUNNING", "PAUSED"}
         for a in track.prepared.actions
     ):
+        return Phase.AT_STOP
+    if track is not None and (shut := track.shut) and at_gate(track.prepared, shut, state):
         return Phase.AT_STOP
     if track is not None:
         to_drop = {a.parcel_id for a in track.prepared.actions if a.kind is StopAction.DROP}

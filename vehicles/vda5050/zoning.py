@@ -20,19 +20,31 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
-from shapely import LineString, MultiPolygon, Polygon, box
+from shapely import (
+    LineString,
+    MultiLineString,
+    MultiPolygon,
+    Point,
+    Polygon,
+    box,
+    line_merge,
+    unary_union,
+)
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import substring
 
 from geofence.frames import Datum, LatLon, geodesic_m
 from geofence.heights import Surroundings
 from geofence.zones import Area, CircleArea, VehicleTraits, Zone, ZoneKind
 from geofence.zoneset import ZoneSet as OurZones
 from vehicles.vda5050 import zonesets
+from vehicles.vda5050.factsheet import Factsheet
 from vehicles.vda5050.maps import SiteMap
+from vehicles.zonekeeping import Turn
 
 Points = tuple[tuple[float, float], ...]
 
@@ -41,6 +53,7 @@ EDGE_M = 200.0
 """At 85 degrees north an arc of a parallel of this length is under a centimetre off its chord."""
 
 CIRCLE_CORNERS = 48
+ZONE_SET_PREFIX = "waypost-"
 REACH_M = 20_000.0
 """Zones farther than this from the map's origin are no robot's concern."""
 
@@ -48,22 +61,15 @@ LEAST_AREA_M2 = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A passage that robots use by turns, as the line that they drive through it."""
-
-    passage_id: str
-    line: tuple[LatLon, ...]
-    half_width_m: float = 1.0
-    may_stop: bool = True
-    """Whether a robot that loses its lease may stop there: not on a carriageway."""
-
-
-@dataclass(frozen=True, slots=True)
 class Compiled:
-    """The set, and what of our zones it does not say, each with the reason."""
+    """The set, and what of our zones it does not say, each with the reason.
+
+    `passages`: by the id of each RELEASE zone, the passage that it is of.
+    """
 
     zone_set: zonesets.ZoneSet
     left_out: Mapping[str, str]
+    passages: Mapping[str, str] = field(default_factory=dict)
 
 
 def compile_zones(
@@ -98,16 +104,64 @@ def compile_zones(
                 made.append(zonesets.blocked(name, ring))
             else:
                 made.append(zonesets.speed_limit(name, ring, zone.max_speed_mps or 0.0))
+    passages: dict[str, str] = {}
     for turn in sorted(turns, key=lambda t: t.passage_id):
         on_loss = "STOP" if turn.may_stop else "CONTINUE"
         for name, ring in _named(turn.passage_id, _along(turn, site)):
             made.append(zonesets.release(name, ring, on_loss))  # type: ignore[arg-type]
-    body = [site.map_id, *(msgspec.to_builtins(zone) for zone in made)]
-    ident = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:32]
-    return Compiled(
-        zonesets.ZoneSet(map_id=site.map_id, zone_set_id=f"waypost-{ident}", zones=tuple(made)),
-        left,
+            passages[name] = turn.passage_id
+    return Compiled(_identified(site.map_id, made), left, passages)
+
+
+def _identified(map_id: str, zones: Sequence[zonesets.Zone]) -> zonesets.ZoneSet:
+    """A set with an id of its content, 32 characters: robots may take no longer ones."""
+    body = [map_id, *(msgspec.to_builtins(zone) for zone in zones)]
+    ident = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:24]
+    return zonesets.ZoneSet(
+        map_id=map_id, zone_set_id=f"{ZONE_SET_PREFIX}{ident}", zones=tuple(zones)
     )
+
+
+def fitted(compiled: Compiled, sheet: Factsheet | None) -> Compiled:
+    """The set without zone types that the robot's factsheet leaves out of `supportedZones`.
+
+    Those are kept in planning and by the watch alone, as for older robots. A factsheet that does
+    not speak of zones rules nothing out.
+    """
+    kind = sheet.type_specification if sheet is not None else None
+    if kind is None or not kind.supported_zones:
+        return compiled
+    kept = [z for z in compiled.zone_set.zones if z.zone_type in kind.supported_zones]
+    if len(kept) == len(compiled.zone_set.zones):
+        return compiled
+    left = {
+        z.zone_id: f"typeSpecification.supportedZones has no {z.zone_type}"
+        for z in compiled.zone_set.zones
+        if z.zone_type not in kind.supported_zones
+    }
+    return Compiled(
+        _identified(compiled.zone_set.map_id, kept),
+        {**compiled.left_out, **left},
+        {z.zone_id: compiled.passages[z.zone_id] for z in kept if z.zone_id in compiled.passages},
+    )
+
+
+def set_fault(zone_set: zonesets.ZoneSet, sheet: Factsheet | None) -> str:
+    """Why a robot of this factsheet cannot hold the set, by field; empty where it can."""
+    if sheet is None:
+        return ""
+    most, longest = sheet.limit("zoneSet.zones"), sheet.length("idLen")
+    if most and len(zone_set.zones) > most:
+        return (
+            f"protocolLimits.maximumArrayLengths zoneSet.zones is {most}: "
+            f"{len(zone_set.zones)} zones bind it"
+        )
+    ids = [zone_set.zone_set_id, *(z.zone_id for z in zone_set.zones)]
+    if longest and len(widest := max(ids, key=len)) > longest:
+        return f"protocolLimits.maximumIdLength is {longest}: {widest!r} has {len(widest)}"
+    if sheet.length("idNumericalOnly"):
+        return f"protocolLimits.idNumericalOnly is true: {zone_set.zone_set_id!r} has letters"
+    return ""
 
 
 def _named(zone_id: str, rings: Iterable[Points]) -> Iterator[tuple[str, Points]]:
@@ -164,10 +218,23 @@ def _line(ring: Sequence[LatLon], site: SiteMap) -> list[tuple[float, float]]:
 
 
 def _along(turn: Turn, site: SiteMap) -> Iterator[Points]:
-    line = LineString([site.to_map(p) for p in turn.line])
-    around = line.buffer(turn.half_width_m, cap_style="flat", join_style="mitre")
-    for piece in _without_holes(around):
+    lines = [[site.to_map(p) for p in line] for line in (turn.line, *turn.branches)]
+    drawn = [LineString(line) for line in lines if len(line) > 1]
+    joined = line_merge(MultiLineString(drawn)) if len(drawn) > 1 else MultiLineString(drawn)
+    parts = getattr(joined, "geoms", [joined])
+    shapes: list[BaseGeometry] = [
+        _inset(part, turn.inset_m).buffer(turn.half_width_m, cap_style="flat", join_style="mitre")
+        for part in parts
+    ]
+    shapes += [Point(line[0]).buffer(turn.half_width_m) for line in lines if len(line) == 1]
+    for piece in _without_holes(unary_union(shapes)):
         yield tuple((float(x), float(y)) for x, y in piece.exterior.coords[:-1])
+
+
+def _inset(line: BaseGeometry, inset_m: float) -> BaseGeometry:
+    """A line without so much of its ends, and never less than its middle half."""
+    cut_m = min(inset_m, line.length / 4.0)
+    return substring(line, cut_m, line.length - cut_m) if cut_m > 0.0 else line
 
 
 def _without_holes(shape: BaseGeometry) -> Iterator[Polygon]:

@@ -83,6 +83,20 @@ async def test_a_command_with_a_key_is_done_once(client: httpx.AsyncClient, desk
     assert len(desk.commands) == 1
 
 
+async def test_only_a_vehicle_that_is_not_heard_is_written_off(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    body = {"reason": "in the canal", "removed": True}
+    heard = await client.post("/v1/vehicles/D-01/write-off", json=body)
+    assert (heard.json()["outcome"], heard.json()["reason"]) == ("refused", "D-01 is heard")
+    lost = await client.post(
+        "/v1/vehicles/D-02/write-off", json=body, headers={"X-Operator": "anna"}
+    )
+    assert (lost.json()["outcome"], lost.json()["reason"]) == ("done", "settle P-1")
+    assert desk.written_off == [("D-02", "anna", "in the canal", True)]
+    assert (await client.post("/v1/vehicles/D-99/write-off", json=body)).status_code == 404
+
+
 async def test_a_divert_names_its_point_and_is_done_once_a_key(
     client: httpx.AsyncClient, desk: FakeDesk
 ) -> None:

@@ -169,6 +169,11 @@ def test_without_a_server_it_says_how_to_start_one() -> None:
     assert "waypost serve" in told
 
 
+def test_write_off_and_its_outcome(server: DeskServer) -> None:
+    status, told = run(server, "write-off", "D-01", "--removed", "--reason", "gone")
+    assert (status, told.strip()) == (1, "D-01: write-off refused D-01 is heard")
+
+
 def test_divert_and_its_outcome(server: DeskServer) -> None:
     status, told = run(server, "divert", "D-01", "60.21", "24.91", "--height", "60")
     assert status == 0

@@ -202,3 +202,46 @@ def test_a_vehicle_never_heard_is_told_only_where_it_is_expected_and_after_a_whi
     assert list(link_conditions(silent, inf, LIMITS, expected=False, up_s=100.0)) == []
     assert list(link_conditions(silent, inf, LIMITS, expected=True, up_s=1.0)) == []
     assert len(list(link_conditions(silent, inf, LIMITS, expected=True, up_s=11.0))) == 1
+
+
+WILL = "last will: connection broken"
+
+
+@pytest.mark.parametrize(
+    ("link", "broken", "age_s", "keys"),
+    [
+        (LinkState.ONLINE, "", 1.0, []),
+        (LinkState.OFFLINE, WILL, 1.0, ["connection:R-1"]),
+        (LinkState.STALE, "", 5.0, ["link:R-1"]),
+        (LinkState.OFFLINE, WILL, 11.0, ["link:R-1", "connection:R-1"]),
+        (LinkState.ONLINE, WILL, 1.0, ["connection:R-1"]),
+        # of a drone, which has no broker, offline is silence
+        (LinkState.OFFLINE, "", 1.0, ["link:R-1"]),
+    ],
+)
+def test_silence_and_last_will_are_two_alarms(
+    link: LinkState, broken: str, age_s: float, keys: list[str]
+) -> None:
+    told = Telemetry("R-1", START, link, Phase.EN_ROUTE, broken=broken, armed=True)
+    found = list(link_conditions(told, age_s, LIMITS, expected=True, up_s=100.0))
+    assert [c.key for c in found] == keys
+    for condition in found:
+        assert (WILL in condition.cause) is condition.key.startswith("connection:")
+
+
+def test_a_last_will_is_as_grave_as_the_work_that_the_robot_has() -> None:
+    def severity(link: LinkState, phase: Phase, *, expected: bool) -> Severity:
+        told = Telemetry("R-1", START, link, phase, broken=WILL, armed=False)
+        (found,) = link_conditions(told, 1.0, LIMITS, expected=expected, up_s=100.0)
+        return found.severity
+
+    assert severity(LinkState.OFFLINE, Phase.EN_ROUTE, expected=True) is Severity.WARNING
+    assert severity(LinkState.OFFLINE, Phase.READY, expected=False) is Severity.ADVISORY
+    assert severity(LinkState.ONLINE, Phase.EN_ROUTE, expected=True) is Severity.ADVISORY
+
+
+def test_a_last_will_is_told_of_a_robot_with_work_that_was_never_heard() -> None:
+    off = Telemetry("R-1", link=LinkState.OFFLINE, broken=WILL)
+    told = list(link_conditions(off, float("inf"), LIMITS, expected=True, up_s=1.0))
+    assert [c.key for c in told] == ["connection:R-1"]
+    assert list(link_conditions(off, float("inf"), LIMITS, expected=False, up_s=1.0)) == []

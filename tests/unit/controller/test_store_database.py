@@ -220,6 +220,58 @@ async def keep(store: Store, ident: str, told: list[str]) -> None:
         told.append("conflict")
 
 
+async def test_a_stop_goes_before_all_that_waits(database: str) -> None:
+    told: list[str] = []
+    async with Store(database) as opened, asyncio.TaskGroup() as group:
+
+        def wait(name: str, *, ahead: bool = False) -> None:
+            unit = Changes(events=(Event(name, NOW),))
+            kept = opened.keep(unit, on_kept=lambda _: told.append(name), ahead=ahead)
+            group.create_task(kept, name=name)
+
+        for number in range(300):
+            wait(f"unit {number}")
+        wait("stop", ahead=True)
+        await asyncio.sleep(0)
+        writer = group.create_task(opened.run(), name="store")
+        async with asyncio.timeout(15.0):
+            while len(told) < 301:
+                await asyncio.sleep(0.01)
+        writer.cancel()
+        kinds = [event.kind for _, event in await opened.events_after(0, 400)]
+    assert told == ["stop", *(f"unit {number}" for number in range(300))]
+    assert kinds == told
+
+
+async def test_a_stop_that_comes_amid_a_batch_waits_for_the_unit_under_way_alone(
+    database: str,
+) -> None:
+    told: list[str] = []
+    async with Store(database) as opened, asyncio.TaskGroup() as group:
+        begun = asyncio.Event()
+        tried = opened._try
+
+        async def noticed(*args: object) -> Exception | None:
+            begun.set()
+            return await tried(*args)  # type: ignore[arg-type]
+
+        opened._try = noticed  # type: ignore[method-assign]
+
+        async def kept(name: str, *, ahead: bool = False) -> None:
+            unit = Changes(events=(Event(name, NOW),))
+            await opened.keep(unit, on_kept=lambda _: told.append(name), ahead=ahead)
+
+        units = [group.create_task(kept(f"unit {n}"), name=f"unit {n}") for n in range(100)]
+        await asyncio.sleep(0)
+        writer = group.create_task(opened.run(), name="store")
+        await begun.wait()
+        await kept("stop", ahead=True)
+        assert told == ["unit 0", "stop"]
+        await asyncio.gather(*units)
+        writer.cancel()
+    assert len(told) == 101
+
+
 async def test_a_command_to_everybody_is_one_step(store: Store) -> None:
     names = tuple(f"v-{n}" for n in range(40))
     epochs = await store.take_leases(names, "one", NOW)

@@ -33,6 +33,7 @@ from vehicles.port import EventKind, LinkState, Phase, VehicleEvent
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOME = LatLon(60.17, 24.94)
 DROP = offset(HOME, 90.0, 200.0)
+PLAIN = MavlinkSettings()
 RELEASE_SEQ, DELAY_SEQ, CLIMB_SEQ, LAND_SEQ = 6, 7, 9, 11
 
 
@@ -57,12 +58,15 @@ class Watch:
     """A state and its flight, fed one message at a time."""
 
     def __init__(
-        self, device: DropDevice = DropDevice.GRIPPER, plan: AirMission | None = None
+        self,
+        device: DropDevice = DropDevice.GRIPPER,
+        plan: AirMission | None = None,
+        settings: MavlinkSettings = PLAIN,
     ) -> None:
         self.state = VehicleState("d")
         self.mission = plan or mission(device)
         self.plan = translate(self.mission)
-        self.flight = Flight("d", self.mission, self.plan, MavlinkSettings())
+        self.flight = Flight("d", self.mission, self.plan, settings)
         self.now_s = 100.0
         self.seen: list[VehicleEvent] = []
         self.mode, self.armed, self.status = arducopter.AUTO, True, 4
@@ -361,6 +365,24 @@ def test_a_gap_before_the_return_was_seen_is_doubt(mode: int) -> None:
     watch.come_home()
     assert endings(watch) == UNSURE
     assert "nothing of its place in the mission was heard for 30 s" in watch.seen[-2].detail
+
+
+@pytest.mark.parametrize(
+    ("seq", "silent_s", "kinds"),
+    [(4, 8.0, UNSURE), (4, 4.0, [EventKind.ABORTED]), (2, 8.0, [EventKind.ABORTED])],
+)
+def test_patience_with_a_link_is_none_with_a_release_that_was_next(
+    seq: int, silent_s: float, kinds: list[EventKind]
+) -> None:
+    watch = Watch(settings=MavlinkSettings(stale_after_s=25.0))
+    watch.place(HOME, 0.0)
+    watch.beat()
+    watch.landed(modes.IN_AIR)
+    watch.at(seq)
+    watch.beat()
+    watch.now_s += silent_s
+    watch.come_home()
+    assert endings(watch) == kinds
 
 
 def test_an_index_that_is_not_told_is_a_gap_though_it_beats() -> None:

@@ -14,6 +14,7 @@ from vehicles.vda5050.engine_model import (
     Begin,
     BrokerDown,
     BrokerUp,
+    EngineSettings,
     EngineState,
     GotConnection,
     GotState,
@@ -268,10 +269,14 @@ def test_a_reboot_is_seen_by_its_counts() -> None:
     master = Master()
     master.feed(GotState(state(50)))
     master.feed(connection("CONNECTIONBROKEN"))
-    assert master.kinds == [EventKind.LINK_LOST]
+    assert master.kinds == [EventKind.CONNECTION_LOST]
     master.feed(connection("ONLINE"))
     master.feed(GotState(state(0)))
-    assert master.kinds == [EventKind.LINK_LOST, EventKind.LINK_BACK, EventKind.REBOOTED]
+    assert master.kinds == [
+        EventKind.CONNECTION_LOST,
+        EventKind.CONNECTION_BACK,
+        EventKind.REBOOTED,
+    ]
 
 
 def test_counts_from_the_start_are_believed_after_three() -> None:
@@ -294,12 +299,50 @@ def test_last_will_and_staleness_are_two_things() -> None:
     assert "no state for 35 s" in master.notices[-1].detail
     master.feed(connection("CONNECTIONBROKEN"))
     assert master.engine.link(master.now) is LinkState.OFFLINE
-    assert master.notices[-1].kind is EventKind.ALARM
+    assert master.notices[-1].kind is EventKind.CONNECTION_LOST
     assert "last will" in master.notices[-1].detail
+    assert master.kinds == [EventKind.LINK_LOST, EventKind.CONNECTION_LOST]
     master.feed(connection("OFFLINE"))
+    assert master.notices[-1].detail == "robot signed off"
     master.feed(connection("ONLINE"))
+    assert master.notices[-1].kind is EventKind.CONNECTION_BACK
+    assert master.engine.silent(master.now)
     master.feed(GotState(state(2)))
     assert master.notices[-1].kind is EventKind.LINK_BACK
+
+
+def test_silence_ends_by_a_state_and_the_last_will_by_online_in_either_order() -> None:
+    master = Master()
+    master.feed(GotState(state(1)))
+    master.feed(connection("CONNECTIONBROKEN"))
+    assert master.kinds == [EventKind.CONNECTION_LOST]
+    master.wait(36)
+    assert master.kinds == [EventKind.CONNECTION_LOST, EventKind.LINK_LOST]
+    master.feed(GotState(state(2)))
+    assert master.kinds[2:] == [EventKind.LINK_BACK]
+    assert master.engine.broken == "last will: connection broken"
+    assert master.engine.link(master.now) is LinkState.ONLINE
+    master.feed(connection("ONLINE"))
+    assert master.kinds[3:] == [EventKind.CONNECTION_BACK]
+    assert master.engine.broken == ""
+
+
+def test_a_state_takes_a_will_back_where_the_word_online_may_get_lost() -> None:
+    master = Master()
+    shy = msgspec.structs.replace(master.engine, settings=EngineSettings(trusts_connection=False))
+    master.engine = shy
+    master.feed(GotState(state(1)))
+    master.feed(connection("CONNECTIONBROKEN"))
+    master.feed(GotState(state(2)))
+    assert master.kinds == [EventKind.CONNECTION_LOST, EventKind.CONNECTION_BACK]
+
+
+def test_what_was_off_before_it_was_ever_heard_is_no_loss() -> None:
+    master = Master()
+    master.engine = EngineState(tag="t", broker=True)
+    master.feed(connection("OFFLINE"))
+    master.feed(connection("ONLINE"))
+    assert master.kinds == []
 
 
 def test_a_state_after_the_will_shows_that_the_robot_lives() -> None:

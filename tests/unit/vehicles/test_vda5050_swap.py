@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from missions.model import GroundMission, RouteEdge, RouteNode
+from tests.unit.vehicles.test_vda5050_doors import doors, made
 from tests.unit.vehicles.test_vda5050_updates import Master, base
 from tests.unit.vehicles.vda5050_rounds import MAP, at, on_order, order, round_of
-from vehicles.vda5050.engine_model import Adopt, Ask, GotState, Grant, Stage, Swap
+from vehicles.vda5050.engine_model import Adopt, Ask, GotState, Grant, Settle, Stage, Swap
 from vehicles.vda5050.models import NodeState
-from vehicles.vda5050.orders import OrderSettings, PreparedOrder, build_order
-from vehicles.vda5050.swap import has_other_horizon, same_base, swap_fault
+from vehicles.vda5050.orders import OrderSettings, PreparedOrder, build_order, without
+from vehicles.vda5050.swap import as_settled, has_other_horizon, same_base, swap_fault
 
 ORDER = order()
 ONE = ORDER.node_sequences[1]
@@ -126,3 +127,11 @@ def test_a_master_that_stopped_before_it_told_the_way_tells_it_now() -> None:
     assert base(body) == [ONE]
     assert master.engine.track.stage is Stage.ACTIVE
     assert not master.engine.track.halted
+
+
+def test_another_way_leaves_out_what_was_left_out_before() -> None:
+    shut = made(doors("p2"))
+    master = Master(shut)
+    master.begin()
+    master.feed(Settle(shut.order_id, "p2", False))
+    assert as_settled(shut, master.engine.track) == without(shut, "p2")

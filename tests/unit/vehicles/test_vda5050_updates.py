@@ -392,6 +392,9 @@ def test_what_an_order_does_that_was_refused_and_runs_again_is_told() -> None:
         master.feed(GotState(msgspec.structs.replace(shown, node_states=(), edge_states=())))
     told = [(n.kind, n.parcel_id) for n in master.notices if n.parcel_id]
     assert told == [(EventKind.PICKED, "p1")]
+    # its second end is told once, so that nobody waits for it
+    assert [n.kind for n in master.notices].count(EventKind.ABORTED) == 1
+    assert "ran again and was cancelled" in master.notices[-1].detail
     assert master.notices[-1].mission_hash == ORDER.mission_hash
     assert master.engine.track.stage is Stage.REJECTED
 

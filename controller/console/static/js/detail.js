@@ -94,6 +94,7 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
       <${Status} of=${vehicleStatus(vehicle)} />
     </header>
     <p class="sentence">${vehicle.sentence}</p>
+    ${vehicle.broken && html`<p class="old">○ Off its broker: ${vehicle.broken}.</p>`}
     ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
     <${PreviewButton} store=${store} vehicle=${vehicle} />
     <${Commands} store=${store} vehicle=${vehicle} />
