@@ -31,6 +31,7 @@ from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
 from controller.delivery.together import demand_of_all
+from controller.delivery.turns import Turns
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -118,6 +119,8 @@ class Desk(BaselineDesk):
         self._charging = charging
         self.failed_actions = FailedActions(ledger, processes, clock)
         self._submitting = asyncio.Lock()
+        self.turns: Turns | None = None
+        """Who may use which passage; None where there are no streets."""
         self.cancelling = Cancelling(ledger, processes, clock)
         self.doors = Doors(
             ledger=ledger,

@@ -187,6 +187,7 @@ class FakeDesk:
         self.clock = clock
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
+        self.turns: Any = None
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
         self.places: list[Refuge] = []
