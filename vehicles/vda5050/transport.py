@@ -187,17 +187,6 @@ class MqttTransport:
             await self._wait(pause_s * (0.5 + self._jitter()))
 
     def _client(self) -> Line:
-        counts = self.counts
-
-        class NewestWins(asyncio.Queue[aiomqtt.Message]):
-            """Drops the oldest when full: a newer state makes an older one worthless."""
-
-            def put_nowait(self, item: aiomqtt.Message) -> None:
-                if self.full():
-                    self.get_nowait()
-                    counts.dropped_in += 1
-                super().put_nowait(item)
-
         five = self._broker.protocol == "5"
         version = aiomqtt.ProtocolVersion
         return Line(
@@ -212,9 +201,12 @@ class MqttTransport:
             tls_context=self._broker.tls.context() if self._broker.tls else None,
             keepalive=self._settings.keepalive_s,
             timeout=self._settings.connect_timeout_s,
-            queue_type=NewestWins,
-            max_queued_incoming_messages=self._settings.incoming_limit,
+            incoming_limit=self._settings.incoming_limit,
+            dropped=self._dropped_in,
         )
+
+    def _dropped_in(self) -> None:
+        self.counts.dropped_in += 1
 
     async def _serve(self, client: Line) -> None:
         for name in self._filters:
@@ -225,11 +217,14 @@ class MqttTransport:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish(client), name="mqtt-publish")
             self._listener.connected()
-            async for message in client.messages:
-                self.counts.received += 1
-                payload = message.payload
-                if isinstance(payload, bytes | bytearray):
-                    self._listener.received(message.topic.value, bytes(payload))
+            while True:
+                for message in await client.arrived():
+                    self.counts.received += 1
+                    payload = message.payload
+                    if isinstance(payload, bytes | bytearray):
+                        self._listener.received(message.topic.value, bytes(payload))
+                # there may be more at once: others have work in the meantime
+                await asyncio.sleep(0)
 
     async def _publish(self, client: Line) -> None:
         while True:

@@ -147,7 +147,7 @@ async def test_memory_of_a_vehicle_is_no_condition_of_its_link(tmp_path: Path) -
     async with controller(tmp_path) as app:
         speak(app, 0.0)
     async with controller(tmp_path) as app:
-        (watched,) = app._watched()
+        (watched,) = app.watch._fleet()
         assert watched.telemetry == replace(Telemetry("r0"), link=watched.telemetry.link)
         assert not watched.working
         (facts,) = app.matching._world().vehicles
