@@ -27,6 +27,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.submission import submission
 from controller.delivery.together import demand_of_all
 from controller.delivery.views import (
     Alarm,
@@ -47,18 +48,15 @@ from controller.delivery.views import (
 from controller.delivery.zones import ZoneBook
 from controller.dispatch.model import Explanation
 from controller.domain.model import (
-    Custodian,
-    CustodianKind,
     Event,
     Parcel,
-    ParcelState,
     Site,
 )
 from controller.domain.permits import Permit
-from controller.domain.records import HoldRecord, ParcelRecord
+from controller.domain.records import HoldRecord
 from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
-from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
+from controller.store.changes import Changes, HoldChange
 from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
@@ -140,7 +138,7 @@ class Desk:
                     raise IdempotencyConflictError(key)
                 return Submitted(tuple(self._view(p) for p in known.parcel_ids), replayed=True)
             self._check(parcels)
-            changes = self._submission(parcels, key, fingerprint)
+            changes = submission(parcels, key, fingerprint, self._clock.now())
             try:
                 await self._ledger.keep(changes)
             except ConflictError as error:
@@ -439,33 +437,6 @@ class Desk:
                     raise UnknownSiteError(site_id, parcel.parcel_id)
             if not parcel.origin_site_id:
                 raise UnknownSiteError("", parcel.parcel_id)
-
-    def _submission(self, parcels: Sequence[Parcel], key: str, fingerprint: str) -> Changes:
-        now = self._clock.now()
-        records = [
-            ParcelRecord(
-                parcel,
-                ParcelState.SUBMITTED,
-                Custodian(CustodianKind.SITE, parcel.origin_site_id),
-                times={ParcelState.SUBMITTED.value: now},
-            )
-            for parcel in parcels
-        ]
-        events = tuple(
-            Event(
-                "parcel.submitted",
-                now,
-                parcel_id=p.parcel_id,
-                data={"custodian": f"site:{p.origin_site_id}", "carrier": p.carrier},
-            )
-            for p in parcels
-        )
-        idents = tuple(p.parcel_id for p in parcels)
-        return Changes(
-            parcels=tuple(ParcelStep(None, record) for record in records),
-            events=events,
-            key=SubmissionKey(key, fingerprint, idents, now),
-        )
 
     def _view(self, parcel_id: str) -> ParcelView:
         record = self._ledger.parcels[parcel_id]
