@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from controller.dispatch.alike import Alike
 from controller.dispatch.cost import Weights, breakdown, weights_of
 from controller.dispatch.feasibility import (
     No,
@@ -247,14 +248,15 @@ def _robots(
 ) -> tuple[tuple[Round, ...], tuple[Jobs, ...], Bools, Array]:
     ends: dict[tuple[str, str], tuple[str, str]] = {}
     anchors: dict[str, tuple[str, str]] = {}
+    alike = Alike()
     for robot in table.robots:
         base, start = stops.base(robot), stops.start(robot)
         if base is not None:
             anchors[robot.vehicle_id] = (start or base, base)
-        for facts in table.parcels:
+        for facts, found in zip(
+            table.parcels, alike.ends(robot, table.parcels, stops), strict=True
+        ):
             key = (robot.vehicle_id, facts.parcel.parcel_id)
-            no = misfit(robot, facts)
-            found = no or stops.ends(robot, facts)
             if isinstance(found, No):
                 table.noes[key] = found
             else:
@@ -267,19 +269,15 @@ def _robots(
     allowed = np.zeros((len(table.robots), len(table.parcels)), dtype=bool)
     for number, robot in enumerate(table.robots):
         start, base = anchors.get(robot.vehicle_id, ("", ""))
-        pairs = [ends.get((robot.vehicle_id, f.parcel.parcel_id)) for f in table.parcels]
-        own = replace(
-            jobs,
-            origin=np.array([-1 if p is None else rows[p[0]] for p in pairs], dtype=np.intp),
-            goal=np.array([-1 if p is None else rows[p[1]] for p in pairs], dtype=np.intp),
-        )
+        own = alike.jobs(robot, jobs, rows)
         model = _robot(table, robot, rows.get(start, 0), rows.get(base, 0))
         if model.speed_mps not in slow:
             slow[model.speed_mps] = stops.late_s(rows, model.speed_mps)
         trip = Round(model, late_s=slow[model.speed_mps])
         rounds.append(trip)
         robot_jobs.append(own)
-        allowed[number] = _judge_robot(table, robot, trip, own, far)
+        ever = alike.ever(robot, trip, own, far, reserve=table.world.settings.round.reserve)
+        allowed[number] = _judge_robot(table, robot, trip, own, far, ever=ever)
     return tuple(rounds), tuple(robot_jobs), allowed, far
 
 
@@ -311,18 +309,21 @@ def _judge_robot(
     trip: Round,
     jobs: Jobs,
     far: Array,
+    *,
+    ever: Bools,
 ) -> Bools:
-    """Causes of one robot against every parcel; gives the parcels that are open to it."""
-    world, reserve = table.world, table.world.settings.round.reserve
-    everyone = np.ones(len(table.parcels), dtype=bool)
-    full_wh = vehicle.capability.usable_energy_wh * (1.0 - reserve)
-    model = trip.robot
-    rested = Round(replace(model, start=model.base, spare_wh=full_wh), late_s=trip.late_s)
-    free = replace(jobs, windows=None)
-    ever = np.isfinite(insertions(rested, free, everyone, far).cost)
-    alone = insertions(trip, free, everyone, far)
-    now = np.isfinite(alone.cost)
+    """Causes of one robot against every parcel; gives the parcels that are open to it.
+
+    `ever`: parcels that it could carry at its best.
+    """
+    world, model = table.world, trip.robot
     gone = absence(vehicle, world)
+    # what a robot that is out could do now changes nothing
+    now, arrive_s = ever, np.full(len(table.parcels), np.inf)
+    if gone is None:
+        everyone = np.ones(len(table.parcels), dtype=bool)
+        alone = insertions(trip, replace(jobs, windows=None), everyone, far)
+        now, arrive_s = np.isfinite(alone.cost), alone.arrive_s
     for column, facts in enumerate(table.parcels):
         key = (vehicle.vehicle_id, facts.parcel.parcel_id)
         if key in table.noes:
@@ -338,7 +339,7 @@ def _judge_robot(
             no = No("battery", text, permanent=False)
         elif no is None:
             early_s = world.settings.max_early_s
-            no = against(facts.parcel, world, float(alone.arrive_s[column]), early_s=early_s)
+            no = against(facts.parcel, world, float(arrive_s[column]), early_s=early_s)
         if no is not None:
             table.noes[key] = no
     open_to = [(vehicle.vehicle_id, f.parcel.parcel_id) not in table.noes for f in table.parcels]

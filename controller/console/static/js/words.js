@@ -70,9 +70,16 @@ export const OUTCOMES = {
 export const STALE_S = 5;
 export const LOW_PCT = 25;
 
-// Age grows while nothing is heard: `received_at` against the controller's present.
+// Age grows while nothing is heard: `received_at` against the controller's present. Of a vehicle
+// that has not been heard since a restart, the age of what was known of it before.
 export function ageOf(vehicle, nowMs) {
-  return vehicle.received_at ? Math.max(0, (nowMs - Date.parse(vehicle.received_at)) / 1000) : null;
+  const at = vehicle.received_at || vehicle.last_known?.at;
+  return at ? Math.max(0, (nowMs - Date.parse(at)) / 1000) : null;
+}
+
+// Where it is, or was before a restart: such a vehicle is stale by its link.
+export function placeOf(vehicle) {
+  return vehicle.position || vehicle.last_known?.position || null;
 }
 
 export function isStale(vehicle) {
@@ -80,7 +87,10 @@ export function isStale(vehicle) {
 }
 
 export function vehicleStatus(vehicle) {
-  if (vehicle.link === "unknown") return { mark: "○", word: "Never heard", tone: "stale" };
+  if (vehicle.link === "unknown") {
+    const word = vehicle.last_known ? "Not heard since restart" : "Never heard";
+    return { mark: "○", word, tone: "stale" };
+  }
   if (vehicle.link === "offline") return { mark: "○", word: "No link", tone: "stale" };
   if (vehicle.awaits_launch && vehicle.link === "online") {
     return { mark: "◈", word: "Awaits launch", tone: "caution" };
