@@ -30,7 +30,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
-from controller.delivery.submitting import submission
+from controller.delivery.submission import submission
 from controller.delivery.together import demand_of_all
 from controller.delivery.turns import Turns
 from controller.delivery.views import (

@@ -30,19 +30,18 @@ from vehicles.port import (
     CommandResult,
     Divert,
     Diverting,
-    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
     Outcome,
     Paced,
-    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
     Verb,
 )
 from vehicles.retrying import Retrying
+from vehicles.under_way import Doorkeeper, Rerouting
 from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)

@@ -25,7 +25,7 @@ from vehicles.vda5050.engine_model import (
     Stage,
     Swap,
 )
-from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.gate import away_from_home, robot_gate
 from vehicles.vda5050.limits import fitted_id
 from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
@@ -168,17 +168,6 @@ class Vda5050Session(ZonedLine):
         if mission_id != mission.mission_id or node is None:
             return None
         return order.node_sequences[min(max(node, 0), len(order.node_sequences) - 1)]
-
-    async def trigger(self) -> CommandResult:
-        """Tell a robot of version 3 that waits for a trigger from here to go on."""
-        if not waits_for_trigger(self._engine.state):
-            return _no("the robot does not wait for a trigger")
-        status, result = await self._ask("trigger")
-        if status == "FINISHED":
-            return DONE
-        if status == "FAILED":
-            return _no(f"robot failed trigger: {result or 'no reason given'}")
-        return self._unsure("trigger")
 
     async def retry(self, *, again: bool) -> CommandResult:
         """Have the robot try the action that failed again, or go on without it (version 3)."""

@@ -1,6 +1,6 @@
-"""Parcels as they come in.
+"""Parcels that come in, as one step: all are kept or none.
 
-Owns the step that keeps them. Must not judge whether they may: the desk has done so.
+Owns what a submission writes. Must not judge it: the desk does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from controller.store.changes import Changes, ParcelStep, SubmissionKey
 
 
 def submission(parcels: Sequence[Parcel], key: str, fingerprint: str, now: datetime) -> Changes:
-    """The step that takes parcels in, each with its origin, under the key of its request."""
+    """Every parcel at its origin, with an event each, under the caller's key."""
     records = [
         ParcelRecord(
             parcel,
