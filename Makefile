@@ -17,7 +17,7 @@ help:  ## this list
 demo: setup  ## deliver the example's parcels with simulated vehicles; console at :8080
 	$(BIN)/waypost demo $(DEMO)
 
-test: setup-dev  ## run the tests; what needs a program that is not installed skips and says so
+test: setup-dev  ## run the tests (TEST="-n 2 --dist loadgroup": in two processes); what needs a program that is not there skips
 	$(BIN)/python -m pytest $(TEST)
 
 check: setup-dev  ## lint, format, types, import contracts, spelling
@@ -37,7 +37,7 @@ fuzz: setup-dev  ## fuzz the MAVLink stream parser with atheris, a million input
 oracle: setup-dev  ## 120,000 cases of the checker against exact arithmetic (ORACLE="--cases N --seed S")
 	$(BIN)/python -m tests.oracle $(ORACLE)
 
-drills: setup-dev  ## 10,000 uploads under faults, 200 flights with a return, a lost link or a low battery, 1,000 orders to robots; DRILLS=light leaves real ArduCopters out
+drills: setup-dev  ## 10,000 uploads under faults, 200 flights with a return, a lost link or a low battery, 1,000 orders to robots, kill -9 at each step; DRILLS=light leaves real ArduCopters out
 	$(BIN)/python -m tests.drills --vehicle $(or $(DRILLS),both)
 
 setup: $(VENV)/.run  ## what it takes to run

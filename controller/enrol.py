@@ -164,6 +164,7 @@ def dispatch_settings(whole: Config, *, max_telemetry_age_s: float) -> DispatchS
         robot_use=config.robot_use,
         detour_per_km=config.detour_per_km,
         preparation_s=config.preparation_s,
+        max_early_s=config.max_early_s,
         max_defer_s=config.max_defer_s,
         plan_hold_s=config.plan_hold_s,
         separation=Separation(**config.separation.model_dump()),
@@ -326,33 +327,32 @@ def _pad_amsl_m(drone: DroneConfig, enrolment: Enrolment) -> float:
 
 
 def _drone(drone: DroneConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
-    return MavlinkVehicle(
-        vehicle_id=drone.id,
-        link=drone.link,
-        sysid=drone.sysid,
-        capability=capability_of(drone),
-        home=enrolment.homes[drone.id],
-        home_amsl_m=_pad_amsl_m(drone, enrolment),
-        gcs_timeout_s=_gcs_timeout_s(drone, config),
+    return replace(
+        _on_link(drone, enrolment, config, _pad_amsl_m(drone, enrolment)),
         cruise_alt_home_m=drone.cruise_alt_home_m,
         onboard_fence=drone.onboard_fence and _can_fence(drone),
-        profile=drone.profile,
-        signing_key=_signing_key(drone),
         remote_id=_remote_id(drone, config),
     )
 
 
 def _rover(rover: RoverConfig, enrolment: Enrolment, config: Config) -> MavlinkVehicle:
+    return _on_link(rover, enrolment, config, enrolment.bases[rover.id].ground_amsl_m)
+
+
+def _on_link(
+    vehicle: DroneConfig | RoverConfig, enrolment: Enrolment, config: Config, home_amsl_m: float
+) -> MavlinkVehicle:
+    """What every vehicle of a MAVLink link is told by."""
     return MavlinkVehicle(
-        vehicle_id=rover.id,
-        link=rover.link,
-        sysid=rover.sysid,
-        capability=capability_of(rover),
-        home=enrolment.homes[rover.id],
-        home_amsl_m=enrolment.bases[rover.id].ground_amsl_m,
-        gcs_timeout_s=_gcs_timeout_s(rover, config),
-        profile=rover.profile,
-        signing_key=_signing_key(rover),
+        vehicle_id=vehicle.id,
+        link=vehicle.link,
+        sysid=vehicle.sysid,
+        capability=capability_of(vehicle),
+        home=enrolment.homes[vehicle.id],
+        home_amsl_m=home_amsl_m,
+        gcs_timeout_s=_gcs_timeout_s(vehicle, config),
+        profile=vehicle.profile,
+        signing_key=_signing_key(vehicle),
     )
 
 

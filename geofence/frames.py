@@ -172,8 +172,9 @@ class LocalFrame:
 
     def xy(self, position: LatLon) -> tuple[float, float]:
         """One position in metres."""
-        x, y = self.to_xy(np.array([position.lon_deg, position.lat_deg]))
-        return float(x), float(y)
+        east, north = self.scale
+        lon = (position.lon_deg - self.origin.lon_deg + 180.0) % 360.0 - 180.0
+        return lon * east, (position.lat_deg - self.origin.lat_deg) * north
 
     def latlon(self, x_m: float, y_m: float) -> LatLon:
         """One point of the frame as a position."""

@@ -1,7 +1,7 @@
 """Pairs of leg and zone that the sieve leaves in doubt, sorted out by the pieces of the legs.
 
-Owns the second look: the proofs of `chords` on the pieces that `contact` would take, whose lines do
-not stray. Must not decide what is in doubt even then: a difference of centimetres is left to
+Owns the second look: the proofs of the sieve on the pieces that `contact` would take, whose lines
+do not stray. Must not decide what is in doubt even then: a difference of centimetres is left to
 `contact`.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geofence.chords import SLACK_M, chords_of, look
+from geofence.chords import LEAST_DEGREE_M, SLACK_M, frame_of_pieces, scale_of
 from geofence.frames import Array
-from geofence.kernel import Bools, Ints
-from geofence.path import STILL_DEG, FlightPath
-from geofence.sieve import Sieved, scale_of
+from geofence.kernel import Ints
+from geofence.path import ROW, STILL_DEG, FlightPath
+from geofence.sieve import Sieved, sifted
 from geofence.track import Pieces, pieces_of
 from geofence.zoneset import ZoneSet
 
@@ -25,43 +25,35 @@ def narrow(
 ) -> Sieved:
     """Which pairs of owner and zone touch, and which must still be asked about.
 
-    `outer` is ZoneSet.table. Pairs where a zone keeps hours, or an owner is only partly within its
-    heights, are not looked at.
+    `outer` is ZoneSet.table. What is only partly within a zone's heights, or the zone keeps hours,
+    is proven clear where it is, and else asked about.
     """
     owner, zone = np.array(pairs, dtype=np.intp).T
-    numbers = np.unique(owner)
-    pieces = pieces_of(path, numbers)
+    pieces = pieces_of(path, np.unique(owner))
     first = np.searchsorted(pieces.owner, owner)
-    whole = ~zones.timed.take(zone)
-    heights = pieces.heights.take(first, axis=0)
-    whole &= outer[2].take(zone) <= heights.min(axis=1)
-    whole &= outer[5].take(zone) <= -heights.max(axis=1)
-    (some,) = whole.nonzero()
-    found = Sieved([], [pairs[number] for number in (~whole).nonzero()[0].tolist()])
-    if not len(some):
-        return found
-    counts = np.searchsorted(pieces.owner, owner[some], side="right") - first[some]
+    counts = np.searchsorted(pieces.owner, owner, side="right") - first
     starts = np.cumsum(counts) - counts
-    piece = np.arange(int(counts.sum())) + np.repeat(first[some] - starts, counts)
-    near, clear = _look(pieces, piece, zones, np.repeat(zone[some], counts))
-    touched = np.logical_or.reduceat(near, starts)
-    far = np.logical_and.reduceat(clear, starts)
-    for number, touches, is_clear in zip(
-        some.tolist(), touched.tolist(), far.tolist(), strict=True
-    ):
-        if touches:
-            found.touched.append(pairs[number])
-        elif not is_clear:
-            found.asked.append(pairs[number])
-    return found
+    piece: Ints = np.arange(int(counts.sum())) + np.repeat(first - starts, counts)
+    table, frame = _table(pieces, zones, zone)
+    every = np.arange(len(piece) + 1)
+    row, _, touches = sifted(table[piece], frame, np.repeat(zone, counts), every, zones, outer)
+    pair = np.repeat(np.arange(len(pairs)), counts)[row].tolist()
+    touched = {number for number, surely in zip(pair, touches, strict=True) if surely}
+    asked = set(pair) - touched
+    return Sieved([pairs[number] for number in touched], [pairs[number] for number in asked])
 
 
-def _look(pieces: Pieces, piece: Ints, zones: ZoneSet, zone: Ints) -> tuple[Bools, Bools]:
-    """Pairs of piece and zone that touch, and that are clear."""
-    line, reach = pieces.line.T, pieces.reach_m
-    south, north = float(line[1::2].min()), float(line[1::2].max())
+def _table(pieces: Pieces, zones: ZoneSet, zone: Ints) -> tuple[Array, Array]:
+    """The pieces as the sieve's table of legs, and its frame."""
+    line, heights = pieces.line, pieces.heights
+    table = np.zeros((len(line), ROW.COUNT))
+    table[:, ROW.HIGH], table[:, ROW.MINUS_LOW] = heights.max(axis=1), -heights.min(axis=1)
+    table[:, ROW.HALF] = np.maximum(pieces.reach_m - SLACK_M, 0.0)
+    table[:, ROW.LON : ROW.TO_LAT + 1] = line
+    step = line[:, 2:] - line[:, :2]
+    step[(np.abs(step) < STILL_DEG).all(axis=1), 0] = STILL_DEG
+    table[:, ROW.DLON :] = step
+    south, north = float(line[:, 1::2].min()), float(line[:, 1::2].max())
     scale = scale_of(south, north, float(pieces.corridor_m.max()))
-    told = np.stack((np.maximum(reach - SLACK_M, 0.0), reach + SLACK_M, 0.0 * reach, reach))
-    start, step = line[:2], line[2:] - line[:2]
-    step[0, (np.abs(step) < STILL_DEG).all(axis=0)] = STILL_DEG
-    return look(chords_of(start, step, told, scale), piece, zones, zone, scale)
+    reach_m = float(pieces.reach_m.max() + zones.radius.take(zone).max()) + SLACK_M
+    return table, frame_of_pieces(scale, reach_m / LEAST_DEGREE_M)

@@ -34,6 +34,12 @@ MAX_LINES = 2_000_000
 Way = tuple[int, float, float, float]
 """To a corner, metres, and the step there."""
 
+MAX_LEGS = 200_000
+"""Legs whose answers are kept before all are forgotten."""
+
+LegKey = tuple[LatLon, LatLon, float]
+"""Start, end and half width in metres."""
+
 NOBODY: frozenset[int] = frozenset()
 """The blockers of a line of sight."""
 
@@ -48,12 +54,29 @@ def cell_origin(start: LatLon, goal: LatLon) -> tuple[float, float]:
     return lon, lat
 
 
+class Answers:
+    """What requests that are alike but for their ends and margins have found out.
+
+    `applying` by zone id; `failing`: whether the predicates of the check are against a leg.
+    """
+
+    def __init__(self) -> None:
+        self.applying: dict[str, bool] = {}
+        self.failing: dict[LegKey, bool] = {}
+
+    def bound(self) -> None:
+        """Forget the legs where there are too many."""
+        if len(self.failing) > MAX_LEGS:
+            self.failing.clear()
+
+
 class RouteCache:
     """Worlds by what they depend on; the longest unused goes where there are more than `size`."""
 
     def __init__(self, size: int = 16) -> None:
         self._size = size
         self._worlds: OrderedDict[Hashable, PreparedWorld] = OrderedDict()
+        self._answers: OrderedDict[Hashable, Answers] = OrderedDict()
         self._timed: tuple[ZoneSet, bool] | None = None
 
     def __len__(self) -> int:
@@ -75,8 +98,18 @@ class RouteCache:
             self._worlds.popitem(last=False)
         return known
 
+    def answers(self, key: Hashable) -> Answers:
+        """What is known for requests of this key."""
+        known = self._answers.setdefault(key, Answers())
+        self._answers.move_to_end(key)
+        while len(self._answers) > self._size:
+            self._answers.popitem(last=False)
+        known.bound()
+        return known
+
     def forget_lines(self) -> None:
         """Drop what searches have learnt; the obstacles stay prepared."""
+        self._answers.clear()
         for world in self._worlds.values():
             world.forget()
 
@@ -108,6 +141,7 @@ class PreparedWorld:
         self._plane = Plane(here, here, zones, origin)
         self._known = np.zeros(len(zones), dtype=bool)
         self._walls: dict[Hashable, int] = {}
+        self._areas: dict[int, shapely.Polygon] = {}
         self._numbers: Ints = np.empty(0, dtype=np.intp)
         self._hard: npt.NDArray[np.object_] = np.empty(0, dtype=object)
         self._tree = shapely.STRtree(self._hard)
@@ -171,6 +205,18 @@ class PreparedWorld:
         """Obstacles that the line through points (n, 2) meets, or points themselves."""
         shape = shapely.linestrings(points) if len(points) > 1 else shapely.points(points[0])
         return {int(i) for i in self._numbers[self._tree.query(shape, predicate="intersects")]}
+
+    def crossed(self, points: Array, within_m: float) -> bool:
+        """Whether a line through points (n, 2) comes so near to a zone itself, not its margin."""
+        line = shapely.linestrings(points)
+        for number in self.met(points):
+            if number < len(self._zones):
+                area = self._areas.get(number)
+                if area is None:
+                    area = self._areas[number] = self._plane.area(self._zones.zones[number])
+                if shapely.dwithin(line, area, within_m):
+                    return True
+        return False
 
     def covers(self, points: Array) -> dict[int, set[int]]:
         """Obstacles that hold points (n, 2), by row; rows that none holds are left out."""

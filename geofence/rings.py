@@ -23,38 +23,6 @@ MAX_ZONE_WIDTH_DEG = 180.0
 _lon, _lat = attrgetter("lon_deg"), attrgetter("lat_deg")
 
 
-class Loops:
-    """The rings of zones closed: the first corner of each stands behind its last once more.
-
-    `corners` (3, m) are degrees of longitude, of latitude, and ones. Those of zone i are from
-    `start[i]` to `last[i]`; of a circle there are none. `even`: how many of them each zone has, if
-    all have as many and one ring; else nought. From each corner to the next is an edge, but for the
-    ends of rings that another follows: `ends` (m) says which end a ring. `same` (m) counts from its
-    zone's start to a corner's first standing: itself, but for those that end rings.
-    """
-
-    __slots__ = ("corners", "ends", "even", "last", "same", "start")
-
-    def __init__(self, rings: Rings, zones: int) -> None:
-        """Of that many zones."""
-        count = rings.count + 1
-        last = np.cumsum(count) - 1
-        total = int(last[-1]) + 1 if len(last) else 0
-        index = np.arange(total) - np.repeat(np.arange(len(count)), count)
-        index[last] = rings.start
-        self.corners: Array = np.stack((rings.x[index], rings.y[index], np.ones(total)))
-        counts = np.bincount(rings.zone, count, zones).astype(np.intp)
-        self.last: Ints = np.cumsum(counts) - 1
-        self.start: Ints = self.last + 1 - counts
-        self.ends: Bools = np.zeros(total, dtype=bool)
-        self.ends[last] = True
-        same = np.arange(total)
-        same[last] -= rings.count
-        self.same: Ints = (same - np.repeat(self.start, counts)).astype(np.intp)
-        even = zones > 0 and bool((counts == counts[0]).all() and rings.shell.all())
-        self.even = int(counts[0]) if even else 0
-
-
 class Rings:
     """All corners one after the other, shells before their holes, zone after zone.
 

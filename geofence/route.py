@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import shapely
 
 from geofence.contact import HEIGHT_TOLERANCE_M, Contacts, depth_m, find_contacts
-from geofence.errors import PathError
 from geofence.frames import Array, LatLon, geodesic_m
 from geofence.heights import Band, Surroundings, resolve
 from geofence.keep_in import LIMIT_ROUNDING_M, KeepInUnions, demanded, edges_of
@@ -31,13 +30,16 @@ from geofence.kernel import deepest
 from geofence.lazy import search
 from geofence.obstacles import GRAZE_M, SNAP_M, Plane, complement, enclosing_rings, inflated
 from geofence.path import Disc, FlightPath, PathLeg
-from geofence.prepared import PreparedWorld, RouteCache, cell_origin
+from geofence.prepared import Answers, PreparedWorld, RouteCache, cell_origin
 from geofence.relief import expected_place
+from geofence.route_request import NoRoute, Route, RouteRequest
 from geofence.track import Pieces, pieces_of, reach_m, split_leg
 from geofence.turns import Turns, widened, widest_m
 from geofence.visibility import Obstacle, shortest_path
-from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
+from geofence.zones import Zone, ZoneKind
 from geofence.zoneset import ZoneSet
+
+__all__ = ["NoRoute", "Route", "RouteRequest", "find_route"]
 
 ROUTE_SLACK_M = 0.1
 """Kept beyond the margin, so that rounding and the bow of a leg never fail the confirmation."""
@@ -45,55 +47,12 @@ ROUTE_SLACK_M = 0.1
 _ATTEMPTS = 3
 _TURN_ATTEMPTS = 6
 _WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
+_DOUBT_M = 2.0
+"""More than what frame and bow of a line of _SURE_TO_M leave in doubt of its distance."""
+_SURE_TO_M = 10_000.0
 _SPAN_STEP_DEG = 0.1
 """Frames are valid this many degrees, or twice, thrice as many, about their origin."""
 _EVERYWHERE = Band(-math.inf, math.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class RouteRequest:
-    """From start to goal between two heights, any time from enter to leave."""
-
-    start: LatLon
-    goal: LatLon
-    vehicle_class: VehicleClass
-    low_amsl_m: float
-    high_amsl_m: float
-    enter: datetime
-    leave: datetime
-    margin_m: float
-    permits: frozenset[str] = frozenset()
-    traits: VehicleTraits | None = None
-    """What more is known of the vehicle, as in FlightPath."""
-    turns: Turns | None = None
-    """How it flies through corners; None: it stops there."""
-
-    def __post_init__(self) -> None:
-        if not self.low_amsl_m <= self.high_amsl_m:
-            raise PathError(
-                f"route: low_amsl_m {self.low_amsl_m} is above high_amsl_m {self.high_amsl_m}"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The way: start, turning points, goal. Length in metres along geodesics."""
-
-    points: tuple[LatLon, ...]
-    length_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class NoRoute:
-    """Why there is none.
-
-    `depth_m` is how deep in metres the margin of an end, or of the straight line where zones close
-    the way, reaches into the worst of `zone_ids`. `reason` says it all.
-    """
-
-    reason: str
-    zone_ids: tuple[str, ...]
-    depth_m: float
 
 
 def find_route(
@@ -125,24 +84,62 @@ class _Router:
         self._cache = cache
         self._zones = zones
         self._surroundings = surroundings
-        self._applying: dict[str, bool] = {}
         binding = [
             zone for zone in zones.keep_ins if zone.binds(request.traits or request.vehicle_class)
         ]
         self._groups = demanded(binding, self._disc("start", request.start))
+        self._origin = cell_origin(request.start, request.goal)
+        self._known = self._answers()
+
+    def _answers(self) -> Answers:
+        """What is known of requests like this one; nothing where keep-ins or the place count."""
+        if self._cache is None or self._groups or not self._flat:
+            return Answers()
+        return self._cache.answers((self._zones.version, self._alike(), self._surroundings))
+
+    @property
+    def _flat(self) -> bool:
+        """Whether heights do not depend on the place."""
+        over = self._surroundings
+        return over == Surroundings(over.ground_amsl_m, over.geoid_m)
 
     def route(self) -> Route | NoRoute:
+        if self._surely_blocked():
+            # a way that is confirmed proves that its ends are clear: no need to ask for them first
+            found = self._bent()
+            return found if isinstance(found, Route) else self._straight() or found
+        return self._straight() or self._bent()
+
+    def _bent(self) -> Route | NoRoute:
+        turns = self._request.turns
+        return self._around(0.0) if turns is None else self._turning(turns)
+
+    def _surely_blocked(self) -> bool:
+        """Whether a zone is on the straight line beyond all doubt of frames and roundings."""
+        request = self._request
+        within_m = request.margin_m - _DOUBT_M
+        if self._cache is None or self._groups or within_m <= 0.0:
+            return False
+        if geodesic_m(request.start, request.goal) > _SURE_TO_M:
+            return False
+        world, plane = self._prepared(ROUTE_SLACK_M)
+        ends = np.stack((plane.start, plane.goal))
+        world.ensure(ends)
+        if world.met(ends[:1]) or world.met(ends[1:]):
+            return False
+        return world.crossed(ends, within_m)
+
+    def _straight(self) -> Route | NoRoute | None:
+        """The straight line where it is clear, why it cannot be one where an end is not."""
         request = self._request
         straight = (request.start, request.goal)
         ends = (self._disc("start", request.start), self._disc("goal", request.goal))
         pieces = pieces_of(FlightPath(request.vehicle_class, self._legs(straight), ends))
-        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
+        contacts = self._contacts(pieces)
         refused = self._refused_ends(ends, pieces, contacts)
         if refused is not None:
             return refused
-        if not self._failing_of(pieces, contacts, 1):
-            return _route(straight)
-        return self._around(0.0) if request.turns is None else self._turning(request.turns)
+        return None if self._failing_of(pieces, contacts, 1) else _route(straight)
 
     def _turning(self, turns: Turns) -> Route | NoRoute:
         """The way whose turns are clear too."""
@@ -164,17 +161,21 @@ class _Router:
         )
 
     def _turns_fail(self, points: tuple[LatLon, ...], turns: Turns) -> bool:
+        return bool(self._failing_legs(self._turn_legs(points, turns)))
+
+    def _turn_legs(self, points: tuple[LatLon, ...], turns: Turns | None) -> tuple[PathLeg, ...]:
+        if turns is None:
+            return ()
         request = self._request
         low, high = request.low_amsl_m, request.high_amsl_m
         when = (request.enter, request.leave)
-        legs = tuple(
+        return tuple(
             PathLeg(
                 number, "turn", part.start, part.end, low, high, *when,
                 request.margin_m + part.width_m,
             )
             for number, part in enumerate(widened(points, turns))
         )  # fmt: skip
-        return bool(legs) and bool(self._failing_legs(legs))
 
     def _around(self, extra_m: float) -> Route | NoRoute:
         """The shortest way with this much more than the margin where it turns."""
@@ -183,6 +184,8 @@ class _Router:
             found = self._search(slack + extra_m)
             if isinstance(found, NoRoute):
                 return found
+            # of all that will be asked at once: one look costs less than two
+            self._failing_legs((*self._legs(found), *self._turn_legs(found, self._request.turns)))
             confirmed = self._confirm(found)
             if confirmed is not None:
                 return _route(confirmed)
@@ -194,9 +197,9 @@ class _Router:
         )
 
     def _applies(self, zone: Zone) -> bool:
-        known = self._applying.get(zone.zone_id)
+        known = self._known.applying.get(zone.zone_id)
         if known is None:
-            known = self._applying[zone.zone_id] = self._decide(zone)
+            known = self._known.applying[zone.zone_id] = self._decide(zone)
         return known
 
     def _decide(self, zone: Zone) -> bool:
@@ -303,9 +306,20 @@ class _Router:
         return self._failing_legs(self._legs(points))
 
     def _failing_legs(self, legs: tuple[PathLeg, ...]) -> set[int]:
-        pieces = pieces_of(FlightPath(self._request.vehicle_class, legs))
-        contacts = find_contacts(pieces, self._zones, self._applies, lambda _: _EVERYWHERE)
-        return self._failing_of(pieces, contacts, len(legs))
+        """Of legs at the heights and times asked for; what is known of one is kept."""
+        known = self._known.failing
+        keys = [(leg.start, leg.end, leg.corridor_m) for leg in legs]
+        new = {key: leg for key, leg in zip(keys, legs, strict=True) if key not in known}
+        if new:
+            pieces = pieces_of(FlightPath(self._request.vehicle_class, tuple(new.values())))
+            failing = self._failing_of(pieces, self._contacts(pieces), len(new))
+            known.update((key, number in failing) for number, key in enumerate(new))
+        return {number for number, key in enumerate(keys) if known[key]}
+
+    def _contacts(self, pieces: Pieces) -> Contacts:
+        return find_contacts(
+            pieces, self._zones, self._applies, lambda _: _EVERYWHERE, nearest=False
+        )
 
     def _failing_of(self, pieces: Pieces, contacts: Contacts, legs: int) -> set[int]:
         """The same of the first `legs` owners of pieces."""
@@ -333,16 +347,8 @@ class _Router:
 
     def _search_prepared(self, slack_m: float) -> tuple[LatLon, ...] | None:
         """The way in a prepared world; None where it has none, or an end is too near a zone."""
-        request, zones = self._request, self._zones
-        origin = cell_origin(request.start, request.goal)
-        reach = max(abs(end.lat_deg - origin[1]) for end in (request.start, request.goal))
-        reach += geodesic_m(request.start, request.goal) / 2.0 / 111_000.0
-        span_deg = math.ceil(reach / _SPAN_STEP_DEG) * _SPAN_STEP_DEG
-        margin = slack_m + float(
-            reach_m(*(np.array(v) for v in (request.margin_m, origin[1], span_deg, 0.0)))
-        )
-        world = self._world(origin, margin)
-        plane = Plane(request.start, request.goal, zones, origin)
+        request = self._request
+        world, plane = self._prepared(slack_m)
         ends = np.stack((plane.start, plane.goal))
         world.ensure(ends)
         walls = {self._wall(world, plane, group) for group in self._groups}
@@ -353,23 +359,34 @@ class _Router:
             return None
         return (request.start, *(plane.latlon(p) for p in path[1:-1]), request.goal)
 
-    def _world(self, origin: tuple[float, float], margin_m: float) -> PreparedWorld:
-        def make() -> PreparedWorld:
-            return PreparedWorld(origin, self._zones, margin_m, self._applies)
+    def _prepared(self, slack_m: float) -> tuple[PreparedWorld, Plane]:
+        """The world that the request lies in, and its ends there."""
+        request, zones, origin = self._request, self._zones, self._origin
+        reach = max(abs(end.lat_deg - origin[1]) for end in (request.start, request.goal))
+        reach += geodesic_m(request.start, request.goal) / 2.0 / 111_000.0
+        span_deg = math.ceil(reach / _SPAN_STEP_DEG) * _SPAN_STEP_DEG
+        margin = slack_m + float(
+            reach_m(*(np.array(v) for v in (request.margin_m, origin[1], span_deg, 0.0)))
+        )
+        return self._world(margin), Plane(request.start, request.goal, zones, origin)
 
-        flat = Surroundings(self._surroundings.ground_amsl_m, self._surroundings.geoid_m)
-        if self._cache is None or self._surroundings != flat:
+    def _world(self, margin_m: float) -> PreparedWorld:
+        def make() -> PreparedWorld:
+            return PreparedWorld(self._origin, self._zones, margin_m, self._applies)
+
+        if self._cache is None or not self._flat:
             # where the ground is not told by these two numbers, heights depend on the place
             return make()
-        key = (self._zones.version, self._alike(origin), self._surroundings, origin, margin_m)
+        version, origin = self._zones.version, self._origin
+        key = (version, self._alike(), self._surroundings, origin, margin_m)
         return self._cache.world(key, make)
 
-    def _alike(self, origin: tuple[float, float]) -> RouteRequest:
+    def _alike(self) -> RouteRequest:
         """The request without its ends, and without its times where no zone comes and goes.
 
         What is left decides what applies; whatever a request gains counts without being named.
         """
-        request, nowhere = self._request, LatLon(origin[1], 0.0)
+        request, nowhere = self._request, LatLon(self._origin[1], 0.0)
         timed = self._cache is None or self._cache.timed(self._zones)
         when = (request.enter, request.leave) if timed else (_WHENEVER, _WHENEVER)
         return replace(

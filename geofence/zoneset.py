@@ -21,7 +21,7 @@ from geofence.frames import MAX_FRAME_SPAN_M, Array, Datum, Scale
 from geofence.heights import HEIGHT_TOLERANCE_M, Surroundings, bands
 from geofence.hours import Hours
 from geofence.kernel import Bools, Ints
-from geofence.rings import Loops, Rings
+from geofence.rings import Rings
 from geofence.schedule import ALWAYS, Calendar, Schedule, periods_of
 from geofence.version import version_of
 from geofence.zones import CircleArea, Zone, ZoneKind
@@ -35,18 +35,21 @@ class ZoneSet:
     `version` is 16 hexadecimal digits of the SHA-256 over the content; the order of zones does not
     change it. `edges` (m, 4) holds every ring's edges as lon, lat, lon, lat in degrees, those of
     zone i from `edge_start[i]`, `edge_count[i]` of them (0 for a circle); `corner_x` and
-    `corner_y` (m) are where each begins.
-    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (6, n)
-    their middle and 1, half their width and 1; `holed` (n) says which zones have holes, `timed` (n)
-    which keep hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no
-    speed. `scales` is what checks against it remember of latitudes.
+    `corner_y` (m) are where each begins. Zone i has the rings from `first_ring[i]` to before
+    `first_ring[i + 1]`, ring j the corners from `ring_start[j]` to before `ring_start[j + 1]`.
+    `circle` (n, 3) are longitude, latitude and radius of circles, `radius` (n) nought for others;
+    `circles` says whether there are any.
+    `bounds` (n, 4) are west, south, east, north degrees, never too small, and `middle` (4, n)
+    their middle and half their width; `holed` (n) says which zones have holes, `timed` (n) which
+    keep hours, `plain` (n) which forbid to every vehicle whatever its permits and limit no speed.
+    `scales` and `frames` are what checks against it remember of latitudes.
     """
 
     __slots__ = (
-        "_by_id", "_extent", "_loops", "_rings", "_tables", "_tree", "bounds", "circle",
-        "corner_x", "corner_y", "edge_count", "edge_start", "edges", "holed", "hours",
-        "is_circle", "keep_ins", "middle", "plain", "scales", "speed_limits", "timed",
-        "version", "zones",
+        "_by_id", "_extent", "_tables", "_tree", "bounds", "circle", "circles", "corner_x",
+        "corner_y", "edge_count", "edge_start", "edges", "first_ring", "frames", "holed", "hours",
+        "is_circle", "keep_ins", "middle", "plain", "radius", "ring_start", "scales",
+        "speed_limits", "timed", "version", "zones",
     )  # fmt: skip
 
     def __init__(self, zones: Iterable[Zone]) -> None:
@@ -71,9 +74,10 @@ class ZoneSet:
         self.edges: Array = np.stack((rings.x, rings.y, rings.x[after], rings.y[after]), axis=-1)
         self.edge_count: Ints = np.bincount(rings.zone, rings.count, n).astype(np.intp)
         self.edge_start: Ints = (np.cumsum(self.edge_count) - self.edge_count).astype(np.intp)
-        self._rings = rings
-        self._loops: Loops | None = None
-        self.holed: Bools = np.bincount(rings.zone, minlength=n) > 1
+        self.ring_start: Ints = np.append(rings.start, len(rings.x))
+        of_zone = np.bincount(rings.zone, minlength=n)
+        self.first_ring: Ints = np.append(0, np.cumsum(of_zone)).astype(np.intp)
+        self.holed: Bools = of_zone > 1
         self.version: str = version_of(self.zones, self.edges, self.edge_start, self.edge_count)
         self.is_circle: Bools = self.edge_count == 0
         self.keep_ins: tuple[Zone, ...] = tuple(z for z in self.zones if z.kind is ZoneKind.KEEP_IN)
@@ -88,16 +92,18 @@ class ZoneSet:
             if isinstance(zone.area, CircleArea):
                 self.circle[number] = _circle_row(zone.area)
                 bounds[number] = _circle_bounds(zone.zone_id, zone.area)
+        self.radius: Array = np.where(self.is_circle, self.circle[:, 2], 0.0)
+        self.circles = bool(self.is_circle.any())
         self.bounds: Array = bounds
         west, south, east, north = bounds.T
         # half the width outward by more than the rounding of the middle
         half = np.stack((east - west, north - south)) / 2.0 + 1e-12
-        one = np.ones(n)
-        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, one, half, one))
+        self.middle: Array = np.vstack(((west + east) / 2.0, (south + north) / 2.0, half))
         self.hours = Hours([zone.schedule for zone in self.zones])
         self.timed: Bools = self.hours.timed
         self.plain = bytes(map(_is_plain, self.zones))
         self.scales: dict[tuple[int, int, float], Scale] = {}
+        self.frames: dict[tuple[int, int, float, int, int], Array] = {}
         self._tree: shapely.STRtree | None = None
         self._tables: tuple[tuple[Surroundings, Array], ...] = ()
         self._extent = (
@@ -126,14 +132,6 @@ class ZoneSet:
         if tree is None:
             tree = self._tree = shapely.STRtree(shapely.box(*self.bounds.T))
         return tree
-
-    @property
-    def loops(self) -> Loops:
-        """The corners as `geofence.chords` reads them; made when asked for."""
-        loops = self._loops
-        if loops is None:
-            loops = self._loops = Loops(self._rings, len(self.zones))
-        return loops
 
     def turns(self, west_deg: float, east_deg: float) -> bool:
         """Whether a zone may lie between two meridians once it is turned by 360 degrees."""

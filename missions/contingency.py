@@ -126,20 +126,15 @@ def contingency_air(
     """All the air that the policy's answers may use beside the mission's own."""
     has_return = any(item.kind is ItemKind.RETURN_PATH for item in mission.items)
     uncovered = uncovered_ways_out(mission, legs) if has_return else legs
-    made = _Air(
-        mission,
-        policy,
-        depart_at,
-        rules,
-        surroundings,
-        legs[-1].end_s if legs else 0.0,
-        _turning_m(legs, rules),
-    )
     lines: list[PathLeg] = []
     discs: list[Disc] = []
-    for leg in _returning(policy, legs, uncovered):
-        lines.extend(made.fan(leg))
-        discs.extend(made.climbs(leg))
+    returning = _returning(policy, legs, uncovered)
+    if returning:
+        last_s, turning_m = legs[-1].end_s, _turning_m(legs, rules)
+        made = _Air(mission, policy, depart_at, rules, surroundings, last_s, turning_m)
+        for leg in returning:
+            lines.extend(made.fan(leg))
+            discs.extend(made.climbs(leg))
     lands = bool(policy.causes(Answer.LAND_HERE))
     if lands and (policy.landing_must_be_clear or uncovered):
         discs.extend(landings(mission, legs, depart_at=depart_at, rules=rules, over=surroundings))

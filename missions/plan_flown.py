@@ -151,6 +151,7 @@ class _Walk:
     position: LatLon
     speed_mps: float
     payload_kg: float
+    all_kg: float
     alt_m: float = 0.0
     time_s: float = 0.0
     returning: bool = False
@@ -158,11 +159,9 @@ class _Walk:
     """A RETURN_PATH mark behind which no waypoint has come yet."""
     legs: list[FlownLeg] = field(default_factory=list)
 
-    def all_kg(self) -> float:
-        return sum(self.loads.get(p, 0.0) for p in self.mission.parcel_ids)
-
     def add(self, index: int, label: str, to: LatLon, alt_m: float, work: _Work) -> None:
         effort = work(self.payload_kg)
+        loaded = effort if self.payload_kg == self.all_kg else work(self.all_kg)
         self.legs.append(
             FlownLeg(
                 index=index,
@@ -176,7 +175,7 @@ class _Walk:
                 begin_s=self.time_s,
                 end_s=self.time_s + effort.time_s,
                 energy_wh=effort.energy_wh,
-                loaded_energy_wh=work(self.all_kg()).energy_wh,
+                loaded_energy_wh=loaded.energy_wh,
                 returning=self.returning,
                 at_drop=work.at_drop,
                 rope_m=work.rope_m,
@@ -268,8 +267,8 @@ def flown_legs(
     kinds = [item.kind for item in mission.items]
     if not kinds or kinds[0] is not ItemKind.TAKEOFF or kinds[-1] is not ItemKind.LAND:
         raise RequestError("items", "an air mission starts with TAKEOFF and ends with LAND")
-    walk = _Walk(mission, loads, model, rules, mission.home, speed_mps, 0.0)
-    walk.payload_kg = walk.all_kg()
+    all_kg = sum(loads.get(parcel_id, 0.0) for parcel_id in mission.parcel_ids)
+    walk = _Walk(mission, loads, model, rules, mission.home, speed_mps, all_kg, all_kg)
     for index, item in enumerate(mission.items):
         _walk_item(walk, index, item)
     return tuple(walk.legs)

@@ -118,12 +118,20 @@ def turn_parts(legs: tuple[FlownLeg, ...], rules: FlightRules) -> Iterator[tuple
             whole = following if part.leg else leg
             share = geodesic_m(part.start, part.end) / whole.length_m
             rise_m = share * (whole.end_alt_home_m - whole.start_alt_home_m)
+            start_m, end_m = whole.start_alt_home_m, whole.end_alt_home_m
             if part.leg:
-                part_leg = replace(whole, end_alt_home_m=whole.start_alt_home_m + rise_m)
+                end_m = start_m + rise_m
             else:
-                part_leg = replace(whole, start_alt_home_m=whole.end_alt_home_m - rise_m)
-            label = f"turn of {whole.label}"
-            yield replace(part_leg, start=part.start, end=part.end, label=label), part.width_m
+                start_m = end_m - rise_m
+            turned = replace(
+                whole,
+                start=part.start,
+                end=part.end,
+                start_alt_home_m=start_m,
+                end_alt_home_m=end_m,
+                label=f"turn of {whole.label}",
+            )
+            yield turned, part.width_m
 
 
 def _track(leg: FlownLeg) -> _Track:

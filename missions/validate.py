@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from geofence.check import FlightPath, PathLeg, Surroundings, check
+from geofence.check import FlightPath, PathLeg, Surroundings, Verdict, check
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleTraits
 from geofence.zoneset import ZoneSet
@@ -84,7 +84,11 @@ def validate_flight(
     walked = walk_flight(mission, checks, surroundings)
     if isinstance(walked, GoNoGo):
         return walked
-    verdict = check(walked.path, zones, surroundings)
+    return judge_walked(walked, checks, zones, check(walked.path, zones, surroundings))
+
+
+def judge_walked(walked: Walked, checks: FlightChecks, zones: ZoneSet, verdict: Verdict) -> GoNoGo:
+    """What validate_flight says, where its walk and the verdict on its path are there already."""
     found = zone_reasons(verdict.violations, zones)
     reasons = (*(_with_cause(reason, checks.policy) for reason in found), *walked.reasons)
     if not verdict.allowed and not reasons:

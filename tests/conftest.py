@@ -51,12 +51,23 @@ def find_interop() -> str | None:
 WITH_OTHERS = {"contract", "drills", "e2e", "integration", "interop", "sitl"}
 """Folders whose tests run beside sockets or processes; timeout 60 s instead of 20."""
 
+IN_TURN = {"drills", "e2e", "integration", "interop"}
+"""Folders whose tests start many processes: with several workers (pytest -n) those of one folder
+run in one worker, one after the other, so that no two of them want the machine at once."""
+
 NEEDS = {
     "broker": (find_mosquitto, "mosquitto is not installed"),
     "postgres": (find_postgres, "the PostgreSQL server or asyncpg is not installed"),
     "browser": (find_chromium, "Chromium is not installed"),
     "interop": (find_interop, "Node, or what `npm ci` in tests/interop installs, is not there"),
 }
+
+
+def pytest_sessionstart() -> None:
+    """Compile once, before there are workers, what else the first test would wait for."""
+    from geofence.sieve import make_ready
+
+    make_ready()
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Any:
@@ -72,12 +83,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The first test of a PostgreSQL server waits for its start.
     """
     for item in items:
+        group = _group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("timeout") is not None:
             continue
         if item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.timeout(120))
         elif item.get_closest_marker("browser") or item.path.parent.name in WITH_OTHERS:
             item.add_marker(pytest.mark.timeout(60))
+
+
+def _group(item: pytest.Item) -> str:
+    """Which tests of several workers stay together; empty: whoever is free takes it."""
+    if item.path.parent.name in IN_TURN:
+        return item.path.parent.name
+    # a module's browser is started once
+    return item.path.stem if item.get_closest_marker("browser") else ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

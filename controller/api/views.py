@@ -49,6 +49,15 @@ class ProofOut(TypedDict):
     evidence: list[str]
 
 
+class DoorOut(TypedDict):
+    """A vehicle stands at the door: what it asks for, and until when."""
+
+    asks: str
+    since: str
+    until: str
+    tries_left: int
+
+
 class ParcelOut(TypedDict):
     """A parcel, its state, and why it is in it."""
 
@@ -75,6 +84,8 @@ class ParcelOut(TypedDict):
     reasons: list[str]
     proof: ProofOut | None
     attempts: int
+    door: DoorOut | None
+    resendable: bool
 
 
 class SiteOut(TypedDict):
@@ -99,6 +110,19 @@ class CapabilityOut(TypedDict):
     max_parcel_size_m: list[float]
     drop_device: str
     handover_pin: bool
+
+
+class LastKnownOut(TypedDict):
+    """Where a vehicle was before a restart, and how long ago: it has not been heard since."""
+
+    at: str | None
+    age_s: float | None
+    position: PositionOut | None
+    alt_amsl_m: float | None
+    alt_home_m: float | None
+    heading_deg: float | None
+    battery_pct: float | None
+    phase: str
 
 
 class VehicleOut(TypedDict):
@@ -140,6 +164,7 @@ class VehicleOut(TypedDict):
     charges: bool
     kept: str
     failsafe: list[str]
+    last_known: LastKnownOut | None
 
 
 class CommandOut(TypedDict):
@@ -284,6 +309,15 @@ def parcel(view: ParcelView) -> ParcelOut:
             "evidence": list(proof.evidence),
         },
         "attempts": view.attempts,
+        "door": None
+        if view.door is None
+        else {
+            "asks": view.door.asks,
+            "since": view.door.since.isoformat(),
+            "until": view.door.until.isoformat(),
+            "tries_left": view.door.tries_left,
+        },
+        "resendable": view.resendable,
     }
 
 
@@ -340,6 +374,23 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "charges": view.charges,
         "kept": view.kept,
         "failsafe": list(t.failsafe),
+        "last_known": _last_known(view),
+    }
+
+
+def _last_known(view: VehicleView) -> LastKnownOut | None:
+    was = view.last_known
+    if was is None:
+        return None
+    return {
+        "at": _time(was.at),
+        "age_s": view.last_known_age_s,
+        "position": position(was.position) if was.position else None,
+        "alt_amsl_m": was.alt_amsl_m,
+        "alt_home_m": was.alt_home_m,
+        "heading_deg": was.heading_deg,
+        "battery_pct": was.battery_pct,
+        "phase": was.phase,
     }
 
 

@@ -140,12 +140,15 @@ class MapBook(Section):
         alignment = self._alignment(robot.alignment)
         if alignment is None:
             return plain
+        fit = fit_of(alignment, found)
         return SiteMap(
             alignment.robot_map_id or plain.map_id,
             plain.origin,
             plain.alt_m,
             plain.heading_deg,
-            fit_of(alignment, found).transform,
+            fit.transform,
+            fit.worst.off_m,
+            plain.version,
         )
 
     def _of(self, robot: RobotConfig) -> MapConfig | None:

@@ -14,9 +14,10 @@ from datetime import datetime
 
 import structlog
 
-from controller.delivery import describe, settling
+from controller.delivery import describe, settling, steps
 from controller.delivery.cancelling import Cancelling
 from controller.delivery.charging import ChargingDesk
+from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.failed_actions import FailedActions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
@@ -28,7 +29,7 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
-from controller.delivery.together import demand_together
+from controller.delivery.together import demand_of_all
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -56,7 +57,7 @@ from controller.domain.model import (
     Site,
 )
 from controller.domain.permits import Permit
-from controller.domain.records import HoldRecord, ParcelRecord
+from controller.domain.records import HoldRecord, LastKnown, ParcelRecord
 from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
@@ -65,8 +66,9 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.audit import Audit
 from vehicles.parameters import ParameterSet
-from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
+from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +97,8 @@ class Desk:
         lost: Lost,
         charging: ChargingDesk,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        doors: DoorRules | None = None,
+        before: Callable[[str], LastKnown | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -111,12 +115,26 @@ class Desk:
         self._clock = clock
         self.missions = missions
         self._forecast = forecast
+        self._before = before
         self._refuges = refuges
         self._lost = lost
-        self._charging = charging
+        self.charging = charging
         self.failed_actions = FailedActions(ledger, processes, clock)
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
+        self.doors = Doors(
+            ledger=ledger,
+            processes=processes,
+            board=board,
+            clock=clock,
+            rules=doors or DoorRules(),
+        )
+
+    async def run(self, period_s: float) -> None:
+        """Bring cancelled parcels home and look after doors, until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancelling.run(), name="cancelling")
+            group.create_task(self.doors.run(period_s), name="doors")
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -227,16 +245,7 @@ class Desk:
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
         hold = HoldRecord(by, reason, self._clock.now())
-        event = Event("dispatch.held", hold.since, data={"by": by, "reason": reason})
-        await self._ledger.keep(Changes(hold=HoldChange(hold), events=(event,)))
-        results: dict[str, CommandResult] = {}
-        asked: list[VehicleProcess] = []
-        for vehicle_id, process in self._processes.items():
-            if refused := refusal(process.owner.telemetry, verb):
-                results[vehicle_id] = CommandResult(Outcome.REFUSED, refused)
-            else:
-                asked.append(process)
-        return results | await demand_together(self._ledger, asked, verb, by=by, reason=reason)
+        return await demand_of_all(self._ledger, list(self._processes.values()), verb, hold)
 
     async def unfreeze(self, *, by: str, reason: str) -> None:
         """Let dispatch go on. Vehicles that hold stay held until each is resumed."""
@@ -301,13 +310,15 @@ class Desk:
         except StaleStepError:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
 
-    async def charge(
-        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
-    ) -> CommandResult:
-        """Have a robot charge at its base, or end that. Raises UnknownVehicleError."""
-        if vehicle_id not in self._processes:
-            raise UnknownVehicleError(vehicle_id)
-        return await self._charging.command(vehicle_id, on=on, by=by, reason=reason)
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        """A customer's word at the door. Raises UnknownParcelError."""
+        return await self.doors.trigger(parcel_id, pin=pin, by=by)
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Send again what came back to its origin. Raises UnknownParcelError."""
+        result = await self.doors.resend(parcel_id, by=by, reason=reason)
+        self._matching.wake()
+        return result
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -478,8 +489,12 @@ class Desk:
             telemetry=process.owner.telemetry if process else None,
             speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
         )
-        view = describe.parcel_view(record, eta)
-        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+        return replace(
+            describe.parcel_view(record, eta),
+            reasons=waiting_reason(parcel_id, self._ledger),
+            door=self.doors.view(record),
+            resendable=not steps.resend_fault(record),
+        )
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner
@@ -496,5 +511,7 @@ class Desk:
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
             forecast=self._forecast(owner.vehicle_id),
             charges=owner.charges,
-            kept=self._charging.keeps(owner.vehicle_id),
+            kept=self.charging.keeps(owner.vehicle_id),
+            before=self._before(owner.vehicle_id),
+            now=self._clock.now(),
         )

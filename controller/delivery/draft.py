@@ -21,6 +21,7 @@ from controller.domain.records import (
     CommandKind,
     CommandRecord,
     CommandState,
+    HoldRecord,
     ParcelRecord,
 )
 from controller.domain.transitions import (
@@ -29,7 +30,7 @@ from controller.domain.transitions import (
     check_step,
     hand_over,
 )
-from controller.store.changes import AssignmentStep, Changes, ParcelStep
+from controller.store.changes import AssignmentStep, Changes, HoldChange, ParcelStep
 
 
 class Draft:
@@ -44,6 +45,7 @@ class Draft:
         self._assignment_steps: list[AssignmentStep] = []
         self._commands: list[CommandRecord] = []
         self._events: list[Event] = []
+        self._hold: HoldRecord | None = None
         self._ids = ids
         self.now = now
 
@@ -89,6 +91,23 @@ class Draft:
         )
         return record
 
+    def note(
+        self, parcel_id: str, note: str, data: Mapping[str, object] | None = None
+    ) -> ParcelRecord:
+        """Keep that something happened to a parcel which leaves its state as it is."""
+        before = self.parcel(parcel_id)
+        record = replace(before, times={**before.times, note: self.now})
+        self._changed[parcel_id] = record
+        self._parcel_steps.append(ParcelStep(before.state, record))
+        self.event(
+            f"parcel.{note}",
+            parcel_id=parcel_id,
+            vehicle_id=record.vehicle_id,
+            assignment_id=record.assignment_id,
+            data=data,
+        )
+        return record
+
     def assign(self, record: AssignmentRecord) -> None:
         """A new assignment."""
         self._assignment_steps.append(AssignmentStep(None, record))
@@ -111,6 +130,11 @@ class Draft:
         self._assignment_steps.append(AssignmentStep(task.state, changed))
         self._assignment_event(changed, {"reason": reason} if reason else {})
         return changed
+
+    def freeze(self, hold: HoldRecord) -> None:
+        """Hold dispatch."""
+        self._hold = hold
+        self.event("dispatch.held", data={"by": hold.by, "reason": hold.reason})
 
     def command(self, record: CommandRecord) -> None:
         """Keep a command as it stands."""
@@ -165,6 +189,7 @@ class Draft:
             assignments=tuple(self._assignment_steps),
             commands=tuple(self._commands),
             events=tuple(self._events),
+            hold=HoldChange(self._hold) if self._hold else None,
             epochs=dict(epochs or {}),
         )
 

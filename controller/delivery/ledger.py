@@ -76,10 +76,15 @@ class Ledger:
         """A step that starts from what is known now."""
         return Draft(self.parcels, now=self._clock.now(), ids=self._ids)
 
-    async def keep(self, changes: Changes) -> tuple[int, ...]:
-        """Write, then remember. Raises StoreError, and then nothing has changed."""
+    async def keep(self, changes: Changes, *, ahead: bool = False) -> tuple[int, ...]:
+        """Write, then remember. Raises StoreError, and then nothing has changed.
+
+        `ahead`: before all that waits to be written, for a stop.
+        """
         try:
-            return await self._store.keep(changes, on_kept=lambda _: self._remember(changes))
+            return await self._store.keep(
+                changes, on_kept=lambda _: self._remember(changes), ahead=ahead
+            )
         except FencedError as error:
             self._fenced = error
             self._is_fenced.set()
@@ -98,11 +103,11 @@ class Ledger:
                 await self._look_at_leases()
         raise self._fenced
 
-    async def keep_draft(self, draft: Draft, vehicle_id: str = "") -> None:
+    async def keep_draft(self, draft: Draft, vehicle_id: str = "", *, ahead: bool = False) -> None:
         """Write a step under the vehicle's lease; an empty one costs nothing."""
         if not draft.empty:
             epochs = {vehicle_id: self.epochs[vehicle_id]} if vehicle_id else {}
-            await self.keep(draft.changes(epochs))
+            await self.keep(draft.changes(epochs), ahead=ahead)
 
     def note(self, event: Event) -> None:
         """Put a fact into the log soon, without waiting for it."""

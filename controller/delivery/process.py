@@ -170,7 +170,7 @@ class VehicleProcess:
                 draft.command(record)
             else:
                 self.note_demanded(draft, record, result, reason)
-            await self._ledger.keep_draft(draft, self.owner.vehicle_id)
+            await self._ledger.keep_draft(draft, self.owner.vehicle_id, ahead=result is None)
 
         return await self.owner.send(self.demanded(kind, by, reason), None, keep, to)
 
@@ -297,8 +297,8 @@ class VehicleProcess:
                 if fresh and result is not None and result.done:
                     steps.started(draft, task)
                 await self._ledger.keep_draft(draft, self.owner.vehicle_id)
-                if result is None and self._rezoned(task):
-                    # the zones changed while it was kept: nothing was sent
+                if result is None and (self._ledger.hold is not None or self._rezoned(task)):
+                    # a hold or other zones came while it was kept: nothing was sent
                     draft = self._ledger.draft()
                     draft.command(replace(record, state=CommandState.PENDING))
                     await self._ledger.keep_draft(draft, self.owner.vehicle_id)

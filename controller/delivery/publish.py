@@ -39,13 +39,14 @@ class Publisher:
     def publish(self) -> None:
         """Tell what has changed since the last time."""
         parcels, self._parcels = self._parcels, set()
+        held = self._desk.held
+        if not self._hub.watched:
+            # whoever comes reads everything first
+            self._held = held
+            return
         telemetry = dict(self._telemetry())
         changed = [v for v, t in telemetry.items() if self._shown.get(v) is not t]
         self._shown = telemetry
-        held = self._desk.held
-        if not self._hub.watched:
-            self._held = held
-            return
         for parcel_id in parcels:
             self._hub.publish(parcel_id, Update("parcel", self._desk.parcel(parcel_id)))
         for vehicle_id in changed:

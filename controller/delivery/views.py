@@ -21,12 +21,14 @@ from typing import Literal
 
 from controller.domain.alarms import Alarm, Severity
 from controller.domain.model import Custodian, Event, Parcel, ParcelState, Proof, Site
+from controller.domain.records import LastKnown
 from geofence.frames import LatLon
 from vehicles.port import Capability, Telemetry, Verb
 
 __all__ = [
     "Alarm",
     "DeskError",
+    "DoorView",
     "DuplicateParcelError",
     "Found",
     "HoldState",
@@ -110,6 +112,17 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DoorView:
+    """A vehicle stands at a parcel's door and waits for the customer's word."""
+
+    asks: Literal["pin", "word"]
+    since: datetime
+    until: datetime
+    """Then it goes on with the parcel aboard."""
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class ParcelView:
     """A parcel as it stands."""
 
@@ -125,6 +138,9 @@ class ParcelView:
     """Why it waits, was refused, returned or stranded."""
     proof: Proof | None
     attempts: int
+    door: DoorView | None = None
+    resendable: bool = False
+    """It came back from its door, and is sent again when somebody says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +172,9 @@ class VehicleView:
     """It can be told to charge, or charges by itself."""
     kept: str = ""
     """Why dispatch does not have it although it is at rest."""
+    last_known: LastKnown | None = None
+    """Where it was before a restart: only until it is heard again, and never as its state."""
+    last_known_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

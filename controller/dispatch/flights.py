@@ -5,7 +5,7 @@ Owns the translation of a decision's facts to planning requests. Must not keep a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -17,16 +17,12 @@ from geofence.frames import LatLon, geodesic_m
 from geofence.prepared import RouteCache
 from missions.contingency import DEFAULT_POLICY, ContingencyPolicy
 from missions.model import AirMission, DropDevice, ItemKind
-from missions.plan_bulk import straight_flights
+from missions.plan_bulk import judge_flights, straight_flights
 from missions.plan_flight import plan_flight
 from missions.plan_flown import FlightRules, FlownLeg
-from missions.plan_reasons import GoNoGo, NoGo, Reason
+from missions.plan_reasons import NoGo, Reason
 from missions.plan_stops import FlightRequest, FlightStop
-from missions.validate import (
-    FlightChecks,
-    energy_needed_wh,
-    walk_flight,
-)
+from missions.validate import FlightChecks, energy_needed_wh
 
 WAY_ROUND = 1.3
 """How much longer than the straight line a flight is taken to be."""
@@ -183,36 +179,50 @@ def answer(
 ) -> FlightPlan | NoGo:
     """The checked flight, round zones where need be, or why there is none."""
     mission = plan_flight(asked.request, world.zones, world.surroundings, routes)
-    if isinstance(mission, NoGo):
-        return mission
-    checks = asked.checks()
-    verdict = judge_flight(
-        mission, checks, world.zones, world.surroundings, avoidance=asked.avoidance
+    (found,) = _judged([(asked, mission)], world)
+    return found
+
+
+def answers(
+    asked: Sequence[FlightQuestion], world: World, routes: RouteCache | None = None
+) -> list[FlightPlan | NoGo]:
+    """The same of many: they are checked together, straight lines first."""
+    jobs = [(one.request, one.checks()) for one in asked]
+    straight = straight_flights(jobs, world.zones, world.surroundings)
+    rest = [one for one, flight in zip(asked, straight, strict=True) if flight is None]
+    planned = (
+        (one, plan_flight(one.request, world.zones, world.surroundings, routes)) for one in rest
     )
-    if not verdict.go:
-        return NoGo(verdict.reasons, verdict.verdict)
-    walked = walk_flight(mission, checks, world.surroundings)
-    if isinstance(walked, GoNoGo):
-        return NoGo(walked.reasons)
-    return _plan(asked.request, mission, walked.legs)
+    others = _judged(planned, world)
+    return [
+        next(others) if flight is None else plan_of(one.request, flight[0], flight[1].legs)
+        for one, flight in zip(asked, straight, strict=True)
+    ]
 
 
-def straight_answers(asked: Sequence[FlightQuestion], world: World) -> list[FlightPlan | None]:
-    """For each question the flight on the straight line where that is free, else None."""
-    alike: dict[frozenset[str], list[int]] = {}
-    for number, one in enumerate(asked):
-        alike.setdefault(one.request.permits, []).append(number)
-    plans: list[FlightPlan | None] = [None] * len(asked)
-    for numbers in alike.values():
-        jobs = [(asked[n].request, asked[n].checks()) for n in numbers]
-        found = straight_flights(jobs, world.zones, world.surroundings)
-        for number, flight in zip(numbers, found, strict=True):
-            if flight is not None:
-                plans[number] = _plan(asked[number].request, flight[0], flight[1].legs)
-    return plans
+def _judged(
+    planned: Iterable[tuple[FlightQuestion, AirMission | NoGo]], world: World
+) -> Iterator[FlightPlan | NoGo]:
+    zones, over = world.zones, world.surroundings
+    pairs = list(planned)
+    flights = [(m, asked.checks()) for asked, m in pairs if isinstance(m, AirMission)]
+    judged = judge_flights(flights, zones, over)
+    for asked, mission in pairs:
+        if isinstance(mission, NoGo):
+            yield mission
+            continue
+        walked, answer = next(judged)
+        if not answer.go and asked.avoidance:
+            checks = asked.checks()
+            answer = judge_flight(mission, checks, zones, over, avoidance=True)
+        if walked is not None and answer.go:
+            yield plan_of(asked.request, mission, walked.legs)
+        else:
+            yield NoGo(answer.reasons, answer.verdict)
 
 
-def _plan(request: FlightRequest, mission: AirMission, legs: tuple[FlownLeg, ...]) -> FlightPlan:
+def plan_of(request: FlightRequest, mission: AirMission, legs: tuple[FlownLeg, ...]) -> FlightPlan:
+    """The plan of a mission that was checked, from its legs as flown."""
     releases = [i for i, item in enumerate(mission.items) if item.kind is ItemKind.RELEASE]
     out_m = sum(leg.length_m for leg in legs if not leg.returning)
     return FlightPlan(

@@ -17,8 +17,8 @@ from controller.dispatch.flights import (
     FlightPlan,
     FlightQuestion,
     answer,
+    answers,
     question,
-    straight_answers,
 )
 from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from geofence.prepared import RouteCache
@@ -117,15 +117,14 @@ class Plans:
         return None if asked is None else self._known(asked, world)
 
     def prepare(self, world: World, pairs: Iterable[tuple[VehicleFacts, ParcelFacts]]) -> None:
-        """Work out, in bulk, the flights among these pairs whose straight line is free."""
+        """Work out the flights of these pairs together."""
         asked: dict[FlightQuestion, None] = {}
         for vehicle, facts in pairs:
             one = self._question(world, vehicle, facts)
             if one is not None and self._known(one, world) is None:
                 asked[one] = None
-        for one, plan in zip(asked, straight_answers(list(asked), world), strict=True):
-            if plan is not None:
-                self._flights.put(_key(one, world), plan)
+        for one, plan in zip(asked, answers(list(asked), world, self._routes), strict=True):
+            self._flights.put(_key(one, world), plan)
 
     def _known(self, asked: FlightQuestion, world: World) -> FlightPlan | NoGo | None:
         known = self._flights.get(_key(asked, world))

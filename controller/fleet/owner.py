@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
+from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
+from vehicles.audit import Audit
 from vehicles.charging import Charging
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
-    Audit,
     Audited,
     Capability,
     Clock,
@@ -41,6 +43,7 @@ from vehicles.port import (
     Verb,
 )
 from vehicles.retrying import Retrying
+from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)
 
@@ -123,6 +126,10 @@ class VehicleOwner:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
 
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call; none where it does not remember them."""
+        return self._session.trail() if isinstance(self._session, Trailing) else ()
+
     def waits_for(self, mission: GroundMission) -> str:
         """The parcel that it stands at a stop for until it is told; empty: none."""
         return self._session.waits_for(mission) if isinstance(self._session, Doorkeeper) else ""
@@ -187,6 +194,31 @@ class VehicleOwner:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether it can keep to zones by itself, as far as is known now."""
+        return isinstance(self._session, ZoneKeeping) and self._session.keeps_zones
+
+    def expect_zones(self) -> None:
+        """Its zones will come; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.expect_zones()
+
+    async def keep_zones(self, own: OwnZones) -> None:
+        """Have these zones in force on board; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            await self._session.keep_zones(own)
+
+    @property
+    def passage_requests(self) -> tuple[PassageRequest, ...]:
+        """Passages that it asks to enter."""
+        return self._session.passage_requests if isinstance(self._session, ZoneKeeping) else ()
+
+    def answer(self, request_id: str, grant: Grant, lease_s: float | None) -> None:
+        """Answer such a request."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.answer(request_id, grant, lease_s)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

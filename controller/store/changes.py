@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.domain.model import AssignmentState, Event, ParcelState
@@ -17,11 +17,13 @@ from controller.domain.records import (
     AssignmentRecord,
     CommandRecord,
     HoldRecord,
+    LastKnown,
     ParcelRecord,
     PassageRecord,
 )
 from controller.domain.transitions import OPEN_ASSIGNMENT
 from controller.store import codec, schema
+from controller.store.dialects import upsert
 from controller.store.errors import FencedError, StaleStepError
 
 HOLD_SCOPE = "all"
@@ -87,6 +89,7 @@ class Changes:
     hold: HoldChange | None = None
     zones: ZonesChange | None = None
     passages: tuple[PassageRecord, ...] = ()
+    last_known: tuple[LastKnown, ...] = ()
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Leases that must be held, by vehicle."""
 
@@ -126,6 +129,9 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
         await _zones(connection, changes.zones)
     for record in changes.passages:
         await _passage(connection, record)
+    if changes.last_known:
+        places = [codec.last_known_row(record) for record in changes.last_known]
+        await connection.execute(upsert(connection, schema.last_known), places)
     return await _events(connection, changes.events)
 
 
@@ -206,21 +212,10 @@ async def _assignment(connection: AsyncConnection, step: AssignmentStep) -> None
 
 
 async def _commands(connection: AsyncConnection, records: tuple[CommandRecord, ...]) -> None:
-    table = schema.outbox
-    if len(records) > FEW:
+    """As they stand at the end of the step, in one statement however many they are."""
+    if records:
         rows = [codec.command_row(r) for r in {r.command_id: r for r in records}.values()]
-        before = delete(table).where(table.c.command_id == bindparam("ident"))
-        await connection.execute(before, [{"ident": row["command_id"]} for row in rows])
-        await connection.execute(insert(table), rows)
-        return
-    for record in records:
-        row = codec.command_row(record)
-        ident = row.pop("command_id")
-        result = await connection.execute(
-            update(table).where(table.c.command_id == ident).values(**row)
-        )
-        if result.rowcount == 0:
-            await connection.execute(insert(table).values(command_id=ident, **row))
+        await connection.execute(upsert(connection, schema.outbox), rows)
 
 
 async def _hold(connection: AsyncConnection, after: HoldRecord | None) -> None:
@@ -250,14 +245,10 @@ async def _zones(connection: AsyncConnection, change: ZonesChange) -> None:
 
 
 async def _events(connection: AsyncConnection, events: tuple[Event, ...]) -> tuple[int, ...]:
-    if len(events) > FEW:
-        rows = [codec.event_row(event) for event in events]
-        many = insert(schema.event).returning(schema.event.c.seq, sort_by_parameter_order=True)
-        return tuple(int(row[0]) for row in await connection.execute(many, rows))
-    seqs = []
-    statement = insert(schema.event)
-    for event in events:
-        result = await connection.execute(statement, codec.event_row(event))
-        key = result.inserted_primary_key
-        seqs.append(int(key[0]) if key is not None else 0)
-    return tuple(seqs)
+    """Their places, one after the other: there is no second writer to take one in between."""
+    if not events:
+        return ()
+    table = schema.event
+    await connection.execute(insert(table), [codec.event_row(event) for event in events])
+    last = int(await connection.scalar(select(func.max(table.c.seq))) or 0)
+    return tuple(range(last - len(events) + 1, last + 1))

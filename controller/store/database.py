@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from controller.domain.records import (
     AssignmentRecord,
     CommandRecord,
     HoldRecord,
+    LastKnown,
     ParcelRecord,
     PassageRecord,
 )
@@ -63,6 +64,8 @@ class Kept:
     zones: tuple[str, dict[str, Any]] | None
     """Version of the configured files that it stands over, and the set as GeoJSON."""
     passages: tuple[PassageRecord, ...] = ()
+    last_known: tuple[LastKnown, ...] = ()
+    """One of every vehicle that was ever heard."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,8 @@ class Store:
         self._url = url
         self._on_commit = on_commit
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_WAITING)
+        self._ahead: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_WAITING)
+        self._work = asyncio.Event()
         self._stack = AsyncExitStack()
         self._engine: AsyncEngine | None = None
         self._closed = False
@@ -107,46 +112,56 @@ class Store:
     async def __aexit__(self, *exc: object) -> None:
         """Refuse what still waits and close."""
         self._closed = True
-        while not self._queue.empty():
-            waiting = self._queue.get_nowait()
-            if not waiting.done.done():
-                waiting.done.set_exception(StoreClosedError("the store is closed"))
+        for queue in (self._ahead, self._queue):
+            while not queue.empty():
+                _answer(queue.get_nowait(), StoreClosedError("the store is closed"))
         await self._stack.aclose()
 
     async def keep(
-        self, changes: Changes, on_kept: Callable[[tuple[int, ...]], None] | None = None
+        self,
+        changes: Changes,
+        on_kept: Callable[[tuple[int, ...]], None] | None = None,
+        *,
+        ahead: bool = False,
     ) -> tuple[int, ...]:
         """Write all of the changes or none; the places of their events.
 
-        `on_kept` is called in commit order, before this returns. A caller that is cancelled
-        does not take its changes back. Raises StoreError.
+        `ahead`: before everything that waits, for what nobody may wait for: a stop. `on_kept` is
+        called in commit order, before this returns. A caller that is cancelled does not take its
+        changes back. Raises StoreError.
         """
         if self._closed:
             raise StoreClosedError("the store is closed")
         done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Waiting(Pending(changes, on_kept), done))
+        queue = self._ahead if ahead else self._queue
+        await queue.put(_Waiting(Pending(changes, on_kept), done))
+        self._work.set()
         return await asyncio.shield(done)
 
     async def run(self) -> None:
         """Write what comes, in order, as much as waits in one commit, until cancelled."""
         async with writer(self._connection()) as connection:
             while True:
-                batch = [await self._queue.get()]
-                while len(batch) < MAX_BATCH and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                await self._commit(connection, batch)
+                await self._work.wait()
+                self._work.clear()
+                while not (self._ahead.empty() and self._queue.empty()):
+                    await self._commit(connection)
 
-    async def _commit(self, connection: AsyncConnection, batch: list[_Waiting]) -> None:
+    async def _commit(self, connection: AsyncConnection) -> None:
         began = time.perf_counter()
+        batch: list[_Waiting] = []
         failed: dict[int, Exception] = {}
         under_way = Writing()
         try:
             async with writing(connection, under_way):
-                for index, waiting in enumerate(batch):
+                for waiting in self._taken():
+                    batch.append(waiting)
                     error = await self._try(connection, waiting.pending)
                     if error is not None:
-                        failed[index] = error
+                        failed[len(batch) - 1] = error
         except SQLAlchemyError as error:
+            if not batch:
+                batch.extend(self._taken())  # it could not even begin: nobody waits for nothing
             if not await self._kept_after_all(under_way, error, batch):
                 log.exception("commit failed", units=len(batch))
                 reason = StoreError(f"nothing was kept: {error}")
@@ -156,6 +171,15 @@ class Store:
                 self._on_commit(time.perf_counter() - began)
         for index, waiting in enumerate(batch):
             _answer(waiting, failed.get(index))
+
+    def _taken(self) -> Iterator[_Waiting]:
+        """The units of one commit: what waits now, or up to a stop that comes meanwhile."""
+        for _ in range(min(MAX_BATCH, self._queue.qsize())):
+            if not self._ahead.empty():
+                break
+            yield self._queue.get_nowait()
+        while not self._ahead.empty():
+            yield self._ahead.get_nowait()
 
     async def _kept_after_all(
         self, under_way: Writing, error: SQLAlchemyError, batch: list[_Waiting]
@@ -185,6 +209,17 @@ class Store:
                 raise
             return UnfitError(f"this database cannot hold a value: {error.orig}")
         return None
+
+    async def keep_at_once(self, changes: Changes) -> None:
+        """Write in a transaction of its own: at the end, when nobody serves `keep`.
+
+        Raises StoreError.
+        """
+        try:
+            async with writer(self._connection()) as connection, writing(connection):
+                await apply(connection, changes)
+        except SQLAlchemyError as error:
+            raise StoreError(f"nothing was kept: {error}") from error
 
     def _connection(self) -> AsyncEngine:
         if self._engine is None:
@@ -254,6 +289,7 @@ class Store:
             hold = (await connection.execute(select(schema.hold))).mappings().first()
             zones = (await connection.execute(select(schema.zone_set))).mappings().first()
             passages = (await connection.execute(select(schema.passage_lease))).mappings().all()
+            places = (await connection.execute(select(schema.last_known))).mappings().all()
         return Kept(
             parcels=tuple(codec.parcel_of(row) for row in parcels),
             assignments=tuple(
@@ -269,6 +305,7 @@ class Store:
             hold=HoldRecord(hold["by"], hold["reason"], hold["since"]) if hold else None,
             zones=(zones["source_version"], zones["body"]) if zones else None,
             passages=tuple(PassageRecord(**row) for row in passages),
+            last_known=tuple(codec.last_known_of(row) for row in places),
         )
 
     async def submission(self, key: str) -> SubmissionKey | None:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy import Insert, Table, make_url, text
 from sqlalchemy import event as sa_event
-from sqlalchemy import make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -112,6 +113,15 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         if connection.dialect.name == "postgresql":
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         yield connection
+
+
+def upsert(connection: AsyncConnection, table: Table) -> Insert:
+    """An INSERT that takes the place of the row with the same key, where there is one."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def is_bad_data(error: DBAPIError) -> bool:

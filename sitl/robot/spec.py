@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sitl.robot.door import Customer
+
 
 @dataclass(frozen=True, slots=True)
 class RobotSpec:
@@ -32,6 +34,8 @@ class RobotSpec:
     """It wants startCharging and stopCharging, and takes no order while it charges."""
     heading_rad: float = 0.0
     pins: Mapping[str, str] = field(default_factory=dict)
+    customers: Mapping[str, Customer] = field(default_factory=dict)
+    """By parcel, of robots that have a door; who is not listed comes in time and knows the PIN."""
     trajectories: bool = True
     """Whether it says that it follows trajectories."""
     version: str = "2.1.0"
@@ -45,6 +49,8 @@ class RobotSpec:
         return self.version.startswith("3.")
 
     def __post_init__(self) -> None:
+        if not self.version.startswith(("2.", "3.")):
+            raise ValueError(f"{self.vehicle_id}: version {self.version!r} is neither 2.x nor 3.x")
         if self.speed_mps <= 0 or self.range_m <= 0 or self.state_interval_s <= 0:
             raise ValueError(
                 f"{self.vehicle_id}: speed_mps, range_m and state_interval_s must be positive"

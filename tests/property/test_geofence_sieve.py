@@ -9,7 +9,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import geofence.chords as chords_module
 import geofence.sieve as sieve_module
 from geofence.check import FlightPath, PathLeg, _Checker, applies, check
 from geofence.frames import LatLon, offset
@@ -73,16 +72,13 @@ def test_large_sets_and_long_paths_are_sifted_alike(seed: int) -> None:
     owners = (*path.legs, *path.discs)
     plain = sieve(owners, zones, GROUND)
     kept = {name: getattr(sieve_module, name) for name in ("_FEW_ZONES", "_FEW_PAIRS")}
-    corners = chords_module._MANY_CORNERS
     try:
         for name in kept:
             setattr(sieve_module, name, 0)
-        chords_module._MANY_CORNERS = 100
         treed = sieve(owners, zones, GROUND)
     finally:
         for name, value in kept.items():
             setattr(sieve_module, name, value)
-        chords_module._MANY_CORNERS = corners
     if plain is None:
         assert treed is None
     else:

@@ -52,9 +52,9 @@ from geofence.zoneset import ZoneSet
 from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
+from vehicles.audit import Audit, Remedy
 from vehicles.parameters import ParameterSet
 from vehicles.port import (
-    Audit,
     Capability,
     Clock,
     CommandResult,
@@ -62,7 +62,6 @@ from vehicles.port import (
     LinkState,
     Outcome,
     Phase,
-    Remedy,
     Telemetry,
     Verb,
 )
@@ -181,6 +180,20 @@ class FakeMissions:
         self.planned[mission.mission_id] = (view, mission)
 
 
+class FakeCharging:
+    """Takes a person's word on charging for the desk."""
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self._desk = desk
+
+    async def command(self, vehicle_id: str, *, on: bool, by: str, reason: str) -> CommandResult:
+        view = self._desk.vehicle(vehicle_id)
+        if view is None or view.kind == "drone":
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
+        self._desk.charged.append((vehicle_id, on, by, reason))
+        return CommandResult(Outcome.DONE)
+
+
 class FakeDesk:
     """The desk's surface over plain dictionaries."""
 
@@ -198,6 +211,7 @@ class FakeDesk:
         self.charged: list[tuple[str, bool, str, str]] = []
         self.answered: list[tuple[str, bool, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
+        self.triggered: list[tuple[str, str | None, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
         self._sites = list(sites)
@@ -298,14 +312,9 @@ class FakeDesk:
         self.answered.append((vehicle_id, again, by, reason))
         return CommandResult(Outcome.DONE)
 
-    async def charge(
-        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
-    ) -> CommandResult:
-        view = self._vehicles[vehicle_id]
-        if view.kind == "drone":
-            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
-        self.charged.append((vehicle_id, on, by, reason))
-        return CommandResult(Outcome.DONE)
+    @property
+    def charging(self) -> FakeCharging:
+        return FakeCharging(self)
 
     async def audit(self, vehicle_id: str) -> Audit | str:
         view = self._vehicles.get(vehicle_id)
@@ -373,6 +382,22 @@ class FakeDesk:
         else:
             base = Custodian(CustodianKind.SITE, view.parcel.origin_site_id)
             self.put_state(parcel_id, ParcelState.RETURNED, custodian=base, reasons=(reason,))
+        return CommandResult(Outcome.DONE)
+
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        self.triggered.append((parcel_id, pin, by))
+        view = self._parcels[parcel_id]
+        if view.door is None:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id}: nobody waits")
+        if view.door.asks == "pin" and pin != "4711":
+            return CommandResult(Outcome.REFUSED, "wrong PIN: 2 tries are left")
+        return CommandResult(Outcome.DONE, "opened")
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        view = self._parcels[parcel_id]
+        if not view.resendable:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id} is {view.state}: not returned")
+        self.put_state(parcel_id, ParcelState.SUBMITTED, resendable=False)
         return CommandResult(Outcome.DONE)
 
     async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:

@@ -92,10 +92,10 @@ class MavlinkFleet:
             )
         link = self._link(vehicle.link)
         sign = self._guard(vehicle)
+        transmit = functools.partial(self._send, key, link)
         session = MavlinkSession(
-            vehicle, self._clock, self._settings, functools.partial(self._send, key, link), sign
+            vehicle, self._clock, self._settings, transmit, sign, newcomers=self._newcomers
         )
-        session.upkeep.newcomers = self._newcomers
         self._by_address[key] = session
         self._sessions[vehicle.vehicle_id] = session
 

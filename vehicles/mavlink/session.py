@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from missions.model import Mission
+from vehicles.audit import Audit
 from vehicles.mavlink.all_parameters import AllParameters
 from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
@@ -32,7 +33,6 @@ from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.parameters import ParameterSet
 from vehicles.port import (
-    Audit,
     Capability,
     Clock,
     CommandResult,
@@ -71,6 +71,8 @@ class MavlinkSession:
         settings: MavlinkSettings,
         transmit: Callable[[bytes], bool],
         sign: Callable[[bytes], bytes] | None = None,
+        *,
+        newcomers: asyncio.Semaphore | None = None,
     ) -> None:
         self.vehicle = vehicle
         self._component = vehicle.component
@@ -109,7 +111,7 @@ class MavlinkSession:
             None if told is None else RemoteIdSender(told, vehicle.sysid, vehicle.component)
         )
         self.all_parameters = AllParameters(self)
-        self.upkeep = Upkeep(self)
+        self.upkeep = Upkeep(self, newcomers)
         self.prover = Prover(self)
         self._launcher = Launcher(self)
         self._maneuvers = Maneuvers(self)

@@ -48,8 +48,10 @@ Values = Mapping[str, float | None]
 class Upkeep:
     """The standing duties for one session."""
 
-    def __init__(self, session: MavlinkSession) -> None:
+    def __init__(self, session: MavlinkSession, newcomers: asyncio.Semaphore | None = None) -> None:
+        """`newcomers`: how many of a fleet may be set up at once; a fleet gives all of its own."""
         self._session = session
+        self._newcomers = newcomers or asyncio.Semaphore(NEWCOMERS)
         self._rates: dict[int, float] = {}
         self._baseline: tuple[Finding, ...] | None = None
         self._failsafes: Failsafes | None = None
@@ -64,8 +66,6 @@ class Upkeep:
         self._era = 0
         self._looked_s = -1e9
         self._wanted = asyncio.Event()
-        self.newcomers = asyncio.Semaphore(NEWCOMERS)
-        """How many of a fleet may be set up at once; a fleet gives all of its own."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Upkeep:
         if self._baseline is not None or self._session.state.armed is not False:
             await self._duties()
             return
-        async with self.newcomers:
+        async with self._newcomers:
             await self._duties()
 
     def look(self, now_s: float) -> None:

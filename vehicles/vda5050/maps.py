@@ -40,6 +40,8 @@ class SiteMap:
     heading_deg: float = 0.0
     frame: RigidTransform = NO_TURN
     """From the site's x, y to those of the robots that this map is told to."""
+    error_m: float = 0.0
+    """Farthest that a surveyed point is off `frame`."""
     version: str = ""
     """What robots must have enabled of it; empty: whatever they have."""
 

@@ -30,11 +30,13 @@ STEP_S = 0.25
 class Desk:
     """A session that is ticked as a fleet does, and what it sent and told."""
 
-    def __init__(self) -> None:
+    def __init__(self, newcomers: asyncio.Semaphore | None = None) -> None:
         self.clock = ManualClock()
         self.datagrams: list[bytes] = []
         vehicle = MavlinkVehicle("d", "udpin:127.0.0.1:0", 7, DRONE, HOME, 10.0)
-        self.session = MavlinkSession(vehicle, self.clock, MavlinkSettings(), self._transmit)
+        self.session = MavlinkSession(
+            vehicle, self.clock, MavlinkSettings(), self._transmit, newcomers=newcomers
+        )
         self._events = self.session.events()
         self.ticks = 0
 
@@ -162,7 +164,7 @@ async def test_the_duties_are_woken_where_something_is_due_and_only_then() -> No
 
 async def test_only_so_many_are_set_up_at_once_and_what_flies_waits_for_none() -> None:
     door = asyncio.Semaphore(1)
-    desks = [Desk() for _ in range(3)]
+    desks = [Desk(newcomers=door) for _ in range(3)]
     inside: list[int] = []
     go_on = asyncio.Event()
 
@@ -173,7 +175,6 @@ async def test_only_so_many_are_set_up_at_once_and_what_flies_waits_for_none() -
     tasks = []
     for number, desk in enumerate(desks):
         upkeep = desk.session.upkeep
-        upkeep.newcomers = door
         upkeep._duties = lambda n=number: duties(n)  # type: ignore[method-assign]
         tasks.append(asyncio.create_task(upkeep.run(), name=f"upkeep {number}"))
     try:
