@@ -160,7 +160,7 @@ class App:
             homes=self._enrolment.homes,
             board=self.board,
             clock=self.clock,
-            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made later
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made after this
         )
         self.matching = self._make_matching()
         rules = self._dispatch_settings
@@ -188,6 +188,7 @@ class App:
         self.newest = NewestStates(self._telemetry, self.ledger.keep, setting.epochs)
         self.turns = self._make_turns()
         self.desk = self._make_desk()
+        self.desk.turns = self.turns
         self._strays = Strays(self.ledger, self.processes)
         self.releases = self._make_releases()
         self.robot_zones = self._make_robot_zones()
@@ -296,6 +297,8 @@ class App:
             homes=self._enrolment.homes,
             board=self.board,
             clock=self.clock,
+            gate=self._gate,
+            ids=self._setting.ids,
         )
 
     def _make_releases(self) -> Releases:

@@ -15,6 +15,7 @@ from controller.api import (
     fleet,
     missions,
     parcels,
+    passages,
     permits,
     problems,
     watch,
@@ -42,7 +43,9 @@ def create_app(
     )
     app.state.context = context
     problems.install(app)
-    for module in (parcels, fleet, charging, baseline, zones, missions, permits, watch):
+    for module in (
+        parcels, fleet, charging, baseline, zones, missions, permits, passages, watch,
+    ):  # fmt: skip
         app.include_router(module.router)
     if console:
         mount(app)

@@ -38,9 +38,7 @@ async def charge_vehicle(
         raise not_found("vehicle", vehicle_id, "GET /v1/vehicles")
 
     async def act() -> views.CommandOut:
-        result = await ctx.desk.charging.command(
-            vehicle_id, on=body.on, by=actor.name, reason=body.reason
-        )
+        result = await ctx.desk.charge(vehicle_id, on=body.on, by=actor.name, reason=body.reason)
         return views.command(vehicle_id, "charge" if body.on else "end charging", result)
 
     print_ = fingerprint([vehicle_id, "charge", body.model_dump(mode="json")])

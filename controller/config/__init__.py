@@ -103,6 +103,8 @@ class StreetsConfig(Section):
     """The street graph that robots drive on."""
 
     file: Path | None = None
+    passages: dict[str, Literal["crossing", "narrow", "lift", "dock"]] = Field(default_factory=dict)
+    """What robots use by turns beside what the file says, by id of a street or a node."""
 
 
 class TerrainConfig(Section):

@@ -148,7 +148,6 @@ class MapBook(Section):
             plain.heading_deg,
             fit.transform,
             fit.worst.off_m,
-            plain.version,
         )
 
     def _of(self, robot: RobotConfig) -> MapConfig | None:

@@ -190,10 +190,10 @@ def vehicle_view(
     alarms: int,
     awaits_launch: bool = False,
     forecast: Forecast | None = None,
-    charges: bool = False,
-    kept: str = "",
     before: LastKnown | None = None,
     now: datetime | None = None,
+    charges: bool = False,
+    kept: str = "",
 ) -> VehicleView:
     """A vehicle's snapshot; `before` is what was known of it before a restart."""
     was = before if telemetry.received_at is None else None
@@ -219,10 +219,10 @@ def vehicle_view(
         awaits_launch=awaits_launch,
         battery_at_landing_pct=None if forecast is None else forecast.at_landing_pct,
         battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
-        charges=charges,
-        kept=kept,
         last_known=was,
         last_known_age_s=was_age_s,
+        charges=charges,
+        kept=kept,
     )
 
 

@@ -168,13 +168,13 @@ class VehicleView:
     """Forecast of the mission's end; None where there is none, or too little is known."""
     battery_if_returned_pct: float | None = None
     """Forecast of a return from where it is."""
+    last_known: LastKnown | None = None
+    """Where it was before a restart: only until it is heard again, and never as its state."""
+    last_known_age_s: float | None = None
     charges: bool = False
     """It can be told to charge, or charges by itself."""
     kept: str = ""
     """Why dispatch does not have it although it is at rest."""
-    last_known: LastKnown | None = None
-    """Where it was before a restart: only until it is heard again, and never as its state."""
-    last_known_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

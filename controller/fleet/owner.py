@@ -162,6 +162,31 @@ class VehicleOwner:
         return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
 
     @property
+    def keeps_zones(self) -> bool:
+        """Whether it can keep to zones by itself, as far as is known now."""
+        return isinstance(self._session, ZoneKeeping) and self._session.keeps_zones
+
+    def expect_zones(self) -> None:
+        """Its zones will come; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.expect_zones()
+
+    async def keep_zones(self, own: OwnZones) -> None:
+        """Have these zones in force on board; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            await self._session.keep_zones(own)
+
+    @property
+    def passage_requests(self) -> tuple[PassageRequest, ...]:
+        """Passages that it asks to enter."""
+        return self._session.passage_requests if isinstance(self._session, ZoneKeeping) else ()
+
+    def answer(self, request_id: str, grant: Grant, lease_s: float | None) -> None:
+        """Answer such a request."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.answer(request_id, grant, lease_s)
+
+    @property
     def charges(self) -> bool:
         """Whether it can be told to charge, or does so by itself."""
         return isinstance(self._session, Charging)
@@ -194,31 +219,6 @@ class VehicleOwner:
             return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
         except VehicleError as error:
             return CommandResult(Outcome.UNCERTAIN, error.reason)
-
-    @property
-    def keeps_zones(self) -> bool:
-        """Whether it can keep to zones by itself, as far as is known now."""
-        return isinstance(self._session, ZoneKeeping) and self._session.keeps_zones
-
-    def expect_zones(self) -> None:
-        """Its zones will come; nothing for a vehicle that cannot be told."""
-        if isinstance(self._session, ZoneKeeping):
-            self._session.expect_zones()
-
-    async def keep_zones(self, own: OwnZones) -> None:
-        """Have these zones in force on board; nothing for a vehicle that cannot be told."""
-        if isinstance(self._session, ZoneKeeping):
-            await self._session.keep_zones(own)
-
-    @property
-    def passage_requests(self) -> tuple[PassageRequest, ...]:
-        """Passages that it asks to enter."""
-        return self._session.passage_requests if isinstance(self._session, ZoneKeeping) else ()
-
-    def answer(self, request_id: str, grant: Grant, lease_s: float | None) -> None:
-        """Answer such a request."""
-        if isinstance(self._session, ZoneKeeping):
-            self._session.answer(request_id, grant, lease_s)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -6,7 +6,6 @@ events out. Must not know MQTT or asyncio.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sitl.robot import door
 from sitl.robot.geo import RobotMap
 from sitl.robot.memory import TERMINAL, Deed, Leg, Memory, deeds_of
+from sitl.robot.parcels import Parcels, moved
 from sitl.robot.rules import Message, Refusal, check_actions, check_order, decode, parameter
 from sitl.robot.rules3 import plain_order
 from sitl.robot.spec import RobotSpec
@@ -21,7 +21,6 @@ from sitl.robot.zones import TINY_M, Zone, ZoneKeeper
 
 MAX_ERRORS = 20
 MAX_INSTANTS = 20
-PIN_TRIES = 3
 NEAR_M = 0.05
 LOOK_M = 2.0
 """A robot among zones looks about it this often."""
@@ -241,7 +240,9 @@ class RobotCore:
             if event:
                 self._told(at_s, event, parcel)
             return
-        deed.status, deed.result = self._outcome(deed, parcel)
+        deed.status, deed.result = moved(
+            deed, parcel, self.m.deeds, self.spec, Parcels(self.aboard, self.gone)
+        )
         if deed.status == "FAILED" and self.spec.three and deed.action.get("retriable") is True:
             deed.status = "RETRIABLE"
         elif deed.status == "FAILED":
@@ -253,23 +254,6 @@ class RobotCore:
             self.aboard.discard(parcel)
             self.gone.add(parcel)
             self._told(at_s, "dropped", parcel)
-
-    def _outcome(self, deed: Deed, parcel: str) -> tuple[str, str]:
-        if deed.kind == "pick":
-            if parcel in self.gone or parcel in self.aboard:
-                return "FAILED", f"parcel {parcel} is not there to be picked"
-            return "FINISHED", f"parcel {parcel} aboard"
-        if parcel not in self.aboard:
-            return "FAILED", f"parcel {parcel} is not aboard"
-        if kept := door.kept(deed, self.m.deeds, self.spec.customers.get(parcel)):
-            return "FAILED", f"parcel {parcel} kept: {kept}"
-        wanted = parameter(deed.action, "handoverPinSha256")
-        if not wanted:
-            return "FINISHED", f"parcel {parcel} left without contact"
-        typed = self.spec.pins.get(parcel)
-        if typed is None or hashlib.sha256(typed.encode()).hexdigest() == wanted:
-            return "FINISHED", f"parcel {parcel} handed over: PIN accepted"
-        return "FAILED", f"parcel {parcel} kept: PIN wrong {PIN_TRIES} times"
 
     # --- what comes in ---------------------------------------------------------------------
 
@@ -396,10 +380,10 @@ class RobotCore:
                 self.factsheet_wanted = True
             case "stateRequest":
                 pass
-            case "startCharging" | "stopCharging" if self.spec.charges_when_told:
-                self._plug(deed)
             case "release" | "trigger" if not self.spec.three:
                 deed.status, deed.result = door.word(self.m.deeds)
+            case "startCharging" | "stopCharging" if self.spec.charges_when_told:
+                self._plug(deed)
             case _ if self.spec.three:
                 self._instant_3(deed)
             case _:
@@ -433,8 +417,9 @@ class RobotCore:
         wanted = deed.kind == "startCharging"
         if wanted is self.plugged or not self.idle:
             deed.status, deed.result = "FAILED", f"no {deed.kind} now"
-        else:
-            self.plugged = wanted
+            return
+        self.plugged = wanted
+        self._rest(0.0)
 
     def _cancel(self, deed: Deed) -> None:
         if self.idle or self.m.cancel is not None:

@@ -180,20 +180,6 @@ class FakeMissions:
         self.planned[mission.mission_id] = (view, mission)
 
 
-class FakeCharging:
-    """Takes a person's word on charging for the desk."""
-
-    def __init__(self, desk: FakeDesk) -> None:
-        self._desk = desk
-
-    async def command(self, vehicle_id: str, *, on: bool, by: str, reason: str) -> CommandResult:
-        view = self._desk.vehicle(vehicle_id)
-        if view is None or view.kind == "drone":
-            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
-        self._desk.charged.append((vehicle_id, on, by, reason))
-        return CommandResult(Outcome.DONE)
-
-
 class FakeDesk:
     """The desk's surface over plain dictionaries."""
 
@@ -201,6 +187,7 @@ class FakeDesk:
         self.clock = clock
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
+        self.turns: Any = None
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
         self.places: list[Refuge] = []
@@ -312,9 +299,14 @@ class FakeDesk:
         self.answered.append((vehicle_id, again, by, reason))
         return CommandResult(Outcome.DONE)
 
-    @property
-    def charging(self) -> FakeCharging:
-        return FakeCharging(self)
+    async def charge(
+        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles[vehicle_id]
+        if view.kind == "drone":
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
+        self.charged.append((vehicle_id, on, by, reason))
+        return CommandResult(Outcome.DONE)
 
     async def audit(self, vehicle_id: str) -> Audit | str:
         view = self._vehicles.get(vehicle_id)

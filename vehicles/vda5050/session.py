@@ -344,11 +344,9 @@ class Vda5050Session(ZonedLine):
         action_id = self._ids("action")
         named = fitted_id(action_id, self._engine.factsheet)
         action = Action(
-            action_type=action_type,
-            action_id=named,
-            blocking_type="HARD",
+            action_type=action_type, action_id=named, blocking_type="HARD",
             action_parameters=parameters,
-        )
+        )  # fmt: skip
         if fault := self._barred(action):
             return "FAILED", f"not sent: {fault}"
         self.feed(Ask(action_type, action_id, parameters))

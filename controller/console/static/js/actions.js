@@ -48,6 +48,12 @@ export function divertVehicle(store, id, place) {
   );
 }
 
+export function takeBack(store, id, reason) {
+  return act(store, `Take back the passages of ${id}`, id, () =>
+    post(at("v1", "vehicles", id, "passages", "take-back"), { reason }),
+  );
+}
+
 export function commandFleet(store, verb) {
   return act(store, `${VERBS[verb]} all`, "", async () => {
     const told = await post("/v1/fleet/commands", { verb, reason: "from the console" });
