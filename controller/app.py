@@ -155,13 +155,10 @@ class App:
         }
         self.charging = ChargingDesk(
             ChargingRules(**setting.config.charging.model_dump()),
-            ledger=self.ledger,
-            processes=self.processes,
-            homes=self._enrolment.homes,
-            board=self.board,
-            clock=self.clock,
+            ledger=self.ledger, processes=self.processes, homes=self._enrolment.homes,
+            board=self.board, clock=self.clock,
             on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made after this
-        )
+        )  # fmt: skip
         self.matching = self._make_matching()
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)

@@ -61,6 +61,8 @@ class AlignmentConfig(Section):
     map: Ident
     robot_map_id: str = ""
     """What these robots call the map; empty: as the site does."""
+    robot_map_version: Annotated[str, Field(max_length=128)] = ""
+    """Of their map; empty: the site's where they call it so too, or else any."""
     limit_m: Positive = DEFAULT_LIMIT_M
     """Farthest that a point may be from where the fit puts it."""
     points: Annotated[tuple[SurveyedConfig, ...], Field(min_length=LEAST_POINTS, max_length=1000)]
@@ -148,6 +150,7 @@ class MapBook(Section):
             plain.heading_deg,
             fit.transform,
             fit.worst.off_m,
+            alignment.robot_map_version or ("" if alignment.robot_map_id else plain.version),
         )
 
     def _of(self, robot: RobotConfig) -> MapConfig | None:
