@@ -17,7 +17,9 @@ import structlog
 from controller.config import Config
 from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
+from controller.delivery.demands import Demands
 from controller.delivery.desk import Desk
+from controller.delivery.doors import DoorRules
 from controller.delivery.gate import Gate
 from controller.delivery.happenings import Happenings, Tolerances, stranded_conditions
 from controller.delivery.hub import Hub
@@ -29,7 +31,9 @@ from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
 from controller.delivery.publish import Publisher
 from controller.delivery.refuges import Refuges
+from controller.delivery.releases import Releases
 from controller.delivery.rezoning import Rezoning
+from controller.delivery.robotzones import RobotZones, turns_of
 from controller.delivery.steps import Retry
 from controller.delivery.strays import Strays
 from controller.delivery.turns import Turns
@@ -63,13 +67,12 @@ from controller.safety.stall import StallBook
 from controller.safety.watch import Watch
 from controller.store.changes import Changes
 from controller.store.database import Store
-from controller.store.errors import FencedError, StoreError
 from controller.watching import FleetView
 from geofence.check import Surroundings
 from geofence.zones import VehicleClass
 from geofence.zoneset import ZoneSet
 from missions.roads import StreetGraph
-from vehicles.port import Clock, Telemetry, VehicleAdapter, VehicleSession, Verb
+from vehicles.port import Clock, Telemetry, VehicleAdapter, VehicleSession
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +85,10 @@ SWITCH_S = 0.001
 """How long a thread that computes may keep the interpreter from the links (5 ms by default)."""
 MAX_TELEMETRY_AGE_S = 45.0
 """A robot at rest speaks every 30 s (VDA 5050); a drone's silence shows in its link sooner."""
+RELEASE_S, RELEASE_WALL_S = 60.0, 10.0
+"""How long a robot is let into a passage for, before that is renewed."""
+ZONES_AHEAD_S, ZONES_AHEAD_WALL_S = 60.0, 5.0
+"""How early robots have zones on board that begin to apply."""
 TRACK_LIMIT_M = {VehicleClass.MULTIROTOR.value: 50.0, VehicleClass.ROBOT.value: 50.0}
 
 
@@ -119,7 +126,6 @@ class App:
         self.ledger = setting.ledger
         self._setting = setting
         self._enrolment = setting.enrolment
-        self._group: asyncio.TaskGroup | None = None
         self._startable: set[str] = set()
         self._hub = Hub()
         self._dispatch_settings = dispatch_settings(
@@ -149,6 +155,7 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
+        self._demands = Demands(self.processes)
         self.watch = self._make_watch()
         self._refuges = Refuges(
             ledger=self.ledger,
@@ -169,6 +176,8 @@ class App:
         self.turns = self._make_turns()
         self.desk = self._make_desk()
         self._strays = Strays(self.ledger, self.processes)
+        self.releases = self._make_releases()
+        self.robot_zones = self._make_robot_zones()
         self._publisher = Publisher(self.desk, self._hub, self.ledger, self._telemetry)
         self.ledger.listen(self._on_kept)
 
@@ -209,7 +218,7 @@ class App:
                 vehicle_rest_s=delivery.vehicle_rest_s,
             ),
             ids=self._setting.ids,
-            on_free=self._on_free,
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made later
             zones_version=lambda: self._zones_now().version,
             approved=self._approvals.given,
         )
@@ -242,9 +251,9 @@ class App:
             track_limit_m=TRACK_LIMIT_M,
             fleet=self._fleet_view(),
             zones=self._zones_now,
-            hold=self._hold,
+            hold=self._demands.hold,
             battery=self.battery,
-            bring_home=self._bring_home,
+            bring_home=self._demands.bring_home,
         )
 
     def _fleet_view(self) -> FleetView:
@@ -275,6 +284,29 @@ class App:
             clock=self.clock,
         )
 
+    def _make_releases(self) -> Releases:
+        return Releases(
+            processes=self.processes,
+            turns=self.turns,
+            board=self.board,
+            clock=self.clock,
+            lease_s=at_least(RELEASE_S, RELEASE_WALL_S, self.config),
+        )
+
+    def _make_robot_zones(self) -> RobotZones:
+        streets = self._setting.streets
+        passages = self.turns.passages if self.turns is not None else None
+        return RobotZones(
+            processes=self.processes,
+            zones=self._zones_now,
+            permits=self._permits_now,
+            surroundings=self._setting.surroundings,
+            turns=turns_of(passages, streets) if passages is not None and streets else (),
+            board=self.board,
+            clock=self.clock,
+            ahead_s=at_least(ZONES_AHEAD_S, ZONES_AHEAD_WALL_S, self.config),
+        )
+
     def _make_desk(self) -> Desk:
         return Desk(
             store=self._setting.store,
@@ -291,6 +323,7 @@ class App:
             retry=self._setting.retry,
             clock=self.clock,
             forecast=self.battery.forecast,
+            doors=DoorRules(self.config.delivery.door_wait_s, self.config.delivery.pin_tries),
             refuges=self._refuges,
             lost=Lost(self.ledger, self.processes, self.turns),
             missions=PlannedMissions(
@@ -315,7 +348,7 @@ class App:
         sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._demands.group = group
             group.create_task(self._setting.store.run(), name="store")
             group.create_task(self.ledger.write_notes(), name="event-log")
             group.create_task(self.ledger.guard_leases(LEASE_PERIOD_S), name="leases")
@@ -330,15 +363,15 @@ class App:
             group.create_task(self._strays.run(), name="strays")
             if self.turns is not None:
                 group.create_task(self.turns.run(watch_s), name="turns")
-            group.create_task(self.desk.cancelling.run(), name="cancelling")
+            group.create_task(self.releases.run(watch_s), name="releases")
+            group.create_task(self.robot_zones.run(watch_s), name="robot zones")
+            group.create_task(self.desk.run(watch_s), name="desk")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
-
-    def _on_free(self) -> None:
-        self.matching.wake()
 
     def _on_kept(self, changes: Changes) -> None:
         for step in changes.parcels:
-            self.figures.parcels.labels(state=step.after.state.value).inc()
+            if step.before is not step.after.state:
+                self.figures.parcels.labels(state=step.after.state.value).inc()
         seen = {ParcelState.STRANDED, ParcelState.RETURNED}
         if any(s.after.state in seen or s.before in seen for s in changes.parcels):
             self._tell_stranded()
@@ -387,28 +420,6 @@ class App:
         elif vehicle_id not in self._startable:
             self._startable.add(vehicle_id)
             self.matching.wake()
-
-    async def _hold(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.HOLD, cause)
-
-    async def _bring_home(self, vehicle_id: str, cause: str) -> None:
-        self._soon(vehicle_id, Verb.RETURN, cause)
-
-    def _soon(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        if self._group is not None:
-            name = f"{verb.value} {vehicle_id}"
-            self._group.create_task(self._demand(vehicle_id, verb, cause), name=name)
-
-    async def _demand(self, vehicle_id: str, verb: Verb, cause: str) -> None:
-        try:
-            result = await self.processes[vehicle_id].demand(verb, by="safety", reason=cause)
-        except FencedError:
-            raise
-        except StoreError as error:
-            log.warning("demand not sent", vehicle=vehicle_id, verb=verb.value, reason=str(error))
-            return
-        outcome = result.outcome.value
-        log.warning("demanded", vehicle=vehicle_id, verb=verb.value, outcome=outcome, cause=cause)
 
 
 @asynccontextmanager

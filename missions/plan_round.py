@@ -20,11 +20,25 @@ from geofence.zones import VehicleClass, VehicleTraits, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.energy import RobotModel
 from missions.errors import RequestError
-from missions.model import GroundMission, RouteAction, RouteEdge, RouteNode, StopAction
+from missions.model import (
+    GroundMission,
+    Handover,
+    RouteAction,
+    RouteEdge,
+    RouteNode,
+    StopAction,
+)
 from missions.plan_paths import lines
 from missions.plan_reasons import NoGo, Reason
 from missions.roads import DirectedEdge, StreetGraph
-from missions.validate_round import DEFAULT_ROUND_RULES, RoundRules, drive, street_legs
+from missions.validate_round import (
+    DEFAULT_ROUND_RULES,
+    Driven,
+    RoundRules,
+    drive,
+    street_legs,
+    waited,
+)
 
 _PAD_DEG = 0.002
 """At least 20 m at every latitude that has streets, far over a robot's corridor."""
@@ -39,6 +53,11 @@ class RoundParcel:
     origin: LatLon
     destination: LatLon
     pin_sha256: str = ""
+    handover: Handover = Handover.DROP
+    service_s: float = 0.0
+    """What its hand-over takes; 0: the rules' own."""
+    earliest_s: float | None = None
+    """From the start of the round; its hand-over does not begin before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +135,23 @@ def plan_round(
         edges=edges,
         zones_version=zones.version,
     )
-    effort = drive(
+    driven = _driven(request, mission)
+    earliest_s = {p.parcel_id: p.earliest_s for p in request.parcels if p.earliest_s is not None}
+    if earliest_s:
+        mission = waited(mission, driven, earliest_s, request.rules)
+        driven = _driven(request, mission)
+    effort = driven.effort
+    return replace(mission, duration_s=effort.time_s, energy_wh=effort.energy_wh)
+
+
+def _driven(request: RoundRequest, mission: GroundMission) -> Driven:
+    return drive(
         mission,
         loads={parcel.parcel_id: parcel.weight_kg for parcel in request.parcels},
         speed_mps=request.speed_mps,
         model=request.model,
         rules=request.rules,
-    ).effort
-    return replace(mission, duration_s=effort.time_s, energy_wh=effort.energy_wh)
+    )
 
 
 def stop_node(place: LatLon, streets: StreetGraph, rules: RoundRules, *, base: str) -> str | float:
@@ -208,7 +236,16 @@ def _actions(
             action_id=f"{request.mission_id}:{node_id}:{kind.value}:{parcel.parcel_id}",
             kind=kind,
             parcel_id=parcel.parcel_id,
-            handover_pin_sha256=parcel.pin_sha256 if kind is StopAction.DROP else "",
+        )
+        if kind is StopAction.PICK
+        else RouteAction(
+            action_id=f"{request.mission_id}:{node_id}:{kind.value}:{parcel.parcel_id}",
+            kind=kind,
+            parcel_id=parcel.parcel_id,
+            handover_pin_sha256=parcel.pin_sha256,
+            handover=parcel.handover,
+            timed=parcel.earliest_s is not None,
+            service_s=parcel.service_s,
         )
         for parcel in parcels
     )

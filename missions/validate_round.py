@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from geofence.check import Disc, FlightPath, PathLeg, Surroundings, check
@@ -15,7 +15,7 @@ from geofence.frames import LatLon
 from geofence.zones import VehicleClass, VehicleTraits
 from geofence.zoneset import ZoneSet
 from missions.energy import Effort, RobotModel
-from missions.model import GroundMission, StopAction
+from missions.model import GroundMission, Handover, RouteAction, RouteNode, StopAction
 from missions.plan_paths import lines
 from missions.plan_reasons import GoNoGo, Reason, zone_reasons
 from missions.roads import StreetGraph
@@ -47,6 +47,21 @@ class RoundRules:
     time_error: float = 0.25
     start_slip_s: float = 300.0
     max_round_s: float = 7200.0
+
+    def hand_over_s(
+        self, handover: Handover, *, pin: bool = False, service_s: float = 0.0
+    ) -> float:
+        """What a drop takes; `service_s`: as ordered, 0: what is usual for its kind."""
+        if service_s > 0.0:
+            return service_s
+        return self.pin_s if pin or handover is Handover.DOOR else self.drop_s
+
+    def dwell_s(self, action: RouteAction) -> float:
+        """What a pick or drop takes, without waiting for its time."""
+        if action.kind is StopAction.PICK:
+            return self.pick_s
+        pin = bool(action.handover_pin_sha256)
+        return self.hand_over_s(action.handover, pin=pin, service_s=action.service_s)
 
 
 DEFAULT_ROUND_RULES = RoundRules()
@@ -83,6 +98,8 @@ class Driven:
     effort: Effort
     most_kg: float
     most_parcels: int
+    begin_s: Mapping[str, float] = field(default_factory=dict)
+    """When the hand-over of each parcel begins, by parcel."""
 
 
 def drive(
@@ -98,6 +115,7 @@ def drive(
     most_kg, most = 0.0, 0
     arrive: list[float] = []
     leave: list[float] = []
+    begin: dict[str, float] = {}
     for number, node in enumerate(mission.nodes):
         if number:
             edge = mission.edges[number - 1]
@@ -109,11 +127,35 @@ def drive(
             load_kg += sign * loads.get(action.parcel_id, 0.0)
             aboard += sign
             most_kg, most = max(most_kg, load_kg), max(most, aboard)
-            pin = bool(action.handover_pin_sha256)
-            dwell = rules.pick_s if sign > 0 else (rules.pin_s if pin else rules.drop_s)
-            effort = effort + model.stand(dwell)
+            if action.wait_s > 0.0:
+                effort = effort + model.stand(action.wait_s)
+            if sign < 0:
+                begin[action.parcel_id] = effort.time_s
+            effort = effort + model.stand(rules.dwell_s(action))
         leave.append(effort.time_s)
-    return Driven(tuple(arrive), tuple(leave), effort, most_kg, most)
+    return Driven(tuple(arrive), tuple(leave), effort, most_kg, most, begin)
+
+
+def waited(
+    mission: GroundMission, driven: Driven, earliest_s: Mapping[str, float], rules: RoundRules
+) -> GroundMission:
+    """The round with the waits that it takes so that no hand-over begins before its time.
+
+    `driven`: without any wait. `earliest_s`: by parcel, seconds from the start of the round.
+    """
+    late_s = 0.0
+    nodes: list[RouteNode] = []
+    for number, node in enumerate(mission.nodes):
+        now_s = driven.arrive_s[number] + late_s
+        actions: list[RouteAction] = []
+        for action in node.actions:
+            due_s = earliest_s.get(action.parcel_id, now_s)
+            wait_s = max(0.0, due_s - now_s) if action.kind is StopAction.DROP else 0.0
+            actions.append(replace(action, wait_s=wait_s) if wait_s else action)
+            late_s += wait_s
+            now_s += wait_s + rules.dwell_s(action)
+        nodes.append(replace(node, actions=tuple(actions)))
+    return replace(mission, nodes=tuple(nodes))
 
 
 def street_path(

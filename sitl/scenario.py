@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sitl.copter.spec import CopterSpec
-from sitl.robot import RobotMap, RobotSpec
+from sitl.robot import Comes, Customer, RobotMap, RobotSpec
 
 T = TypeVar("T")
 
@@ -97,6 +97,7 @@ def load(folder: Path) -> Scenario:
     terrain, mqtt, truth = top.table("terrain"), top.table("mqtt"), top.table("truth")
     parcels = top.table("parcels")
     copters, robots = top.tables("copters"), top.tables("robots")
+    customers = dict(_customer(table) for table in top.tables("customers"))
     traits = {
         table.text("id"): told
         for table, surface in (*((t, False) for t in copters), *((t, True) for t in robots))
@@ -110,7 +111,7 @@ def load(folder: Path) -> Scenario:
         robot_map=_map(top.table("map")),
         hubs=tuple(_hub(table) for table in top.tables("hubs")),
         copters=tuple(_copter(table) for table in copters),
-        robots=tuple(_robot(table) for table in robots),
+        robots=tuple(replace(_robot(table), customers=customers) for table in robots),
         traits=traits,
         no_way=frozenset(parcels.texts("no_way")) if parcels.has("no_way") else None,
     )
@@ -286,6 +287,21 @@ def _robot(table: _Table) -> RobotSpec:
             speed_mps=table.number("speed_mps", 1.6),
             customer_delay_s=table.number("customer_delay_s", 20.0),
             battery_pct=table.number("battery_pct", 100.0),
+        )
+    )
+
+
+def _customer(table: _Table) -> tuple[str, Customer]:
+    """What one parcel's customer does at a robot's door, by the parcel's id."""
+    return table.build(
+        lambda: (
+            table.text("parcel"),
+            Customer(
+                Comes(table.one_of("comes", tuple(Comes))),
+                table.number("after_s", 20.0),
+                table.text("pin") if table.has("pin") else "",
+                takes=table.flag("takes") if table.has("takes") else True,
+            ),
         )
     )
 

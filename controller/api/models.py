@@ -111,6 +111,16 @@ class ParcelIn(Body):
             raise ValueError("a PIN is asked for at the door: use 'door', or leave the PIN out")
         return handover
 
+    @field_validator("earliest_at")
+    @classmethod
+    def _opens_before_due(
+        cls, earliest_at: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        due_at = info.data.get("due_at")
+        if earliest_at is not None and due_at is not None and earliest_at >= due_at:
+            raise ValueError("must be before due_at")
+        return earliest_at
+
     @field_validator("latest_at")
     @classmethod
     def _opens_before_it_closes(

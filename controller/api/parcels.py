@@ -10,10 +10,11 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
-from controller.api.models import ReasonIn, SettleIn, Submission
+from controller.api.models import ReasonIn, SettleIn, Submission, TriggerIn
 from controller.api.problems import ApiError, FieldError, duplicate, not_found
 from controller.delivery.views import DuplicateParcelError
 from controller.domain.model import ParcelState
+from vehicles.port import CommandResult
 
 router = APIRouter(prefix="/v1/parcels", tags=["parcels"])
 
@@ -113,14 +114,60 @@ async def cancel(
 
     async def act() -> dict[str, str]:
         result = await ctx.desk.cancel(parcel_id, by=actor.name, reason=reason)
-        return {
-            "parcel_id": parcel_id,
-            "outcome": result.outcome.value,
-            "reason": result.reason,
-        }
+        return _told(parcel_id, result)
 
     answer, _ = await ctx.answers.once(key, fingerprint(["cancel", parcel_id, reason]), act)
     return dict(answer)
+
+
+@router.post("/{parcel_id}/trigger", summary="A customer's word at the door")
+async def trigger(
+    parcel_id: ParcelId,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+    body: TriggerIn | None = None,
+) -> dict[str, str]:
+    """The robot that waits there hands over, once: the same word again changes nothing.
+
+    Refused with the reason for a wrong PIN, where nobody waits, and once the wait was over. After
+    some wrong PINs the parcel goes back.
+    """
+    if ctx.desk.parcel(parcel_id) is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+    pin = body.pin if body else None
+
+    async def act() -> dict[str, str]:
+        result = await ctx.desk.trigger(parcel_id, pin=pin, by=actor.name)
+        return _told(parcel_id, result)
+
+    answer, _ = await ctx.answers.once(key, fingerprint(["trigger", parcel_id, pin]), act)
+    return dict(answer)
+
+
+@router.post("/{parcel_id}/resend", summary="Send a parcel again that came back")
+async def resend(
+    parcel_id: ParcelId,
+    ctx: Ctx,
+    actor: CurrentActor,
+    key: OptionalKey = None,
+    body: ReasonIn | None = None,
+) -> dict[str, str]:
+    """Done, or refused with the reason: only a parcel that is back at its origin is sent again."""
+    if ctx.desk.parcel(parcel_id) is None:
+        raise not_found("parcel", parcel_id, "GET /v1/parcels")
+    reason = body.reason if body else ""
+
+    async def act() -> dict[str, str]:
+        result = await ctx.desk.resend(parcel_id, by=actor.name, reason=reason)
+        return _told(parcel_id, result)
+
+    answer, _ = await ctx.answers.once(key, fingerprint(["resend", parcel_id, reason]), act)
+    return dict(answer)
+
+
+def _told(parcel_id: str, result: CommandResult) -> dict[str, str]:
+    return {"parcel_id": parcel_id, "outcome": result.outcome.value, "reason": result.reason}
 
 
 @router.post("/{parcel_id}/settle", summary="Say where a stranded parcel was found")
@@ -139,11 +186,7 @@ async def settle(
         result = await ctx.desk.settle(
             parcel_id, found=body.found, by=actor.name, reason=body.reason
         )
-        return {
-            "parcel_id": parcel_id,
-            "outcome": result.outcome.value,
-            "reason": result.reason,
-        }
+        return _told(parcel_id, result)
 
     print_ = fingerprint(["settle", parcel_id, body.found.value, body.reason])
     answer, _ = await ctx.answers.once(key, print_, act)

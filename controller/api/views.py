@@ -49,6 +49,15 @@ class ProofOut(TypedDict):
     evidence: list[str]
 
 
+class DoorOut(TypedDict):
+    """A vehicle stands at the door: what it asks for, and until when."""
+
+    asks: str
+    since: str
+    until: str
+    tries_left: int
+
+
 class ParcelOut(TypedDict):
     """A parcel, its state, and why it is in it."""
 
@@ -75,6 +84,8 @@ class ParcelOut(TypedDict):
     reasons: list[str]
     proof: ProofOut | None
     attempts: int
+    door: DoorOut | None
+    resendable: bool
 
 
 class SiteOut(TypedDict):
@@ -280,6 +291,15 @@ def parcel(view: ParcelView) -> ParcelOut:
             "evidence": list(proof.evidence),
         },
         "attempts": view.attempts,
+        "door": None
+        if view.door is None
+        else {
+            "asks": view.door.asks,
+            "since": view.door.since.isoformat(),
+            "until": view.door.until.isoformat(),
+            "tries_left": view.door.tries_left,
+        },
+        "resendable": view.resendable,
     }
 
 

@@ -128,6 +128,10 @@ class DeliveryConfig(Section):
     drop_tolerance_drone_m: Positive = 15.0
     drop_tolerance_robot_m: Positive = 30.0
     home_tolerance_m: Positive = 60.0
+    door_wait_s: Positive = 300.0
+    """How long a robot waits at a door for the word that opens it; then it goes on."""
+    pin_tries: Annotated[int, Field(ge=1, le=9)] = 3
+    """Wrong PINs after which a parcel goes back."""
 
 
 Rezoned = Literal["hold", "return", "land", "divert"]

@@ -14,8 +14,9 @@ from datetime import datetime
 
 import structlog
 
-from controller.delivery import describe, settling
+from controller.delivery import describe, settling, steps
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.doors import DoorRules, Doors
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.lost import Lost
@@ -92,6 +93,7 @@ class Desk:
         refuges: Refuges,
         lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
+        doors: DoorRules | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -112,6 +114,19 @@ class Desk:
         self._lost = lost
         self._submitting = asyncio.Lock()
         self.cancelling = Cancelling(ledger, processes, clock)
+        self.doors = Doors(
+            ledger=ledger,
+            processes=processes,
+            board=board,
+            clock=clock,
+            rules=doors or DoorRules(),
+        )
+
+    async def run(self, period_s: float) -> None:
+        """Bring cancelled parcels home and look after doors, until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cancelling.run(), name="cancelling")
+            group.create_task(self.doors.run(period_s), name="doors")
 
     async def submit(self, parcels: Sequence[Parcel], *, key: str, fingerprint: str) -> Submitted:
         """Take parcels in, all or none; the same key again gives the same answer.
@@ -287,6 +302,16 @@ class Desk:
         except StaleStepError:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} moved on: look again")
 
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        """A customer's word at the door. Raises UnknownParcelError."""
+        return await self.doors.trigger(parcel_id, pin=pin, by=by)
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        """Send again what came back to its origin. Raises UnknownParcelError."""
+        result = await self.doors.resend(parcel_id, by=by, reason=reason)
+        self._matching.wake()
+        return result
+
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
     ) -> CommandResult:
@@ -456,8 +481,12 @@ class Desk:
             telemetry=process.owner.telemetry if process else None,
             speed_mps=process.owner.capability.cruise_speed_mps if process else 0.0,
         )
-        view = describe.parcel_view(record, eta)
-        return replace(view, reasons=waiting_reason(parcel_id, self._ledger))
+        return replace(
+            describe.parcel_view(record, eta),
+            reasons=waiting_reason(parcel_id, self._ledger),
+            door=self.doors.view(record),
+            resendable=not steps.resend_fault(record),
+        )
 
     def _vehicle_view(self, process: VehicleProcess) -> VehicleView:
         owner = process.owner

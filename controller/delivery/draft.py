@@ -91,6 +91,23 @@ class Draft:
         )
         return record
 
+    def note(
+        self, parcel_id: str, note: str, data: Mapping[str, object] | None = None
+    ) -> ParcelRecord:
+        """Keep that something happened to a parcel which leaves its state as it is."""
+        before = self.parcel(parcel_id)
+        record = replace(before, times={**before.times, note: self.now})
+        self._changed[parcel_id] = record
+        self._parcel_steps.append(ParcelStep(before.state, record))
+        self.event(
+            f"parcel.{note}",
+            parcel_id=parcel_id,
+            vehicle_id=record.vehicle_id,
+            assignment_id=record.assignment_id,
+            data=data,
+        )
+        return record
+
     def assign(self, record: AssignmentRecord) -> None:
         """A new assignment."""
         self._assignment_steps.append(AssignmentStep(None, record))

@@ -179,7 +179,8 @@ class Happenings:
                 )
         elif kind is EventKind.RELEASE_FAILED:
             reason = event.detail or "the release failed"
-            steps.coming_back(draft, task, self._which(event, task), reason)
+            ids = self._which(event, task)
+            steps.coming_back(draft, task, ids, reason, turned_away=True)
         elif kind is EventKind.RELEASE_UNSURE:
             reason = event.detail or "nothing shows whether it was released"
             steps.unsure(draft, task, self._which(event, task), reason)
@@ -291,7 +292,10 @@ def stranded_conditions(ledger: Ledger) -> list[Condition]:
                     f"returned:{parcel_id}",
                     Severity.CAUTION,
                     f"{parcel_id} came back to {record.custodian.ident} and is not offered again",
-                    "Send it by a new order, or cancel it",
+                    "Send it again with 'waypost parcel resend' once its recipient agrees, or "
+                    "cancel it"
+                    if record.turned_away
+                    else "Send it by a new order, or cancel it",
                     parcel_id=parcel_id,
                 )
             )

@@ -22,9 +22,15 @@ from controller.domain.model import (
     ParcelState,
     Proof,
 )
-from controller.domain.records import RECALLED, AssignmentRecord, CommandKind
+from controller.domain.records import (
+    DOOR_SHUT,
+    RECALLED,
+    AssignmentRecord,
+    CommandKind,
+    ParcelRecord,
+)
 from controller.domain.transitions import ABOARD, BEFORE_PICKUP
-from missions.model import AirMission
+from missions.model import AirMission, Handover
 
 P, A = ParcelState, AssignmentState
 DONE_WITH = frozenset({P.RELEASED, P.DELIVERED})
@@ -178,13 +184,20 @@ def delivered(draft: Draft, parcel_id: str) -> None:
 
 
 def coming_back(
-    draft: Draft, record: AssignmentRecord, parcel_ids: tuple[str, ...], reason: str
+    draft: Draft,
+    record: AssignmentRecord,
+    parcel_ids: tuple[str, ...],
+    reason: str,
+    *,
+    turned_away: bool = False,
 ) -> None:
-    """Parcels still aboard are on their way back."""
+    """Parcels still aboard are on their way back; `turned_away`: from their doors."""
     for parcel_id in parcel_ids:
         mine = parcel_id in record.assignment.parcel_ids
         if mine and draft.parcel(parcel_id).state is P.IN_TRANSIT:
-            draft.move(parcel_id, P.RETURNING, reasons=(reason,))
+            at_door = draft.parcel(parcel_id).parcel.handover is Handover.DOOR
+            note = DOOR_SHUT if turned_away and at_door else ""
+            draft.move(parcel_id, P.RETURNING, reasons=(reason,), note=note)
 
 
 def recall(draft: Draft, parcel_id: str, reason: str, told: Mapping[str, object]) -> None:
@@ -288,8 +301,28 @@ def _returned(
     record = draft.parcel(parcel_id)
     if record.recalled:
         draft.move(parcel_id, P.CANCELLED, reasons=record.reasons, not_before=None)
-    elif rest.site_id == record.parcel.origin_site_id:
+    elif rest.site_id == record.parcel.origin_site_id and not record.turned_away:
         _offer_again(draft, parcel_id, rest.reason, retry)
+
+
+def resend_fault(record: ParcelRecord) -> str:
+    """Why a parcel cannot be sent again by a person's word; empty where it can."""
+    ident, parcel = record.parcel.parcel_id, record.parcel
+    if record.state is not P.RETURNED:
+        return (
+            f"{ident} is {record.state.value.replace('_', ' ')}: only a returned one is sent again"
+        )
+    if record.custodian.ident != parcel.origin_site_id:
+        return (
+            f"{ident} is at {record.custodian.ident}, not at its origin {parcel.origin_site_id}: "
+            "submit it anew from there, or cancel it"
+        )
+    return ""
+
+
+def resend(draft: Draft, parcel_id: str, told: Mapping[str, object], reason: str) -> None:
+    """A person's word: what came back is offered again, and no attempt is counted."""
+    draft.move(parcel_id, P.SUBMITTED, not_before=None, reasons=(reason,), data=told)
 
 
 def _offer_again(draft: Draft, parcel_id: str, reason: str, retry: Retry) -> None:

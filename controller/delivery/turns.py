@@ -85,6 +85,7 @@ class Turns:
         self._along: dict[str, tuple[str, tuple[float, ...]]] = {}
         self._stands: dict[str, tuple[LatLon, tuple[Need, ...]]] = {}
         self._waits_since_s: dict[str, float] = {}
+        self._leads: dict[str, tuple[str, frozenset[str]]] = {}
         ledger.listen(self._on_kept)
 
     def restore(self, records: Iterable[PassageRecord]) -> None:
@@ -145,6 +146,24 @@ class Turns:
         if had:
             self.book.leave(vehicle_id)
         return had
+
+    # --- what can be asked -----------------------------------------------------------------
+
+    def is_kept(self, vehicle_id: str) -> bool:
+        """Whether the store has what the book says of a robot."""
+        return self.book.kept(vehicle_id) == self._kept.get(vehicle_id)
+
+    def passages_of(self, vehicle_id: str) -> frozenset[str]:
+        """Passages that the robot's round leads through."""
+        mission = _round(self._ledger.assignments.get(vehicle_id))
+        if mission is None:
+            return frozenset()
+        known = self._leads.get(vehicle_id)
+        if known is None or known[0] != mission.content_hash:
+            claims = self.passages.claims(mission)
+            through = frozenset(need.passage_id for claim in claims for need in claim.needs)
+            known = self._leads[vehicle_id] = (mission.content_hash, through)
+        return known[1]
 
     # --- what robots do --------------------------------------------------------------------
 

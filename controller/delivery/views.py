@@ -27,6 +27,7 @@ from vehicles.port import Capability, Telemetry, Verb
 __all__ = [
     "Alarm",
     "DeskError",
+    "DoorView",
     "DuplicateParcelError",
     "Found",
     "HoldState",
@@ -110,6 +111,17 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DoorView:
+    """A vehicle stands at a parcel's door and waits for the customer's word."""
+
+    asks: Literal["pin", "word"]
+    since: datetime
+    until: datetime
+    """Then it goes on with the parcel aboard."""
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class ParcelView:
     """A parcel as it stands."""
 
@@ -125,6 +137,9 @@ class ParcelView:
     """Why it waits, was refused, returned or stranded."""
     proof: Proof | None
     attempts: int
+    door: DoorView | None = None
+    resendable: bool = False
+    """It came back from its door, and is sent again when somebody says so."""
 
 
 @dataclass(frozen=True, slots=True)

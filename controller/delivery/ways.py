@@ -12,6 +12,7 @@ from controller.delivery.gate import Gate
 from controller.delivery.ledger import Ledger
 from controller.delivery.process import VehicleProcess
 from controller.domain.model import AssignmentState
+from controller.safety.battery import Flown
 from geofence.frames import LatLon
 from missions.model import Mission
 from missions.plan_flown import FlownLeg
@@ -55,3 +56,14 @@ class Ways:
             legs = self._gate.legs_of(task, self._ledger.parcels, owner)
             known = self._legs[vehicle_id] = (started[0], legs)
         return known if known[1] else None
+
+    def flown(self, vehicle_id: str) -> Flown | None:
+        """The air mission that a vehicle is on, with what is aboard."""
+        known = self.legs(vehicle_id)
+        if known is None:
+            return None
+        weights = {
+            parcel_id: self._ledger.parcels[parcel_id].parcel.weight_kg
+            for parcel_id in self._ledger.aboard(vehicle_id)
+        }
+        return Flown(*known, weights)

@@ -57,7 +57,7 @@ class Alike:
     def ever(
         self, robot: VehicleFacts, trip: Round, jobs: Jobs, far: Array, *, reserve: float
     ) -> Bools:
-        """The parcels that such a robot could carry from its base, its battery full."""
+        """The parcels that such a robot could carry from its base, full, at any hour."""
         kind = _kind(robot)
         known = self._ever.get(kind)
         if known is None:
@@ -65,7 +65,8 @@ class Alike:
             full_wh = robot.capability.usable_energy_wh * (1.0 - reserve)
             rested = Round(replace(model, start=model.base, spare_wh=full_wh), late_s=trip.late_s)
             everyone = np.ones(len(jobs.weight_kg), dtype=bool)
-            known = np.isfinite(insertions(rested, jobs, everyone, far).cost)
+            free = replace(jobs, windows=None)
+            known = np.isfinite(insertions(rested, free, everyone, far).cost)
             self._ever[kind] = known
         return known
 

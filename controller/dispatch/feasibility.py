@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from controller.dispatch.flights import FlightPlan, home_of
 from controller.dispatch.model import Ineligible, ParcelFacts, VehicleFacts, World
-from controller.domain.model import Handling
+from controller.domain.model import Handling, Parcel
 from controller.network.service import pick_up_bar
 from geofence.frames import geodesic_m
 from geofence.zones import VehicleClass
+from missions.model import Handover
 from missions.plan_reasons import NoGo
 from vehicles.port import LinkState, Phase
 
@@ -49,6 +50,8 @@ def misfit(vehicle: VehicleFacts, facts: ParcelFacts) -> No | None:
         return No("slots", "it has no room for parcels", permanent=True)
     if parcel.handling is Handling.PIN and not capability.handover_pin:
         return No("pin", "it cannot hand over with a PIN", permanent=True)
+    if parcel.handover is not Handover.DROP and (no := _no_handover(vehicle, parcel)):
+        return no
     if capability.flies and capability.drop_device is None:
         return No("device", "it has no drop device", permanent=True)
     bar = pick_up_bar(
@@ -58,6 +61,15 @@ def misfit(vehicle: VehicleFacts, facts: ParcelFacts) -> No | None:
         loaded_at_base=capability.loaded_at_base,
     )
     return No("origin", bar, permanent=True) if bar else None
+
+
+def _no_handover(vehicle: VehicleFacts, parcel: Parcel) -> No | None:
+    """Why a vehicle cannot hand over at a door or into a locker."""
+    if parcel.handover is Handover.DOOR and not vehicle.capability.handover_pin:
+        return No("door", "it cannot wait for a customer at the door", permanent=True)
+    if parcel.handover is Handover.LOCKER and vehicle.capability.flies:
+        return No("locker", "it cannot open a locker", permanent=True)
+    return None
 
 
 def _fits(size_m: tuple[float, float, float], room_m: tuple[float, float, float]) -> bool:

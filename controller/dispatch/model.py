@@ -53,6 +53,8 @@ class DispatchSettings:
     detour_per_km: float = 0.5
     preparation_s: float = 60.0
     """From decision to start: planning, loading, read-back, arming."""
+    max_early_s: float = 600.0
+    """How long a robot may wait at a door for a window to open."""
     max_defer_s: float = 1200.0
     """How long after it is ready a parcel may be left waiting for a drone that is out, where a
     robot could go now: a drone may stay away for ever."""

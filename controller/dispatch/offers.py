@@ -16,15 +16,17 @@ from controller.dispatch.feasibility import No, available_wh, flight_no
 from controller.dispatch.fencing import judge_flight, promised
 from controller.dispatch.flights import FlightPlan
 from controller.dispatch.insertion import Placed, Problem
-from controller.dispatch.model import Offer, VehicleFacts
+from controller.dispatch.model import Offer, VehicleFacts, World
 from controller.dispatch.plans import OpenStreets, Plans
 from controller.dispatch.table import Table
-from missions.model import AirMission, GroundMission, ItemKind, StopAction
+from controller.dispatch.windows import against
+from controller.domain.model import Parcel
+from missions.model import AirMission, GroundMission, ItemKind
 from missions.plan_reasons import GoNoGo, NoGo
 from missions.plan_round import RoundParcel, RoundRequest, plan_round
 from missions.street_use import RobotFit
 from missions.validate import FlightChecks, RoundChecks, validate_round
-from missions.validate_round import drive
+from missions.validate_round import Driven, drive
 
 Ids = Callable[[str], str]
 
@@ -151,16 +153,20 @@ def _flight(asked: _Asked, jobs: list[int], cost: float) -> Offer | No:
         if not answer.go:
             return _why(answer)
     mission = cleared.mission
+    arrive_s = [
+        settings.preparation_s + release_s for release_s in releases_s[mission.cruise_alt_home_m]
+    ]
+    for facts, there_s in zip(load, arrive_s, strict=True):
+        if (no := against(facts.parcel, world, there_s, early_s=0.0)) is not None:
+            return no
     return Offer(
         vehicle_id=drone.vehicle_id,
         parcel_ids=parcel_ids,
         mission=mission,
         cost=cost,
         arrive_at={
-            parcel_id: world.now + timedelta(seconds=settings.preparation_s + release_s)
-            for parcel_id, release_s in zip(
-                parcel_ids, releases_s[mission.cruise_alt_home_m], strict=True
-            )
+            parcel_id: world.now + timedelta(seconds=there_s)
+            for parcel_id, there_s in zip(parcel_ids, arrive_s, strict=True)
         },
         reserve_pct=_left_pct(drone, mission.energy_wh),
         note=cleared.words,
@@ -221,6 +227,9 @@ def _round(
                 origin=f.origin.position,
                 destination=f.parcel.destination.position,
                 pin_sha256=f.parcel.pin_sha256,
+                handover=f.parcel.handover,
+                service_s=f.parcel.service_s,
+                earliest_s=_earliest_s(f.parcel, world),
             )
             for f in facts
         ),
@@ -232,6 +241,8 @@ def _round(
     mission = plan_round(request, world.zones, streets.graph, keep_order=True)
     if isinstance(mission, NoGo):
         return No("round", mission.text, permanent=False)
+    if (late := _out_of_window(table, robot, mission, jobs)) is not None:
+        return late
     checks = RoundChecks(
         depart_at=world.now + timedelta(seconds=settings.preparation_s),
         loads={f.parcel.parcel_id: f.parcel.weight_kg for f in facts},
@@ -255,23 +266,48 @@ def _round(
     return mission if answer.go else _why(answer)
 
 
-def _round_offer(
-    table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int], cost: float
-) -> Offer:
-    world, settings = table.world, table.world.settings
-    driven = drive(
+def _out_of_window(
+    table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int]
+) -> No | None:
+    """Why the round as planned does not suit a window: the last word."""
+    world = table.world
+    begin_s = _driven(table, robot, mission, jobs).begin_s
+    for job in jobs:
+        parcel = table.parcels[job].parcel
+        there_s = world.settings.preparation_s + begin_s[parcel.parcel_id]
+        # planning puts it off until the window opens: what is a rounding short is not early
+        if (no := against(parcel, world, there_s, early_s=1.0)) is not None:
+            return no
+    return None
+
+
+def _driven(table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int]) -> Driven:
+    settings = table.world.settings
+    return drive(
         mission,
         loads={table.parcels[j].parcel.parcel_id: table.parcels[j].parcel.weight_kg for j in jobs},
         speed_mps=robot.capability.cruise_speed_mps,
         model=settings.robot,
         rules=settings.round,
     )
+
+
+def _earliest_s(parcel: Parcel, world: World) -> float | None:
+    """From the start of a round that leaves as planned."""
+    if parcel.earliest_at is None:
+        return None
+    early_s = (parcel.earliest_at - world.now).total_seconds() - world.settings.preparation_s
+    return max(0.0, early_s)
+
+
+def _round_offer(
+    table: Table, robot: VehicleFacts, mission: GroundMission, jobs: list[int], cost: float
+) -> Offer:
+    world, settings = table.world, table.world.settings
+    driven = _driven(table, robot, mission, jobs)
     arrive_at = {
-        action.parcel_id: world.now
-        + timedelta(seconds=settings.preparation_s + driven.arrive_s[number])
-        for number, node in enumerate(mission.nodes)
-        for action in node.actions
-        if action.kind is StopAction.DROP
+        parcel_id: world.now + timedelta(seconds=settings.preparation_s + begin_s)
+        for parcel_id, begin_s in driven.begin_s.items()
     }
     return Offer(
         vehicle_id=robot.vehicle_id,

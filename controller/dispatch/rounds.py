@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from controller.dispatch.windows import Walk, Windows, walk
+
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
@@ -30,6 +32,7 @@ class Jobs:
     waiting: Array
     lateness: Array
     due_s: Array
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +134,16 @@ def _insert_group(trip: Round, jobs: Jobs, rows: Ints, far: Array, out: Insertio
     dwell_s = jobs.dwell_s[rows][:, None] + robot.pick_s
     added_wh = after.detour(goals, powers_wh) + after.drive_wh - before.drive_wh
     added_wh = added_wh + dwell_s * robot.idle_w / 3600.0
+    end_s, waited_wh = after.end_s + later_s, 0.0
+    if jobs.windows is not None and jobs.windows.bind([*trip.drops, *rows]):
+        timed = _timed(trip, jobs, rows, (before, after), times_s)
+        arrive, end_s, cost = timed.begin_s, timed.end_s, timed.cost
+        added_wh = added_wh + timed.wait_s * robot.idle_w / 3600.0
+        waited_wh = timed.was_wait_s * robot.idle_w / 3600.0
     cost = cost + robot.energy_per_wh * added_wh + robot.detour_per_km * added_m / 1000.0
     cost = cost + (0.0 if trip.drops else robot.use)
-    energy_wh = before.energy_wh + added_wh
-    too_much = (energy_wh > robot.spare_wh) | (after.end_s + later_s > robot.max_round_s)
+    energy_wh = before.energy_wh + waited_wh + added_wh
+    too_much = (energy_wh > robot.spare_wh) | (end_s > robot.max_round_s)
     cost = np.where(np.isfinite(cost) & ~too_much, cost, np.inf)
     best = np.argmin(cost, axis=1)
     pick = (np.arange(len(rows)), best)
@@ -143,6 +152,61 @@ def _insert_group(trip: Round, jobs: Jobs, rows: Ints, far: Array, out: Insertio
     out.arrive_s[rows] = arrive[pick]
     out.added_m[rows] = added_m[pick]
     out.added_wh[rows] = added_wh[pick]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Timed:
+    """Rounds with windows, (n, places); cost inf where a window is missed. Without energy."""
+
+    begin_s: Array
+    end_s: Array
+    wait_s: Array
+    """Added to that of the round before."""
+    was_wait_s: float
+    cost: Array
+
+
+def _timed(
+    trip: Round, jobs: Jobs, rows: Ints, lines: tuple[_Timeline, _Timeline], times_s: Array
+) -> _Timed:
+    """Every place walked with its waits: what comes behind a wait is not just shifted."""
+    windows, robot = jobs.windows, trip.robot
+    if windows is None:
+        raise ValueError("no parcel has a window")
+    before, after = lines
+
+    def walked(line: _Timeline, put: Ints, place: int, drops: list[int]) -> Walk:
+        return walk(
+            windows, drops, put, place, begin=(int(line.previous[0]), float(line.leave_s[0])),
+            base=robot.base, goal=jobs.goal, dwell_s=jobs.dwell_s, times_s=times_s,
+        )  # fmt: skip
+
+    was_s, was_wait_s = np.empty(0), 0.0
+    if trip.drops:
+        first = np.array(trip.drops[:1], dtype=np.intp)
+        known = walked(before, first, 0, trip.drops[1:])
+        was_s = np.concatenate((known.begin_s, known.others_s[0]))
+        was_wait_s = float(known.wait_s[0])
+    drops = np.array(trip.drops, dtype=np.intp)
+    walks = [walked(after, rows, place, trip.drops) for place in range(len(trip.drops) + 1)]
+    begin = np.stack([w.begin_s for w in walks], axis=1)
+    lost = np.zeros_like(begin)
+    for place, each in enumerate(walks):
+        late = np.maximum(0.0, each.others_s - jobs.due_s[drops])
+        was_late = np.maximum(0.0, was_s - jobs.due_s[drops])
+        parts = jobs.waiting[drops] * (each.others_s - was_s)
+        parts = parts + jobs.lateness[drops] * (late - was_late)
+        lost[:, place] = parts.sum(axis=1) / _S_PER_MIN
+    ok = np.stack([w.ok for w in walks], axis=1)
+    with np.errstate(invalid="ignore"):
+        cost = np.where(ok, _price(jobs, rows, begin) + lost, np.inf)
+    return _Timed(
+        begin_s=begin,
+        end_s=np.stack([w.end_s for w in walks], axis=1),
+        wait_s=np.stack([w.wait_s for w in walks], axis=1) - was_wait_s,
+        was_wait_s=was_wait_s,
+        cost=cost,
+    )
 
 
 class _Timeline:

@@ -5,7 +5,7 @@ Owns the phases' order: feasibility, then cost. Must not place anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from controller.dispatch.model import ParcelFacts, VehicleFacts, World
 from controller.dispatch.plans import Plans
 from controller.dispatch.rounds import Array, Jobs, Robot, Round, insertions
 from controller.dispatch.stops import Stops
-from controller.domain.model import Handling
+from controller.dispatch.windows import against, closed, windows_of
+from controller.domain.model import Handling, Parcel
 from geofence.zones import VehicleClass
+from missions.validate_round import RoundRules
 from vehicles.port import LinkState, Phase
 
 BUSY = "busy"
@@ -77,7 +79,7 @@ def fill(world: World, plans: Plans) -> tuple[Table, Problem]:
         weights=tuple(weights_of(p.parcel, world.now, world.settings) for p in parcels),
     )
     here = [drone for drone in table.drones if absence(drone, world) is None]
-    ready = [facts for facts in parcels if waits(facts, world) is None]
+    ready = [facts for facts in parcels if _waits(facts, world) is None]
     plans.prepare(world, ((d, p) for d in here for p in ready if misfit(d, p) is None))
     for drone in table.drones:
         gone = absence(drone, world)
@@ -101,16 +103,27 @@ def _judge_drone(
         no = (flight_no(known) if known is not None else None) or gone
         no = no if no.permanent else gone
     # a parcel that is still to come is planned when it is there: zones may change until then
-    no = no or waits(facts, world)
+    no = no or _waits(facts, world)
     if no is None:
         plan = plans.flight(world, drone, facts)
         no = flight_no(plan)
         if isinstance(plan, FlightPlan):
             no = low_battery(drone, plan.energy_wh, world.settings.flight.reserve)
+            no = no or against(
+                facts.parcel,
+                world,
+                world.settings.preparation_s + plan.release_s,
+                early_s=0.0,
+                from_s=plan.release_s,
+            )
             if no is None:
                 table.flights[key] = plan
     if no is not None:
         table.noes[key] = no
+
+
+def _waits(facts: ParcelFacts, world: World) -> No | None:
+    return closed(facts.parcel, world.now) or waits(facts, world)
 
 
 def _comes_back(drone: VehicleFacts, world: World) -> bool:
@@ -125,7 +138,7 @@ def _comes_back(drone: VehicleFacts, world: World) -> bool:
 def _look_for_lasting(table: Table, plans: Plans) -> None:
     """Whether absent drones could ever carry what nobody else can: only then is it worked out."""
     for facts in table.parcels:
-        if waits(facts, table.world) is not None:
+        if _waits(facts, table.world) is not None:
             continue
         parcel_id = facts.parcel.parcel_id
         absent: list[VehicleFacts] = []
@@ -186,7 +199,9 @@ def _problem(table: Table, stops: Stops) -> Problem:
                 arrive[row, column] = settings.preparation_s + now.release_s
                 detour[row, column] = now.detour_m
     for column, facts in enumerate(table.parcels):
-        if (world.now - facts.parcel.ready_at).total_seconds() > settings.max_defer_s:
+        parcel = facts.parcel
+        timed = parcel.earliest_at is not None or parcel.latest_at is not None
+        if timed or (world.now - parcel.ready_at).total_seconds() > settings.max_defer_s:
             later_count[column] = 0.0
     jobs = _jobs(table)
     rounds, robot_jobs, allowed, far = _robots(table, stops, jobs)
@@ -210,16 +225,22 @@ def _problem(table: Table, stops: Stops) -> Problem:
 def _jobs(table: Table) -> Jobs:
     rules = table.world.settings.round
     nowhere = np.full(len(table.parcels), -1, dtype=np.intp)
-    pins = [facts.parcel.handling is Handling.PIN for facts in table.parcels]
+    parcels = [facts.parcel for facts in table.parcels]
     return Jobs(
         weight_kg=np.array([facts.parcel.weight_kg for facts in table.parcels]),
         origin=nowhere,
         goal=nowhere,
-        dwell_s=np.array([rules.pin_s if pin else rules.drop_s for pin in pins]),
+        dwell_s=np.array([_dwell_s(facts.parcel, rules) for facts in table.parcels]),
         waiting=np.array([w.waiting for w in table.weights]),
         lateness=np.array([w.lateness for w in table.weights]),
         due_s=np.array([w.due_s for w in table.weights]),
+        windows=windows_of(parcels, table.world.now, table.world.settings.max_early_s),
     )
+
+
+def _dwell_s(parcel: Parcel, rules: RoundRules) -> float:
+    pin = parcel.handling is Handling.PIN
+    return rules.hand_over_s(parcel.handover, pin=pin, service_s=parcel.service_s)
 
 
 def _robots(
@@ -297,21 +318,28 @@ def _judge_robot(
     """
     world, model = table.world, trip.robot
     gone = absence(vehicle, world)
-    # what a robot that is out could do now changes nothing
-    now = ever
-    if gone is None:
-        everyone = np.ones(len(table.parcels), dtype=bool)
-        now = np.isfinite(insertions(trip, jobs, everyone, far).cost)
+    everyone = np.ones(len(table.parcels), dtype=bool)
+    if gone is not None:
+        # what a robot that is out could do now changes nothing
+        everyone[:] = False
+    alone = insertions(trip, replace(jobs, windows=None), everyone, far)
+    now = np.isfinite(alone.cost)
     for column, facts in enumerate(table.parcels):
         key = (vehicle.vehicle_id, facts.parcel.parcel_id)
         if key in table.noes:
             continue
-        no = gone or waits(facts, world)
-        if not ever[column]:
+        no = gone or _waits(facts, world)
+        late = closed(facts.parcel, world.now)
+        if late is not None:
+            no = late
+        elif not ever[column]:
             no = No("range", _out_of_range(model, jobs, column, far), permanent=True)
         elif no is None and not now[column]:
             text = "its battery is too low now for the round and the reserve"
             no = No("battery", text, permanent=False)
+        elif no is None:
+            early_s = world.settings.max_early_s
+            no = against(facts.parcel, world, float(alone.arrive_s[column]), early_s=early_s)
         if no is not None:
             table.noes[key] = no
     open_to = [(vehicle.vehicle_id, f.parcel.parcel_id) not in table.noes for f in table.parcels]

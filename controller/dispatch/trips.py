@@ -94,6 +94,11 @@ def additions(
     load_kg = float(jobs.weight_kg[trip.jobs].sum())
     fits = open_rows & np.isfinite(flyer.arrive_s)
     fits &= jobs.weight_kg + load_kg <= flyer.payload_kg + _TOLERANCE_KG
+    if jobs.windows is not None:
+        # what has a window flies alone: another stop would move its time
+        if jobs.windows.bind(trip.jobs):
+            return out
+        fits &= np.isinf(jobs.windows.opens_s) & np.isinf(jobs.windows.closes_s)
     rows = np.flatnonzero(fits)
     if rows.size == 0:
         return out

@@ -14,6 +14,9 @@ from controller.domain.model import Assignment, Custodian, Parcel, ParcelState, 
 from missions.model import Mission
 
 RECALLED = "recalled"
+DOOR_AT, DOOR_OPENED, DOOR_SHUT = "door_at", "door_opened", "door_shut"
+"""At the stop with it; told to hand it over; not handed over there, so that it goes back."""
+WRONG_PIN = "door_wrong_pin_{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class ParcelRecord:
     state: ParcelState
     custodian: Custodian
     times: Mapping[str, datetime] = field(default_factory=dict)
-    """When each state was entered last, by state; and when it was recalled, under RECALLED."""
+    """When each state was entered last, by state; when it was recalled, under RECALLED; and what
+    happened at its door."""
     vehicle_id: str = ""
     """The vehicle of its latest assignment."""
     assignment_id: str = ""
@@ -39,6 +43,17 @@ class ParcelRecord:
     def recalled(self) -> bool:
         """Whether it was cancelled while a vehicle had it: at a site again, it is over."""
         return RECALLED in self.times
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether nobody took it at its door: it is sent again only when somebody says so."""
+        shut_at = self.times.get(DOOR_SHUT)
+        return shut_at is not None and shut_at > self.times.get("submitted", shut_at)
+
+    def since(self, note: str, when: datetime) -> datetime | None:
+        """When something was noted, unless that was before `when`."""
+        at = self.times.get(note)
+        return at if at is not None and at >= when else None
 
 
 @dataclass(frozen=True, slots=True)

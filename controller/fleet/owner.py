@@ -39,6 +39,7 @@ from vehicles.port import (
     VehicleSession,
     Verb,
 )
+from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, ZoneKeeping
 
 log = structlog.get_logger(__name__)
 
@@ -151,6 +152,31 @@ class VehicleOwner:
     def rerouted(self, mission: GroundMission) -> bool:
         """Whether its own state shows that it is on this very round."""
         return isinstance(self._session, Rerouting) and self._session.rerouted(mission)
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether it can keep to zones by itself, as far as is known now."""
+        return isinstance(self._session, ZoneKeeping) and self._session.keeps_zones
+
+    def expect_zones(self) -> None:
+        """Its zones will come; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.expect_zones()
+
+    async def keep_zones(self, own: OwnZones) -> None:
+        """Have these zones in force on board; nothing for a vehicle that cannot be told."""
+        if isinstance(self._session, ZoneKeeping):
+            await self._session.keep_zones(own)
+
+    @property
+    def passage_requests(self) -> tuple[PassageRequest, ...]:
+        """Passages that it asks to enter."""
+        return self._session.passage_requests if isinstance(self._session, ZoneKeeping) else ()
+
+    def answer(self, request_id: str, grant: Grant, lease_s: float | None) -> None:
+        """Answer such a request."""
+        if isinstance(self._session, ZoneKeeping):
+            self._session.answer(request_id, grant, lease_s)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from sitl.robot import door
 from sitl.robot.geo import RobotMap
 from sitl.robot.memory import TERMINAL, Deed, Leg, Memory, deeds_of
 from sitl.robot.rules import Message, Refusal, check_actions, check_order, decode, parameter
@@ -219,9 +220,12 @@ class RobotCore:
     def _begin(self, deed: Deed) -> None:
         pin = parameter(deed.action, "handoverPinSha256")
         deed.status = "RUNNING"
-        if deed.kind == "waitForTrigger":
-            here = "LOCAL" in (parameter(deed.action, "triggerType") or ())
-            deed.left_s = self.spec.customer_delay_s if here else math.inf
+        if deed.kind == "waitForTrigger" and "LOCAL" in (
+            parameter(deed.action, "triggerType") or ()
+        ):
+            deed.left_s = self.spec.customer_delay_s
+        elif deed.kind in door.DOOR_ACTIONS:
+            door.begin(deed, self.m.deeds, self.spec.customers, self.spec.drop_duration_s)
         elif deed.kind == "pick":
             deed.left_s = self.spec.pick_duration_s
         else:
@@ -230,10 +234,13 @@ class RobotCore:
 
     def _finish(self, deed: Deed, at_s: float) -> None:
         parcel = str(parameter(deed.action, "loadId"))
-        deed.status, deed.result = self._outcome(deed, parcel)
         self.changed = True
-        if deed.kind == "waitForTrigger":
+        if deed.kind in door.DOOR_ACTIONS and deed.kind != "awaitRemoval":
+            deed.status, deed.result, event = door.finish(deed, self.m.deeds)
+            if event:
+                self._told(at_s, event, parcel)
             return
+        deed.status, deed.result = self._outcome(deed, parcel)
         if deed.status == "FAILED" and self.spec.three and deed.action.get("retriable") is True:
             deed.status = "RETRIABLE"
         elif deed.status == "FAILED":
@@ -247,14 +254,14 @@ class RobotCore:
             self._told(at_s, "dropped", parcel)
 
     def _outcome(self, deed: Deed, parcel: str) -> tuple[str, str]:
-        if deed.kind == "waitForTrigger":
-            return "FINISHED", "triggered"
         if deed.kind == "pick":
             if parcel in self.gone or parcel in self.aboard:
                 return "FAILED", f"parcel {parcel} is not there to be picked"
             return "FINISHED", f"parcel {parcel} aboard"
         if parcel not in self.aboard:
             return "FAILED", f"parcel {parcel} is not aboard"
+        if kept := door.kept(deed, self.m.deeds, self.spec.customers.get(parcel)):
+            return "FAILED", f"parcel {parcel} kept: {kept}"
         wanted = parameter(deed.action, "handoverPinSha256")
         if not wanted:
             return "FINISHED", f"parcel {parcel} left without contact"
@@ -317,6 +324,7 @@ class RobotCore:
         if away_m > float(spot.get("allowedDeviationXY") or 1.0) and not known:
             why = f"first node is {away_m:.1f} m away"
             raise Refusal("noRouteError", why, about, "START_NODE_OUT_OF_RANGE")
+        self._unload()
         self.m.order, self.m.order_id = message, message["orderId"]
         self.m.update_id, self.m.cancelled = message["orderUpdateId"], False
         self.m.nodes, self.m.edges = list(message["nodes"]), list(message["edges"])
@@ -324,6 +332,13 @@ class RobotCore:
         self.m.instants = [d for d in self.m.instants if d.status not in TERMINAL]
         self.m.errors = [e for e in self.m.errors if e["errorLevel"] == "FATAL"]
         self.changed = True
+
+    def _unload(self) -> None:
+        """Whoever loads it at its base takes out first what it brought back."""
+        if math.dist((self.x, self.y), self.home) <= self.spec.charge_radius_m:
+            for parcel in sorted(self.aboard):
+                self._told(self.t, "unloaded", parcel)
+            self.aboard.clear()
 
     def _update(self, message: Message, about: tuple[tuple[str, str], ...]) -> None:
         """A resend is ignored; a later update must join where the base ends."""
@@ -378,6 +393,8 @@ class RobotCore:
                 self.factsheet_wanted = True
             case "stateRequest":
                 pass
+            case "release" | "trigger" if not self.spec.three:
+                deed.status, deed.result = door.word(self.m.deeds)
             case _ if self.spec.three:
                 self._instant_3(deed)
             case _:
@@ -392,17 +409,7 @@ class RobotCore:
             case "enableZoneSet" | "deleteZoneSet":
                 why = self.zones.act(deed.action)
             case "trigger":
-                waits = next(
-                    (
-                        d
-                        for d in self.m.deeds
-                        if d.kind == "waitForTrigger" and d.status == "RUNNING"
-                    ),
-                    None,
-                )
-                why = "" if waits is not None else "nothing waits for a trigger"
-                if waits is not None:
-                    waits.left_s = 0.0
+                _, why = door.word(self.m.deeds)
             case "retry" | "skipRetry":
                 failed = next((d for d in self.m.deeds if d.action_id == wanted), None)
                 if failed is None or failed.status != "RETRIABLE":
@@ -425,8 +432,8 @@ class RobotCore:
         deed.status = "RUNNING"
         self.m.cancel = deed
         for waiting in self.m.deeds:
-            triggered = waiting.kind == "waitForTrigger" and waiting.status == "RUNNING"
-            if waiting.status in {"WAITING", "RETRIABLE"} or triggered:
+            endless = waiting.status == "RUNNING" and waiting.left_s == math.inf
+            if waiting.status in {"WAITING", "RETRIABLE"} or endless:
                 waiting.status, waiting.result = "FAILED", "order cancelled"
 
     def _cancel_now(self) -> None:

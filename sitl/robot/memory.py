@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sitl.robot.rules import Message
+from sitl.robot.door import Message, Visit
 
 TERMINAL = ("FINISHED", "FAILED")
 
@@ -21,6 +21,8 @@ class Deed:
     status: str = "WAITING"
     result: str = ""
     left_s: float = 0.0
+    visit: Visit | None = None
+    """The wait for a customer."""
 
     @property
     def action_id(self) -> str:

@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from sitl.robot.door import DOOR_ACTIONS, WAITS, Message, parameter
+
 MAX_BYTES = 1_000_000
-NODE_ACTIONS = ("pick", "drop")
+NODE_ACTIONS = ("pick", "drop", *DOOR_ACTIONS)
 BLOCKING = frozenset({"NONE", "SOFT", "HARD"})
 WORDS_3 = {
     "validationError": "VALIDATION_FAILURE",
@@ -23,7 +25,8 @@ WORDS_3 = {
 }
 """What version 3 calls them where it says nothing finer."""
 
-Message = dict[str, Any]
+__all__ = ["Message", "Refusal", "check_actions", "check_order", "decode", "parameter"]
+
 References = tuple[tuple[str, str], ...]
 
 
@@ -150,11 +153,11 @@ def _check_node(node: Message, map_id: str, about: References, *, three: bool) -
         if action["blockingType"] not in (BLOCKING | {"SINGLE"} if three else BLOCKING):
             raise Refusal("validationError", f"blockingType {action['blockingType']}", about)
         refers = (*about, ("actionId", action["actionId"]))
-        if three and action["actionType"] == "waitForTrigger":
-            continue
         if action["actionType"] not in NODE_ACTIONS:
             why = f"cannot do {action['actionType']}"
             raise Refusal("orderError", why, refers, "INVALID_ORDER_ACTION")
+        if action["actionType"] in WAITS:
+            continue
         if not isinstance(parameter(action, "loadId"), str):
             raise Refusal("orderError", f"{action['actionType']} needs a loadId", refers)
 
@@ -169,14 +172,6 @@ def check_actions(message: Message) -> list[Message]:
         for key in ("actionId", "actionType", "blockingType"):
             need(action, key, str, about)
     return actions
-
-
-def parameter(action: Message, key: str) -> Any:
-    """Value of an action's parameter, None where it has none."""
-    entries = action.get("actionParameters") or []
-    return next(
-        (e.get("value") for e in entries if isinstance(e, dict) and e.get("key") == key), None
-    )
 
 
 def _check_element(element: Any, keys: dict[str, type], about: References) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sitl.robot.door import Customer
+
 
 @dataclass(frozen=True, slots=True)
 class RobotSpec:
@@ -30,6 +32,8 @@ class RobotSpec:
     state_interval_s: float = 5.0
     heading_rad: float = 0.0
     pins: Mapping[str, str] = field(default_factory=dict)
+    customers: Mapping[str, Customer] = field(default_factory=dict)
+    """By parcel, of robots that have a door; who is not listed comes in time and knows the PIN."""
     trajectories: bool = True
     """Whether it says that it follows trajectories."""
     version: str = "2.1.0"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from sitl.robot import door
 from sitl.robot.core import RobotCore
 from sitl.robot.rules import Message
 from sitl.robot.spec import RobotSpec
@@ -94,7 +95,10 @@ def factsheet(spec: RobotSpec) -> Message:
         {"key": "loadType", "valueDataType": text, "isOptional": True},
     ]
     pin = {"key": "handoverPinSha256", "valueDataType": text, "isOptional": True}
-    instant = ("startPause", "stopPause", "cancelOrder", "stateRequest", "factsheetRequest")
+    instant = (
+        "startPause", "stopPause", "cancelOrder", "stateRequest", "factsheetRequest",
+        *sorted(door.WORDS),
+    )  # fmt: skip
     optional = ["order.edges.maxSpeed"]
     if spec.trajectories:
         optional.append("order.edges.trajectory")
@@ -133,9 +137,22 @@ def factsheet(spec: RobotSpec) -> Message:
             "agvActions": [
                 {"actionType": "pick", "actionScopes": ["NODE"], "actionParameters": load},
                 {"actionType": "drop", "actionScopes": ["NODE"], "actionParameters": [*load, pin]},
+                *(_at_door(action) for action in door.DOOR_ACTIONS),
                 *({"actionType": a, "actionScopes": ["INSTANT"]} for a in instant),
             ],
         },
         "agvGeometry": {},
         "loadSpecification": {},
+    }
+
+
+def _at_door(action: str) -> Message:
+    """An action at a customer's door, with every parameter that it may have."""
+    kinds = {"loadId": "STRING", "pinSha256": "STRING", "timeout": "NUMBER", "triggerType": "ARRAY"}
+    return {
+        "actionType": action,
+        "actionScopes": ["NODE"],
+        "actionParameters": [
+            {"key": key, "valueDataType": kind, "isOptional": True} for key, kind in kinds.items()
+        ],
     }

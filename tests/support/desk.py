@@ -196,6 +196,7 @@ class FakeDesk:
         self.applied: list[tuple[str, str, str]] = []
         self.written_off: list[tuple[str, str, str, bool]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
+        self.triggered: list[tuple[str, str | None, str]] = []
         self.explanations: dict[str, Any] = {}
         self.missions = FakeMissions(self)
         self._sites = list(sites)
@@ -352,6 +353,22 @@ class FakeDesk:
         else:
             base = Custodian(CustodianKind.SITE, view.parcel.origin_site_id)
             self.put_state(parcel_id, ParcelState.RETURNED, custodian=base, reasons=(reason,))
+        return CommandResult(Outcome.DONE)
+
+    async def trigger(self, parcel_id: str, *, pin: str | None, by: str) -> CommandResult:
+        self.triggered.append((parcel_id, pin, by))
+        view = self._parcels[parcel_id]
+        if view.door is None:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id}: nobody waits")
+        if view.door.asks == "pin" and pin != "4711":
+            return CommandResult(Outcome.REFUSED, "wrong PIN: 2 tries are left")
+        return CommandResult(Outcome.DONE, "opened")
+
+    async def resend(self, parcel_id: str, *, by: str, reason: str) -> CommandResult:
+        view = self._parcels[parcel_id]
+        if not view.resendable:
+            return CommandResult(Outcome.REFUSED, f"{parcel_id} is {view.state}: not returned")
+        self.put_state(parcel_id, ParcelState.SUBMITTED, resendable=False)
         return CommandResult(Outcome.DONE)
 
     async def replace_zones(self, zones: tuple[Zone, ...], *, by: str) -> ZoneSet:

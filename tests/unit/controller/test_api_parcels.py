@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from controller.api.app import create_app
 from controller.api.context import Context
-from controller.delivery.views import Found
+from controller.delivery.views import DoorView, Found
 from controller.domain.model import ParcelState
 from tests.support.clock import ManualClock
 from tests.support.desk import FakeDesk
@@ -208,3 +209,81 @@ async def test_settling_names_what_is_wrong_with_it(
     assert [e["field"] for e in told.json()["errors"]] == [field]
     gone = await client.post("/v1/parcels/P-9/settle", json={"found": "aboard", "reason": "x"})
     assert gone.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"handover": "window"}, "handover"),
+        ({"handover": "locker"}, "destination.site"),
+        ({"handover": "locker", "destination": {"site": "hub-north"}}, "destination.site"),
+        ({"handover": "drop", "handling": "pin", "pin": "1234"}, "handover"),
+        ({"service_s": 0}, "service_s"),
+        ({"service_s": 3601}, "service_s"),
+        ({"earliest_at": "2026-05-04T09:30:00"}, "earliest_at"),
+        ({"earliest_at": "2026-05-04T10:00:00Z"}, "earliest_at"),
+        (
+            {"earliest_at": "2026-05-04T09:30:00Z", "latest_at": "2026-05-04T09:30:00Z"},
+            "latest_at",
+        ),
+        ({"ready_at": "2026-05-04T09:30:00Z", "latest_at": "2026-05-04T09:20:00Z"}, "latest_at"),
+    ],
+)
+async def test_an_impossible_handover_is_named(
+    client: httpx.AsyncClient, desk: FakeDesk, change: dict[str, Any], field: str
+) -> None:
+    refused = await post(client, {**BODY, **change})
+    assert refused.status_code == 422
+    assert field in {e["field"] for e in refused.json()["errors"]}
+    assert desk.parcels() == []
+
+
+async def test_how_a_parcel_is_handed_over_is_told(client: httpx.AsyncClient) -> None:
+    plain = (await post(client, BODY)).json()
+    assert (plain["handover"], plain["service_s"]) == ("drop", None)
+    assert (plain["earliest_at"], plain["latest_at"], plain["door"]) == (None, None, None)
+    change = {
+        "id": "P-2", "destination": {"site": "locker-1"}, "handover": "locker", "service_s": 40,
+        "earliest_at": "2026-05-04T09:30:00Z", "latest_at": "2026-05-04T09:50:00Z",
+    }  # fmt: skip
+    told = (await post(client, {**BODY, **change}, key="k2")).json()
+    assert (told["handover"], told["service_s"]) == ("locker", 40.0)
+    assert told["earliest_at"] == "2026-05-04T09:30:00+00:00"
+    assert told["latest_at"] == "2026-05-04T09:50:00+00:00"
+    pin = {"id": "P-3", "handling": "pin", "pin": "4711"}
+    assert (await post(client, {**BODY, **pin}, key="k3")).json()["handover"] == "door"
+
+
+async def test_a_customers_word_is_handed_on_once_for_a_key(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    await post(client, BODY)
+    path, key = "/v1/parcels/P-1/trigger", {"Idempotency-Key": "t1", "X-Operator": "anna"}
+    early = await client.post(path)
+    assert early.json()["outcome"] == "refused"
+    until = desk.clock.now() + timedelta(minutes=5)
+    desk.put_state("P-1", ParcelState.IN_TRANSIT, door=DoorView("pin", desk.clock.now(), until, 3))
+    told = (await client.get("/v1/parcels/P-1")).json()["door"]
+    assert (told["asks"], told["tries_left"], told["until"]) == ("pin", 3, until.isoformat())
+    for _ in range(2):
+        done = await client.post(path, json={"pin": "4711"}, headers=key)
+        assert done.json() == {"parcel_id": "P-1", "outcome": "done", "reason": "opened"}
+    assert desk.triggered == [("P-1", None, "local"), ("P-1", "4711", "anna")]
+    for body in ({"pin": "12"}, {"pin": "47110000x"}, {"word": "x"}):
+        bad = await client.post(path, json=body)
+        assert bad.status_code == 422
+        assert str(next(iter(body.values()))) not in bad.text or body == {"word": "x"}
+    assert (await client.post("/v1/parcels/none/trigger")).status_code == 404
+
+
+async def test_what_came_back_is_sent_again_by_a_word(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    await post(client, BODY)
+    path = "/v1/parcels/P-1/resend"
+    assert (await client.post(path)).json()["outcome"] == "refused"
+    desk.put_state("P-1", ParcelState.RETURNED, resendable=True)
+    assert (await client.get("/v1/parcels/P-1")).json()["resendable"]
+    assert (await client.post(path, json={"reason": "home"})).json()["outcome"] == "done"
+    assert (await client.get("/v1/parcels/P-1")).json()["state"] == "submitted"
+    assert (await client.post("/v1/parcels/none/resend")).status_code == 404
