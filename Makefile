@@ -37,7 +37,7 @@ fuzz: setup-dev  ## fuzz the MAVLink stream parser with atheris, a million input
 oracle: setup-dev  ## 120,000 cases of the checker against exact arithmetic (ORACLE="--cases N --seed S")
 	$(BIN)/python -m tests.oracle $(ORACLE)
 
-drills: setup-dev  ## 10,000 uploads under faults, 200 flights with a return, a lost link or a low battery, 1,000 orders to robots; DRILLS=light leaves real ArduCopters out
+drills: setup-dev  ## 10,000 uploads under faults, 200 flights with a return, a lost link or a low battery, 1,000 orders to robots, kill -9 at each step; DRILLS=light leaves real ArduCopters out
 	$(BIN)/python -m tests.drills --vehicle $(or $(DRILLS),both)
 
 setup: $(VENV)/.run  ## what it takes to run

@@ -26,6 +26,7 @@ from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.lost import Lost
 from controller.delivery.matching import Matching
+from controller.delivery.newest import NewestStates
 from controller.delivery.permits import KINDS, PermitBook
 from controller.delivery.planned import PlannedMissions
 from controller.delivery.process import ProcessSettings, VehicleProcess
@@ -155,8 +156,9 @@ class App:
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
         self._ways = Ways(self.ledger, self._gate, self.processes)
-        self._demands = Demands(self.processes)
+        self._demands = Demands(self.processes, self.clock)
         self.watch = self._make_watch()
+        self._demands.breaching = self.watch.breaching
         self._refuges = Refuges(
             ledger=self.ledger,
             processes=self.processes,
@@ -173,6 +175,7 @@ class App:
             refuges=self._refuges,
             reactions=[Reaction(each) for each in setting.config.safety.rezoned],
         )
+        self.newest = NewestStates(self._telemetry, self.ledger.keep, setting.epochs)
         self.turns = self._make_turns()
         self.desk = self._make_desk()
         self._strays = Strays(self.ledger, self.processes)
@@ -324,6 +327,7 @@ class App:
             clock=self.clock,
             forecast=self.battery.forecast,
             doors=DoorRules(self.config.delivery.door_wait_s, self.config.delivery.pin_tries),
+            before=self.newest.before,
             refuges=self._refuges,
             lost=Lost(self.ledger, self.processes, self.turns),
             missions=PlannedMissions(
@@ -342,9 +346,8 @@ class App:
 
     async def run(self) -> None:
         """Serve the vehicles, the parcels and whoever watches, until cancelled."""
-        config = self.config
-        watch_s = at_least(config.safety.period_s, LEAST_WATCH_WALL_S, config)
-        dispatch_s = at_least(config.dispatch.period_s, LEAST_DISPATCH_WALL_S, config)
+        watch_s = at_least(self.config.safety.period_s, LEAST_WATCH_WALL_S, self.config)
+        dispatch_s = at_least(self.config.dispatch.period_s, LEAST_DISPATCH_WALL_S, self.config)
         sys.setswitchinterval(SWITCH_S)
         self._tell_stranded()
         async with asyncio.TaskGroup() as group:
@@ -366,6 +369,7 @@ class App:
             group.create_task(self.releases.run(watch_s), name="releases")
             group.create_task(self.robot_zones.run(watch_s), name="robot zones")
             group.create_task(self.desk.run(watch_s), name="desk")
+            group.create_task(self.newest.run(), name="newest-states")
             group.create_task(self._publisher.run(PUBLISH_PERIOD_S), name="publish")
 
     def _on_kept(self, changes: Changes) -> None:
@@ -402,7 +406,7 @@ class App:
         )
         self._publisher.alarm(alarm)
 
-    def _telemetry(self) -> dict[str, object]:
+    def _telemetry(self) -> dict[str, Telemetry]:
         return {v: p.owner.telemetry for v, p in self.processes.items()}
 
     def _permits_now(self, vehicle_id: str) -> frozenset[str]:
@@ -474,8 +478,10 @@ async def build(
             )
         )
         recovery.tell_orphans(kept, enrolment.bases, sites, app.board)
+        app.newest.restore(kept.last_known)
         app.zones.restore(kept.zones)
         if app.turns is not None:
             app.turns.restore(kept.passages)
         app.permits.restore(await store.events_of(KINDS))
         yield app
+        await app.newest.write_last(store.keep_at_once)

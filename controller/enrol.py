@@ -164,6 +164,7 @@ def dispatch_settings(whole: Config, *, max_telemetry_age_s: float) -> DispatchS
         robot_use=config.robot_use,
         detour_per_km=config.detour_per_km,
         preparation_s=config.preparation_s,
+        max_early_s=config.max_early_s,
         max_defer_s=config.max_defer_s,
         plan_hold_s=config.plan_hold_s,
         separation=Separation(**config.separation.model_dump()),

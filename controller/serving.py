@@ -17,6 +17,7 @@ from controller.api.context import Context
 from controller.api.server import listen, random_ids, serving
 from controller.app import build
 from controller.config import Config
+from geofence.sieve import make_ready
 
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared only
 
@@ -52,6 +53,8 @@ async def running(config: Config, *, host: str, port: int) -> AsyncIterator[str]
     Raises PortTakenError, and what `controller.app.build` raises.
     """
     with listen(host, port) as sock, _quiet_partings():
+        # before any link is up: where nothing is kept yet it takes seconds
+        await asyncio.to_thread(make_ready)
         async with build(config) as app, asyncio.TaskGroup() as group:
             task = group.create_task(app.run(), name="controller")
             context = Context(

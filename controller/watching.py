@@ -18,7 +18,6 @@ from controller.delivery.ways import Ways
 from controller.domain.records import AssignmentRecord, CommandKind, CommandState
 from controller.enrol import OFFLINE_WALL_S, STALE_WALL_S, Enrolment, at_least
 from controller.fleet.watchdog import LinkLimits, at_work, link_conditions
-from controller.safety.battery import Flown
 from controller.safety.stall import StallBook, Work
 from controller.safety.watch import Watched
 from geofence.zones import VehicleClass
@@ -72,7 +71,8 @@ class FleetView:
             track=self.ways.track(vehicle_id),
             extra=(*links, *process.conditions(), *stalls),
             permits=self.permits(vehicle_id),
-            flown=self._flown(vehicle_id),
+            flown=self.ways.flown(vehicle_id),
+            trail=owner.trail(),
         )
 
     def _work(
@@ -94,17 +94,6 @@ class FleetView:
         if sent is None or sent.state is CommandState.REFUSED:
             return ""
         return f"by {sent.by}" + (f": {sent.reason}" if sent.reason else "")
-
-    def _flown(self, vehicle_id: str) -> Flown | None:
-        """The air mission that a vehicle is on, with what is aboard."""
-        known = self.ways.legs(vehicle_id)
-        if known is None:
-            return None
-        weights = {
-            parcel_id: self.ledger.parcels[parcel_id].parcel.weight_kg
-            for parcel_id in self.ledger.aboard(vehicle_id)
-        }
-        return Flown(*known, weights)
 
     def _limits(self, vehicle_id: str) -> LinkLimits:
         if self.enrolment.kinds[vehicle_id] is VehicleClass.ROBOT:

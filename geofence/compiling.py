@@ -17,8 +17,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compiled(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def compiled(signature: str, *, frees: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """The function compiled for arguments of these types alone, or read from where it is kept.
+
+    `frees`: other threads run Python meanwhile, for what may take long.
 
     It is kept beside the module in `__pycache__` where that can be written, else in the user's
     cache; `NUMBA_CACHE_DIR` names another folder. Where none can be written, or what is kept there
@@ -28,9 +30,9 @@ def compiled(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def compile_(function: Callable[P, R]) -> Callable[P, R]:
         try:
-            made = numba.njit(signature, error_model="numpy", cache=True)(function)
+            made = numba.njit(signature, error_model="numpy", nogil=frees, cache=True)(function)
         except Exception:  # noqa: BLE001 - a torn file raises anything; what is wrong raises again
-            made = numba.njit(signature, error_model="numpy")(function)
+            made = numba.njit(signature, error_model="numpy", nogil=frees)(function)
         return cast("Callable[P, R]", made)
 
     return compile_

@@ -40,6 +40,9 @@ __all__ = [
 CLEARANCE_HORIZON_M = 2_000.0
 """Zones farther off than this are not looked at: the clearance is then None."""
 
+_FEW_ROWS = 8
+"""So many are asked for their depth without a look at which may be the deepest."""
+
 _MAX_EDGES = 250_000
 """Edges compared at once, to bound memory."""
 
@@ -390,8 +393,8 @@ class Depths:
         self, contacts: Contacts, rows: list[int], pieces: Pieces, zones: ZoneSet
     ) -> float:
         """The greatest `depth_m` of rows against one zone."""
-        if len(rows) == 1:
-            return self._depth_m(contacts, rows[0], pieces, zones)
+        if len(rows) <= _FEW_ROWS:
+            return max(self._depth_m(contacts, row, pieces, zones) for row in rows)
         most = _most_m(contacts, np.array(rows, dtype=np.intp), pieces, zones)
         greatest = 0.0
         for place in np.argsort(-most, kind="stable").tolist():

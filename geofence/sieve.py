@@ -10,6 +10,7 @@ then their boxes beside the chord of each leg; then their corners.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -131,6 +132,15 @@ def sifted(  # noqa: PLR0917 - what compiled.sift takes
         zones.corner_x, zones.corner_y, zones.ring_start, zones.first_ring,
     ).tolist()  # fmt: skip
     return row, other, state
+
+
+def make_ready() -> None:
+    """Load what a check needs beside this module; else the first check does.
+
+    0.4 s; some 6 s where it has to be compiled, which is once where that can be kept.
+    """
+    for name in ("compiled", "deepest"):
+        importlib.import_module(f"geofence.{name}")
 
 
 def table_of(owners: Sequence[PathLeg | Disc]) -> Array:

@@ -287,6 +287,7 @@ def _robot(table: _Table) -> RobotSpec:
             speed_mps=table.number("speed_mps", 1.6),
             customer_delay_s=table.number("customer_delay_s", 20.0),
             battery_pct=table.number("battery_pct", 100.0),
+            version=table.text("version", "2.1.0"),
         )
     )
 

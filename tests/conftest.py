@@ -63,6 +63,13 @@ NEEDS = {
 }
 
 
+def pytest_sessionstart() -> None:
+    """Compile once, before there are workers, what else the first test would wait for."""
+    from geofence.sieve import make_ready
+
+    make_ready()
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Any:
     """Time that a busy machine takes from a test is not counted in it."""
     from tests.support.steady import FACTORIES

@@ -15,7 +15,7 @@ Rules that every adapter keeps, and that the contract suite checks:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +26,7 @@ from geofence.formats.onboard import FenceItem
 from geofence.frames import LatLon
 from geofence.zones import Surface, VehicleClass, VehicleTraits
 from missions.model import DropDevice, GroundMission, Mission
+from vehicles.audit import Audit
 
 
 class Clock(Protocol):
@@ -187,6 +188,8 @@ class Telemetry:
     link: LinkState = LinkState.UNKNOWN
     phase: Phase = Phase.UNKNOWN
     position: LatLon | None = None
+    position_error_m: float = 0.0
+    """What the map that it tells its place on is known to be off; not its own error."""
     alt_amsl_m: float | None = None
     alt_home_m: float | None = None
     heading_deg: float | None = None
@@ -437,49 +440,6 @@ class FenceHolder(Protocol):
 
     def order_fence(self, fence: FlightFence) -> None:
         """The next `load` of its mission puts this fence on board; nothing is sent yet."""
-
-
-class Remedy(StrEnum):
-    """What becomes of a rule that does not hold."""
-
-    NONE = "none"
-    """It holds."""
-    SET = "set"
-    """`apply` sets it."""
-    FITTER = "fitter"
-    """A person must fit or set it, and reboot the vehicle."""
-    UNKNOWN = "unknown"
-    """The vehicle does not answer for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleState:
-    """One rule of a vehicle's baseline, and what the vehicle holds."""
-
-    name: str
-    wanted: str
-    why: str
-    value: float | None
-    remedy: Remedy
-    would_set: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What must hold of a vehicle before it is dispatched, read from it now."""
-
-    vehicle_id: str
-    at: datetime
-    rules: tuple[RuleState, ...]
-    blocks: tuple[str, ...] = ()
-    """Why it is not startable, its own words among them."""
-    approved: Mapping[str, str] = field(default_factory=dict)
-    """Hashes of what was proven for the next start: the whole first, then its parts."""
-
-    @property
-    def broken(self) -> tuple[RuleState, ...]:
-        """The rules that do not hold."""
-        return tuple(rule for rule in self.rules if rule.remedy is not Remedy.NONE)
 
 
 @runtime_checkable

@@ -89,3 +89,11 @@ class ZoneKeeping(Protocol):
 
     def answer(self, request_id: str, grant: Grant, lease_s: float | None = None) -> None:
         """Answer a request; `lease_s`: for how long from now a grant holds."""
+
+
+@runtime_checkable
+class Trailing(Protocol):
+    """A session that remembers every place that its vehicle told."""
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places since the last call, oldest first, each with the time of its receipt."""

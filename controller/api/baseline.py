@@ -13,8 +13,8 @@ from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.models import ReasonIn
 from controller.api.problems import not_found
+from vehicles.audit import Audit, RuleState
 from vehicles.parameters import ParameterSet, ParameterValue
-from vehicles.port import Audit, RuleState
 
 router = APIRouter(prefix="/v1", tags=["vehicles"])
 

@@ -229,7 +229,7 @@ class LaunchIn(Body):
     content_hash: Annotated[str, Field(max_length=64)] = ""
 
 
-class TriggerIn(Body):
+class DoorWordIn(Body):
     """A customer's word at the door: the PIN, or nothing where none was agreed."""
 
     pin: Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None = None

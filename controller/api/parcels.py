@@ -10,7 +10,7 @@ from controller.api import views
 from controller.api.actor import CurrentActor
 from controller.api.context import Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
-from controller.api.models import ReasonIn, SettleIn, Submission, TriggerIn
+from controller.api.models import DoorWordIn, ReasonIn, SettleIn, Submission
 from controller.api.problems import ApiError, FieldError, duplicate, not_found
 from controller.delivery.views import DuplicateParcelError
 from controller.domain.model import ParcelState
@@ -126,7 +126,7 @@ async def trigger(
     ctx: Ctx,
     actor: CurrentActor,
     key: OptionalKey = None,
-    body: TriggerIn | None = None,
+    body: DoorWordIn | None = None,
 ) -> dict[str, str]:
     """The robot that waits there hands over, once: the same word again changes nothing.
 

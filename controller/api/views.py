@@ -112,6 +112,19 @@ class CapabilityOut(TypedDict):
     handover_pin: bool
 
 
+class LastKnownOut(TypedDict):
+    """Where a vehicle was before a restart, and how long ago: it has not been heard since."""
+
+    at: str | None
+    age_s: float | None
+    position: PositionOut | None
+    alt_amsl_m: float | None
+    alt_home_m: float | None
+    heading_deg: float | None
+    battery_pct: float | None
+    phase: str
+
+
 class VehicleOut(TypedDict):
     """A vehicle's newest known state; `age_s` says how old it is."""
 
@@ -147,6 +160,7 @@ class VehicleOut(TypedDict):
     battery_at_landing_pct: float | None
     battery_if_returned_pct: float | None
     failsafe: list[str]
+    last_known: LastKnownOut | None
 
 
 class CommandOut(TypedDict):
@@ -352,6 +366,23 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "battery_at_landing_pct": _percent(view.battery_at_landing_pct),
         "battery_if_returned_pct": _percent(view.battery_if_returned_pct),
         "failsafe": list(t.failsafe),
+        "last_known": _last_known(view),
+    }
+
+
+def _last_known(view: VehicleView) -> LastKnownOut | None:
+    was = view.last_known
+    if was is None:
+        return None
+    return {
+        "at": _time(was.at),
+        "age_s": view.last_known_age_s,
+        "position": position(was.position) if was.position else None,
+        "alt_amsl_m": was.alt_amsl_m,
+        "alt_home_m": was.alt_home_m,
+        "heading_deg": was.heading_deg,
+        "battery_pct": was.battery_pct,
+        "phase": was.phase,
     }
 
 

@@ -113,6 +113,8 @@ class DispatchConfig(Section):
     level_cost_s: NotNegative = 30.0
     at_base_m: Positive = 150.0
     preparation_s: NotNegative = 60.0
+    max_early_s: NotNegative = 600.0
+    """How long a robot may wait at a door for a window to open."""
     max_defer_s: NotNegative = 1200.0
     plan_hold_s: Positive = 300.0
     waiting: PriorityConfig = PriorityConfig(normal=1.0, urgent=2.0, medical=5.0)

@@ -137,12 +137,14 @@ class MapBook(Section):
         alignment = self._alignment(robot.alignment)
         if alignment is None:
             return plain
+        fit = fit_of(alignment, found)
         return SiteMap(
             alignment.robot_map_id or plain.map_id,
             plain.origin,
             plain.alt_m,
             plain.heading_deg,
-            fit_of(alignment, found).transform,
+            fit.transform,
+            fit.worst.off_m,
         )
 
     def _of(self, robot: RobotConfig) -> MapConfig | None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from controller.delivery.proof import stop_of
 from controller.delivery.views import ParcelView, VehicleView
 from controller.domain.model import Assignment, AssignmentState, Parcel, ParcelState, Site
-from controller.domain.records import AssignmentRecord, ParcelRecord
+from controller.domain.records import AssignmentRecord, LastKnown, ParcelRecord
 from controller.domain.transitions import ABOARD
 from controller.fleet.allowed import allowed
 from geofence.frames import LatLon, LocalFrame, geodesic_m
@@ -190,8 +190,12 @@ def vehicle_view(
     alarms: int,
     awaits_launch: bool = False,
     forecast: Forecast | None = None,
+    before: LastKnown | None = None,
+    now: datetime | None = None,
 ) -> VehicleView:
-    """A vehicle's snapshot."""
+    """A vehicle's snapshot; `before` is what was known of it before a restart."""
+    was = before if telemetry.received_at is None else None
+    was_age_s = None if was is None or now is None else max(0.0, (now - was.at).total_seconds())
     task = record.assignment if record is not None else None
     open_ids = tuple(p for p in task.parcel_ids if parcels[p].state not in OVER) if task else ()
     return VehicleView(
@@ -205,7 +209,7 @@ def vehicle_view(
         parcel_ids=open_ids or aboard,
         sentence=_launch_words(telemetry, task)
         if awaits_launch and task is not None
-        else sentence(telemetry, record, parcels, aboard, age_s),
+        else sentence(telemetry, record, parcels, aboard, age_s, was_age_s=was_age_s),
         path=path_ahead(record, parcels, telemetry),
         alarms=alarms,
         commands=allowed(telemetry),
@@ -213,6 +217,8 @@ def vehicle_view(
         awaits_launch=awaits_launch,
         battery_at_landing_pct=None if forecast is None else forecast.at_landing_pct,
         battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
+        last_known=was,
+        last_known_age_s=was_age_s,
     )
 
 
@@ -235,11 +241,14 @@ def sentence(
     parcels: Mapping[str, ParcelRecord],
     aboard: tuple[str, ...],
     age_s: float,
+    *,
+    was_age_s: float | None = None,
 ) -> str:
     """What a vehicle does, as one would say it."""
     name = telemetry.vehicle_id
     if telemetry.received_at is None:
-        return f"{name} has not been heard yet"
+        was = "" if was_age_s is None else f" since the restart, last {was_age_s:.0f} s ago"
+        return f"{name} has not been heard yet{was}"
     battery = "" if telemetry.battery_pct is None else f", {telemetry.battery_pct:.0f} % battery"
     old = ""
     if telemetry.link is not LinkState.ONLINE:

@@ -55,7 +55,7 @@ from controller.domain.model import (
     Site,
 )
 from controller.domain.permits import Permit
-from controller.domain.records import HoldRecord, ParcelRecord
+from controller.domain.records import HoldRecord, LastKnown, ParcelRecord
 from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
@@ -64,8 +64,9 @@ from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
+from vehicles.audit import Audit
 from vehicles.parameters import ParameterSet
-from vehicles.port import Audit, Clock, CommandResult, Divert, Outcome, Verb
+from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +95,7 @@ class Desk:
         lost: Lost,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
         doors: DoorRules | None = None,
+        before: Callable[[str], LastKnown | None] = lambda _: None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -110,6 +112,7 @@ class Desk:
         self._clock = clock
         self.missions = missions
         self._forecast = forecast
+        self._before = before
         self._refuges = refuges
         self._lost = lost
         self._submitting = asyncio.Lock()
@@ -502,4 +505,6 @@ class Desk:
             alarms=self._board.count(owner.vehicle_id),
             awaits_launch=record is not None and self.missions.view(record).awaits_launch,
             forecast=self._forecast(owner.vehicle_id),
+            before=self._before(owner.vehicle_id),
+            now=self._clock.now(),
         )

@@ -19,6 +19,8 @@ from vehicles.port import CommandResult, Outcome, Verb
 SLICE = 50
 """So many vehicles are told before the messages leave: those of the first need not wait for the
 last's."""
+GATHER_S = 0.1
+"""Results wait so long for others, in wall time: commits take from what is still to be told."""
 
 _Sent = list[tuple[VehicleProcess, CommandRecord]]
 _Ended = tuple[VehicleProcess, CommandRecord, CommandResult]
@@ -85,6 +87,8 @@ async def _send(ledger: Ledger, sent: _Sent, verb: Verb, reason: str) -> dict[st
                 await asyncio.sleep(0)
         while len(results) < len(sent):
             batch = [await ended.get()]
+            if len(results) + ended.qsize() + 1 < len(sent):
+                await asyncio.sleep(GATHER_S)
             while not ended.empty():
                 batch.append(ended.get_nowait())
             draft = ledger.draft()

@@ -21,6 +21,7 @@ from typing import Literal
 
 from controller.domain.alarms import Alarm, Severity
 from controller.domain.model import Custodian, Event, Parcel, ParcelState, Proof, Site
+from controller.domain.records import LastKnown
 from geofence.frames import LatLon
 from vehicles.port import Capability, Telemetry, Verb
 
@@ -167,6 +168,9 @@ class VehicleView:
     """Forecast of the mission's end; None where there is none, or too little is known."""
     battery_if_returned_pct: float | None = None
     """Forecast of a return from where it is."""
+    last_known: LastKnown | None = None
+    """Where it was before a restart: only until it is heard again, and never as its state."""
+    last_known_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Alike:
     def ever(
         self, robot: VehicleFacts, trip: Round, jobs: Jobs, far: Array, *, reserve: float
     ) -> Bools:
-        """The parcels that such a robot could carry from its base, full, at any hour."""
+        """The parcels that such a robot could carry from its base at any hour, its battery full."""
         kind = _kind(robot)
         known = self._ever.get(kind)
         if known is None:

@@ -318,12 +318,12 @@ def _judge_robot(
     """
     world, model = table.world, trip.robot
     gone = absence(vehicle, world)
-    everyone = np.ones(len(table.parcels), dtype=bool)
-    if gone is not None:
-        # what a robot that is out could do now changes nothing
-        everyone[:] = False
-    alone = insertions(trip, replace(jobs, windows=None), everyone, far)
-    now = np.isfinite(alone.cost)
+    # what a robot that is out could do now changes nothing
+    now, arrive_s = ever, np.full(len(table.parcels), np.inf)
+    if gone is None:
+        everyone = np.ones(len(table.parcels), dtype=bool)
+        alone = insertions(trip, replace(jobs, windows=None), everyone, far)
+        now, arrive_s = np.isfinite(alone.cost), alone.arrive_s
     for column, facts in enumerate(table.parcels):
         key = (vehicle.vehicle_id, facts.parcel.parcel_id)
         if key in table.noes:
@@ -339,7 +339,7 @@ def _judge_robot(
             no = No("battery", text, permanent=False)
         elif no is None:
             early_s = world.settings.max_early_s
-            no = against(facts.parcel, world, float(alone.arrive_s[column]), early_s=early_s)
+            no = against(facts.parcel, world, float(arrive_s[column]), early_s=early_s)
         if no is not None:
             table.noes[key] = no
     open_to = [(vehicle.vehicle_id, f.parcel.parcel_id) not in table.noes for f in table.parcels]

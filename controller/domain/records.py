@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from controller.domain.model import Assignment, Custodian, Parcel, ParcelState, Proof
+from geofence.frames import LatLon
 from missions.model import Mission
 
 RECALLED = "recalled"
@@ -132,3 +133,18 @@ class PassageRecord:
     """Of the grant: rises with every one."""
     body: Mapping[str, object]
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """Where a vehicle was when it was last heard: a memory, never its present state."""
+
+    vehicle_id: str
+    at: datetime
+    """When it was heard, by our clock."""
+    position: LatLon | None = None
+    alt_amsl_m: float | None = None
+    alt_home_m: float | None = None
+    heading_deg: float | None = None
+    battery_pct: float | None = None
+    phase: str = ""

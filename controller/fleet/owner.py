@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from controller.domain.records import CommandKind, CommandRecord, CommandState
+from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
+from vehicles.audit import Audit
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
-    Audit,
     Audited,
     Capability,
     Clock,
@@ -39,7 +41,7 @@ from vehicles.port import (
     VehicleSession,
     Verb,
 )
-from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, ZoneKeeping
+from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +123,10 @@ class VehicleOwner:
     def reached(self, mission: GroundMission) -> int | None:
         """The last node of its round that it shows as reached; None where it does not tell."""
         return self._session.reached(mission) if isinstance(self._session, Paced) else None
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call; none where it does not remember them."""
+        return self._session.trail() if isinstance(self._session, Trailing) else ()
 
     def waits_for(self, mission: GroundMission) -> str:
         """The parcel that it stands at a stop for until it is told; empty: none."""

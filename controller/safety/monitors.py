@@ -21,14 +21,20 @@ from vehicles.port import Capability, Phase, Telemetry
 MULTIROTOR = MultirotorModel()
 ROBOT = RobotModel()
 ZONE_KEY = "zone:"
+ADVICE_AIR = "It was told to hold: decide whether it returns or lands"
+ADVICE_ROBOT = "It is paused: see that its way on is clear and resume it, or have it fetched"
 MAX_GAP_M = 2000.0
 """Two fixes farther apart than this are no track but a jump."""
 
 
+STRAIGHT_M = 5.0
+"""Two fixes of a robot nearer than this are joined, whatever lies between."""
+
 ROBOT_CLEAR_M = 3.0
 """A robot that was in a zone is out of it when it is this far away: its place is told with an error
 of a metre or two, and an alarm that comes and goes with it would pause it again and again. Going
-in, no error is added: rounds are planned with a corridor that holds it."""
+in, only the error that its map is known to have is added: rounds are planned with a corridor that
+holds the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,19 @@ def fix_of(telemetry: Telemetry, vehicle_class: VehicleClass, ground_amsl_m: flo
     if alt_m is None:
         return None
     return Fix(telemetry.received_at, telemetry.position, alt_m)
+
+
+def joined(before: Fix | None, now: Fix, track: Sequence[LatLon]) -> Fix | None:
+    """The fix that a robot came from, where it came straight; None: judge its place alone.
+
+    A robot that speaks seldom has gone round corners between two fixes: while both are on its
+    way, which was checked, the straight line between them says nothing.
+    """
+    if before is None or geodesic_m(before.position, now.position) <= STRAIGHT_M:
+        return before
+    off = [off_track_m(fix.position, track) for fix in (before, now)]
+    on_way = all(each is not None and each <= ROBOT_CLEAR_M for each in off)
+    return None if on_way else before
 
 
 def segment(index: int, before: Fix | None, now: Fix, clear_m: float = 0.0) -> PathLeg:
@@ -107,15 +126,19 @@ def zone_violations(
     return {index: tuple(violations) for index, violations in found.items()}
 
 
-def zone_conditions(vehicle_id: str, violations: Sequence[Violation]) -> Iterator[Condition]:
-    """One warning a zone."""
+def zone_conditions(
+    vehicle_id: str, vehicle_class: VehicleClass, violations: Sequence[Violation]
+) -> Iterator[Condition]:
+    """One warning a zone, with the place where it was entered."""
+    robot = vehicle_class is VehicleClass.ROBOT
     for violation in violations:
+        at = violation.entry
         yield Condition(
             f"{ZONE_KEY}{vehicle_id}:{violation.zone_id}",
             Severity.WARNING,
-            f"{vehicle_id} is inside {violation.zone_name or violation.zone_id}: "
-            f"{violation.reason}",
-            "It was told to hold: decide whether it returns or lands",
+            f"{vehicle_id} is inside {violation.zone_name or violation.zone_id} at "
+            f"{at.lat_deg:.6f}, {at.lon_deg:.6f}: {violation.reason}",
+            ADVICE_ROBOT if robot else ADVICE_AIR,
             vehicle_id,
         )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
@@ -51,6 +52,8 @@ class Watched:
     """What it holds now."""
     flown: Flown | None = None
     """The air mission that it is on."""
+    trail: tuple[tuple[datetime, LatLon], ...] = ()
+    """Of a robot: every place that it told since the last look."""
 
 
 class Watch:
@@ -83,7 +86,11 @@ class Watch:
         self._asked_home: dict[str, float] = {}
         self._last: dict[str, Fix] = {}
         self._inside: set[str] = set()
-        """Robots that were in a zone at the last look."""
+        """Vehicles that were in a zone at the last look."""
+
+    def breaching(self, vehicle_id: str) -> bool:
+        """Whether a vehicle was where it may not be at the last look."""
+        return vehicle_id in self._inside
 
     async def run(self, period_s: float) -> None:
         """Look once a period until cancelled."""
@@ -110,19 +117,17 @@ class Watch:
         impossible: dict[int, str] = {}
         for index, watched in enumerate(fleet):
             try:
-                leg = self._leg(index, watched)
+                some = self._legs(index, watched)
             except GeofenceError as error:
                 # a place that no frame holds is the vehicle's nonsense, not the fleet's end
                 impossible[index] = str(error)
                 continue
-            if leg is not None:
+            if some:
                 alike = (watched.capability.traits, watched.permits)
-                legs.setdefault(alike, []).append(leg)
+                legs.setdefault(alike, []).extend(some)
         violations = await asyncio.to_thread(self._check, legs, self._zones())
         self._inside = {
-            fleet[index].telemetry.vehicle_id
-            for index, found in violations.items()
-            if found and fleet[index].capability.vehicle_class is VehicleClass.ROBOT
+            fleet[index].telemetry.vehicle_id for index, some in violations.items() if some
         }
         conditions: list[Condition] = []
         for index, watched in enumerate(fleet):
@@ -158,19 +163,30 @@ class Watch:
         )
         await self._bring_home(vehicle_id, cause)
 
-    def _leg(self, index: int, watched: Watched) -> PathLeg | None:
-        vehicle_id = watched.telemetry.vehicle_id
+    def _legs(self, index: int, watched: Watched) -> list[PathLeg]:
+        """Where it was since the last look, all under its index."""
+        told, vehicle_id = watched.telemetry, watched.telemetry.vehicle_id
         before = self._last.pop(vehicle_id, None)
-        place = watched.telemetry.position
+        if not watched.working:
+            return []
+        robot = watched.capability.vehicle_class is VehicleClass.ROBOT
+        stays = robot and vehicle_id in self._inside
+        clear_m = max(told.position_error_m, monitors.ROBOT_CLEAR_M if stays else 0.0)
+        legs: list[PathLeg] = []
+        for at, place in (*watched.trail, (told.received_at, told.position)):
+            now = self._fix(watched, at, place)
+            if now is None or (before is not None and now.at < before.at):
+                continue
+            start = monitors.joined(before, now, watched.track) if robot else before
+            legs.append(monitors.segment(index, start, now, clear_m))
+            self._last[vehicle_id] = before = now
+        return legs
+
+    def _fix(self, watched: Watched, at: datetime | None, place: LatLon | None) -> Fix | None:
         known_m = None if place is None else self._surroundings.ground_at(place)
         ground_m = (self._surroundings.ground_amsl_m or 0.0) if known_m is None else known_m
-        now = monitors.fix_of(watched.telemetry, watched.capability.vehicle_class, ground_m)
-        if not watched.working or now is None:
-            return None
-        stays = vehicle_id in self._inside
-        leg = monitors.segment(index, before, now, monitors.ROBOT_CLEAR_M if stays else 0.0)
-        self._last[vehicle_id] = now
-        return leg
+        told = replace(watched.telemetry, received_at=at, position=place)
+        return monitors.fix_of(told, watched.capability.vehicle_class, ground_m)
 
     def _check(
         self, legs: dict[Alike, list[PathLeg]], zones: ZoneSet
@@ -192,7 +208,8 @@ class Watch:
             made = self._battery.look(telemetry, watched.capability, flown)
         if not watched.working:
             return found
-        found.extend(monitors.zone_conditions(vehicle_id, violations))
+        vehicle_class = watched.capability.vehicle_class
+        found.extend(monitors.zone_conditions(vehicle_id, vehicle_class, violations))
         if impossible:
             found.append(
                 Condition(

@@ -17,6 +17,7 @@ from controller.domain.records import (
     AssignmentRecord,
     CommandRecord,
     HoldRecord,
+    LastKnown,
     ParcelRecord,
     PassageRecord,
 )
@@ -88,6 +89,7 @@ class Changes:
     hold: HoldChange | None = None
     zones: ZonesChange | None = None
     passages: tuple[PassageRecord, ...] = ()
+    last_known: tuple[LastKnown, ...] = ()
     epochs: Mapping[str, int] = field(default_factory=dict)
     """Leases that must be held, by vehicle."""
 
@@ -127,6 +129,9 @@ async def apply(connection: AsyncConnection, changes: Changes) -> tuple[int, ...
         await _zones(connection, changes.zones)
     for record in changes.passages:
         await _passage(connection, record)
+    if changes.last_known:
+        places = [codec.last_known_row(record) for record in changes.last_known]
+        await connection.execute(upsert(connection, schema.last_known), places)
     return await _events(connection, changes.events)
 
 

@@ -26,8 +26,10 @@ from controller.domain.records import (
     CommandKind,
     CommandRecord,
     CommandState,
+    LastKnown,
     ParcelRecord,
 )
+from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
 
 Row = RowMapping
@@ -149,6 +151,30 @@ def command_of(row: Row) -> CommandRecord:
     values["kind"] = CommandKind(values["kind"])
     values["state"] = CommandState(values["state"])
     return CommandRecord(**values)
+
+
+def last_known_row(record: LastKnown) -> dict[str, Any]:
+    """Column values of where a vehicle was last."""
+    place = record.position
+    return {
+        "vehicle_id": record.vehicle_id,
+        "at": record.at,
+        "lat_deg": None if place is None else place.lat_deg,
+        "lon_deg": None if place is None else place.lon_deg,
+        "alt_amsl_m": record.alt_amsl_m,
+        "alt_home_m": record.alt_home_m,
+        "heading_deg": record.heading_deg,
+        "battery_pct": record.battery_pct,
+        "phase": record.phase,
+    }
+
+
+def last_known_of(row: Row) -> LastKnown:
+    """Where a vehicle was last, from its row."""
+    values = {str(key): value for key, value in row.items()}
+    lat_deg, lon_deg = values.pop("lat_deg"), values.pop("lon_deg")
+    place = None if lat_deg is None or lon_deg is None else LatLon(lat_deg, lon_deg)
+    return LastKnown(position=place, **values)
 
 
 def event_row(event: Event) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from controller.domain.records import (
     AssignmentRecord,
     CommandRecord,
     HoldRecord,
+    LastKnown,
     ParcelRecord,
     PassageRecord,
 )
@@ -63,6 +64,8 @@ class Kept:
     zones: tuple[str, dict[str, Any]] | None
     """Version of the configured files that it stands over, and the set as GeoJSON."""
     passages: tuple[PassageRecord, ...] = ()
+    last_known: tuple[LastKnown, ...] = ()
+    """One of every vehicle that was ever heard."""
 
 
 @dataclass(slots=True)
@@ -207,6 +210,17 @@ class Store:
             return UnfitError(f"this database cannot hold a value: {error.orig}")
         return None
 
+    async def keep_at_once(self, changes: Changes) -> None:
+        """Write in a transaction of its own: at the end, when nobody serves `keep`.
+
+        Raises StoreError.
+        """
+        try:
+            async with writer(self._connection()) as connection, writing(connection):
+                await apply(connection, changes)
+        except SQLAlchemyError as error:
+            raise StoreError(f"nothing was kept: {error}") from error
+
     def _connection(self) -> AsyncEngine:
         if self._engine is None:
             raise StoreClosedError("the store is not open: use it in `async with`")
@@ -275,6 +289,7 @@ class Store:
             hold = (await connection.execute(select(schema.hold))).mappings().first()
             zones = (await connection.execute(select(schema.zone_set))).mappings().first()
             passages = (await connection.execute(select(schema.passage_lease))).mappings().all()
+            places = (await connection.execute(select(schema.last_known))).mappings().all()
         return Kept(
             parcels=tuple(codec.parcel_of(row) for row in parcels),
             assignments=tuple(
@@ -290,6 +305,7 @@ class Store:
             hold=HoldRecord(hold["by"], hold["reason"], hold["since"]) if hold else None,
             zones=(zones["source_version"], zones["body"]) if zones else None,
             passages=tuple(PassageRecord(**row) for row in passages),
+            last_known=tuple(codec.last_known_of(row) for row in places),
         )
 
     async def submission(self, key: str) -> SubmissionKey | None:

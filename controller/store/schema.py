@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -195,4 +196,18 @@ passage_lease = Table(
     Column("epoch", BIG, nullable=False),
     Column("body", JSON, nullable=False),
     Column("at", UtcText, nullable=False),
+)
+
+last_known = Table(
+    "last_known",
+    metadata,
+    Column("vehicle_id", String(64), primary_key=True),
+    Column("at", UtcText, nullable=False),
+    Column("lat_deg", Double),
+    Column("lon_deg", Double),
+    Column("alt_amsl_m", Double),
+    Column("alt_home_m", Double),
+    Column("heading_deg", Double),
+    Column("battery_pct", Double),
+    Column("phase", String(16), nullable=False),
 )

@@ -41,12 +41,21 @@ def _seconds(at: object) -> float:
     return datetime.fromisoformat(str(at)).timestamp()
 
 
-def judge_doors(happenings: Sequence[Happening], words: Sequence[Word] = ()) -> list[Finding]:
+def judge_doors(
+    happenings: Sequence[Happening], words: Sequence[Word] = (), *, slack_s: float = 0.0
+) -> list[Finding]:
     """Lids that opened without the right PIN or word, and hand-overs after the wait was over.
 
     Each robot and parcel is judged from its pick on: what was decided before counts no more.
+    `slack_s`: how much earlier than the controller's clock a robot of the lab may act on a word
+    that opens, since it takes what arrives at the time of its last tick.
     """
-    told = [(w.t_s, 0, "", w.parcel_id, "pin_right" if w.opens else "gave_up") for w in words]
+    told = [
+        (w.t_s - slack_s, 0, "", w.parcel_id, "pin_right")
+        if w.opens
+        else (w.t_s, 0, "", w.parcel_id, "gave_up")
+        for w in words
+    ]
     seen = [(h.t_s, 1, h.vehicle_id, h.detail, h.event) for h in happenings]
     allowed: dict[str, bool | None] = {}
     found: list[Finding] = []

@@ -47,6 +47,8 @@ class RobotSpec:
         return self.version.startswith("3.")
 
     def __post_init__(self) -> None:
+        if not self.version.startswith(("2.", "3.")):
+            raise ValueError(f"{self.vehicle_id}: version {self.version!r} is neither 2.x nor 3.x")
         if self.speed_mps <= 0 or self.range_m <= 0 or self.state_interval_s <= 0:
             raise ValueError(
                 f"{self.vehicle_id}: speed_mps, range_m and state_interval_s must be positive"

@@ -6,7 +6,8 @@ the obvious loop, `for zone in prepared: for leg in legs: zone.intersects(leg)`,
 that were widened by the corridor and prepared before, over lines made before; plane geometry of
 the 12 legs alone. Every mission lies elsewhere and none is checked twice. Of a path nothing is
 prepared but the numbers of its legs, a row of doubles that each packs when it is made, as the
-peer's lines are made before; a zone set keeps what it has worked out of itself. `same`: on the
+peer's lines are made before; a zone set keeps what it has worked out of itself. One check before
+the clock runs loads what is compiled, of a mission that is not among them. `same`: on the
 zones that bind at this height and hour, both name the same (leg, zone) pairs of every mission.
 `ratio_same_lines` is against the same loop over all lines that the check judges, ways home and
 discs with it. `ratio_listed` and `ratio_told` are the first ratio where the names of all that touch

@@ -2,10 +2,10 @@
 
 Ours: the whole way of a state, from the bytes of the broker's message: decode and validation
 (`Dialect`), whose it is, the order engine; the events that it tells are kept in the controller's
-event log, and the newest state of every robot in a table beside it, once for every 10 states that
-it sent: states are coalesced, events are not. Both are SQLite on disk; the table is
-this benchmark's own, since the controller holds newest states in memory and reads robots after a
-restart. Peer: `State.model_validate_json` of PyPI vda5050-sdk on the same bytes, and nothing else.
+event log, and the newest state of every robot by the controller's `NewestStates`, once for every
+10 states that it sent, as it is at five states a second: states are coalesced, events are
+not. Both are in the controller's store, SQLite on disk.
+Peer: `State.model_validate_json` of PyPI vda5050-sdk on the same bytes, and nothing else.
 CPU of this process, median of the rounds. `same`: both read the same, and every round of ours
 ends with every parcel released and every order told as completed.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ import structlog
 from vda5050.model.state import State as PeerState
 
 from controller.clock import ScaledClock
+from controller.delivery.newest import NewestStates
 from controller.domain.model import Event
 from controller.store.changes import Changes
 from controller.store.database import Store
@@ -41,7 +41,6 @@ from vehicles.vda5050.orders import OrderSettings, PreparedOrder, build_order
 from vehicles.vda5050.session import Vda5050Session
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 
-UPSERT = "INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 ROBOTS, STATES, BYTES, COALESCED = 100, 200, 1500, 10
 NODES = 14
 ORIGIN = LatLon(60.17, 24.94)
@@ -163,11 +162,12 @@ async def ours(
     messages: list[tuple[int, bytes]],
     orders: list[PreparedOrder],
     store: Store,
-    newest: sqlite3.Connection,
+    epochs: dict[str, int],
 ) -> tuple[float, Counter[str], Counter[EventKind]]:
     """The whole way."""
     clock = ScaledClock(datetime.now(UTC), time.time(), 1.0)
     sessions = [_session(number, prepared, clock) for number, prepared in enumerate(orders)]
+    newest = NewestStates(lambda: {s.vehicle_id: s.telemetry for s in sessions}, store.keep, epochs)
     charge, seen, kinds = 0.0, Counter[str](), Counter[EventKind]()
     for index, (number, data) in enumerate(messages, 1):
         session = sessions[number]
@@ -177,8 +177,7 @@ async def ours(
         charge += read.battery_state.battery_charge
         seen[read.order_id] += 1
         if index % (ROBOTS * COALESCED) == 0:
-            newest.executemany(UPSERT, [_newest(s) for s in sessions])
-            newest.commit()
+            await newest.write()
             kept = []
             for session in sessions:
                 while not session._events.empty():
@@ -188,32 +187,6 @@ async def ours(
             if kept:
                 await store.keep(Changes(events=tuple(kept)))
     return charge, seen, kinds
-
-
-def _newest(session: Vda5050Session) -> tuple[Any, ...]:
-    read = session.telemetry
-    where = read.position
-    return (
-        read.vehicle_id,
-        read.received_at.isoformat() if read.received_at else None,
-        where.lat_deg if where else None,
-        where.lon_deg if where else None,
-        read.battery_pct,
-        read.phase.value,
-        read.mission_hash,
-        read.item,
-    )
-
-
-def _table(path: Path) -> sqlite3.Connection:
-    newest = sqlite3.connect(path)
-    newest.execute("PRAGMA journal_mode=WAL")
-    newest.execute("PRAGMA synchronous=FULL")
-    newest.execute(
-        "CREATE TABLE newest (vehicle_id TEXT PRIMARY KEY, at TEXT, lat REAL, lon REAL, "
-        "battery REAL, phase TEXT, mission TEXT, item INTEGER)"
-    )
-    return newest
 
 
 async def _served(store: Store, work: Any) -> Any:
@@ -238,20 +211,21 @@ def main() -> None:
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         store = Store(f"sqlite+aiosqlite:///{Path(folder) / 'bench.db'}")
         runner.run(store.__aenter__())
-        newest = _table(Path(folder) / "newest.db")
+        names = tuple(f"r{number}" for number in range(ROBOTS))
+        epochs = runner.run(store.take_leases(names, "bench", datetime.now(UTC)))
         try:
             peer_s, ours_s, theirs, mine = rounds(
                 lambda: peer(messages),
-                lambda: runner.run(_served(store, ours(messages, orders, store, newest))),
+                lambda: runner.run(_served(store, ours(messages, orders, store, epochs))),
                 count=5,
                 timer=time.process_time,
             )
+            rows = len(runner.run(store.read()).last_known)
         finally:
-            newest.close()
             runner.run(store.__aexit__(None, None, None))
     kinds = mine[2]
     wanted = (EventKind.STARTED, EventKind.PICKED, EventKind.RELEASED, EventKind.COMPLETED)
-    done = all(kinds[kind] == ROBOTS for kind in wanted)
+    done = all(kinds[kind] == ROBOTS for kind in wanted) and rows == ROBOTS
     peer_us, ours_us = peer_s / len(messages) * 1e6, ours_s / len(messages) * 1e6
     print(f"{len(messages)} states of {length:.0f} bytes: peer {peer_us:.1f} us of CPU each")
     print(f"ours {ours_us:.1f} us with engine, events and database; told {dict(kinds)}")

@@ -1,8 +1,9 @@
 """`python -m tests.drills [--vehicle light|ardupilot|both] [--seed S]`: every drill in full.
 
 10,000 uploads and 200 flights of light copters; 200 uploads and 200 flights, 50 at once, of real
-ArduCopters where the program is found; 1,000 orders to ground robots in any case. Prints each
-drill's figures as JSON and ends with status 1 where one did not pass.
+ArduCopters where the program is found; 1,000 orders to ground robots and the controller's death at
+every step of one in any case. Prints each drill's figures as JSON and ends with status 1 where one
+did not pass.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DRILLS = {
         ("flights", "--count", "200", "--copters", "50"),
     ),
 }
-ROBOTS = ("robot_orders", "--count", "1000")
+ROBOTS = (("robot_orders", "--count", "1000"), ("robot_kill",))
 
 
 def wanted(vehicle: str) -> list[str]:
@@ -50,9 +51,10 @@ def main() -> int:
     asked = parser.parse_args()
     kinds = wanted(asked.vehicle)
     status = 0 if kinds else 2
-    print("orders to ground robots", file=sys.stderr)
-    if drill(ROBOTS, asked.seed):
-        status = 1
+    for words in ROBOTS:
+        print(f"{words[0]} with ground robots", file=sys.stderr)
+        if drill(words, asked.seed):
+            status = 1
     for kind in kinds:
         for name, *words in DRILLS[kind]:
             print(f"{name} with {kind} copters", file=sys.stderr)

@@ -106,6 +106,45 @@ async def test_a_second_client_of_our_name_is_told_and_no_storm(world: World) ->
     assert world.dropped() == ["p1", "p2"]
 
 
+@pytest.mark.parametrize("world", ["iotcore"], indirect=True)
+async def test_where_the_broker_lets_neither_in_all_goes_on_once_the_second_has_left(
+    world: World,
+) -> None:
+    """The embedded broker (rumqttd) gives the place of a client that is thrown out to the one
+    that comes; the late end of the old connection then ends the new one, without CONNACK."""
+
+    async def second(name: str) -> None:
+        while True:
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with aiomqtt.Client(
+                    world.broker.host, world.broker.port, identifier=name, timeout=1.0
+                ) as client:
+                    await client.subscribe("elsewhere")
+                    async for _ in client.messages:
+                        pass
+            await asyncio.sleep(0.05)
+
+    async with world.master() as fleet:
+        transport = fleet._transport
+        transport._settings = TransportSettings(
+            connect_timeout_s=1.0, backoff_first_s=0.05, backoff_max_s=0.5
+        )
+        session = await ready(fleet)
+        mission = round_of()
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        rival = asyncio.create_task(second(transport._identifier), name="rival")
+        await until(lambda: EventKind.LINK_LOST in world.kinds())
+        await until(lambda: world.robots["r1"].core.idle)
+        rival.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await rival
+        await until(lambda: EventKind.COMPLETED in world.kinds())
+        assert about_the_order(world) == DONE
+        await until(lambda: session.telemetry.link is LinkState.ONLINE)
+    assert world.dropped() == ["p1", "p2"]
+
+
 async def test_ten_thousand_malformed_messages_keep_nobody_from_delivering(world: World) -> None:
     async with world.master() as fleet:
         session = await ready(fleet)

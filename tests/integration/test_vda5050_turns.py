@@ -322,3 +322,61 @@ async def test_a_robot_that_drives_into_a_zone_is_paused_and_told(world: World) 
         assert any("r1 is inside Market" in a.cause for a in world.board.alarms())
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_robot_that_strays_into_a_zone_is_paused_until_a_person_resumes_it(
+    world: World,
+) -> None:
+    """Its round was checked and leads past the zone: what it drives, the watch sees."""
+    ring = tuple(at(x, y) for x, y in ((40, 8), (80, 8), (80, 40), (40, 40)))
+    market = Zone(
+        "market", "Market", ZoneKind.NO_FLY, PolygonArea(ring),
+        classes=frozenset({VehicleClass.ROBOT}),
+    )  # fmt: skip
+    async with world.master() as fleet:
+        session = fleet.sessions["r1"]
+        held: list[str] = []
+
+        async def hold(vehicle_id: str, cause: str) -> None:
+            held.append(cause)
+            assert (await fleet.sessions[vehicle_id].execute(Verb.HOLD)).done
+
+        mission = round_of("r1", ["west", "a", "m", "b", "east"])
+        track = tuple(node.position for node in mission.nodes)
+        watch = Watch(
+            board=world.board,
+            clock=world.clock,
+            surroundings=Surroundings(10.0, 18.0),
+            limits=EnergyLimits(20.0, 10.0),
+            track_limit_m={"robot": 50.0},
+            fleet=lambda: [
+                Watched(
+                    session.capability, session.telemetry, at(0), working=True, track=track,
+                    trail=session.trail(),
+                )
+            ],
+            zones=lambda: ZoneSet([market]),
+            hold=hold,
+        )  # fmt: skip
+        task = asyncio.create_task(watch.run(1.0), name="watch")
+        await until(lambda: session.telemetry.startable)
+        assert (await session.load(mission)).done
+        assert (await session.start(mission)).done
+        core = world.robots["r1"].core
+        await until(lambda: core.driving and core.x > 35.0)
+        assert held == []
+        world.robots["r1"].stray(60.0, 30.0)
+        await until(lambda: session.telemetry.phase is Phase.HOLDING)
+        assert core.y > 8.0
+        (cause,) = held
+        assert cause.startswith("r1 is inside Market at 60.17")
+        # it stays where it is until somebody resumes it, and is not paused again for that
+        before = world.clock.monotonic_s()
+        await until(lambda: world.clock.monotonic_s() > before + 10.0)
+        assert core.m.paused
+        assert (await session.execute(Verb.RESUME)).done
+        await until(lambda: world.board.alarms() == [])
+        assert len(held) == 1
+        assert core.driving
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

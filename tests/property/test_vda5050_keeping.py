@@ -232,6 +232,20 @@ async def test_types_that_its_factsheet_leaves_out_are_not_sent() -> None:
     assert pair.session.telemetry.startable
 
 
+async def test_passages_give_way_where_it_holds_few_zones() -> None:
+    pair = Pair()
+    await pair.passes(5)
+    sheet = words3.factsheet(pair.core.spec)
+    sheet["protocolLimits"]["maximumArrayLengths"] = {"zoneSet.zones": 2}
+    pair.say("factsheet", sheet)
+    turn = Turn("crossing:c", (at(20.0, 0.0), at(60.0, 0.0)))
+    for number, kinds in ((1, {"BLOCKED", "RELEASE"}), (2, {"BLOCKED"})):
+        await pair.keep(zones(number), turns=(turn,))
+        await pair.passes(10)
+        assert {z.kind for z in pair.core.zones.zones} == kinds
+        assert pair.session.telemetry.startable
+
+
 @pytest.mark.parametrize(
     ("limits", "said"),
     [

@@ -12,9 +12,10 @@ from geofence.frames import offset
 from sitl.ardupilot import find_ardupilot
 from tests.integration.mavlink_rig import HOME, delivery, light, real, spec
 from tests.sitl.test_lists_against_ardupilot import put
+from vehicles.audit import Audit, Remedy
 from vehicles.mavlink.lists import FENCE, RALLY, fence_items, rally_items
 from vehicles.mavlink.parameters import ParameterWrite
-from vehicles.port import Audit, EventKind, FlightFence, Outcome, RallyPlace, Remedy
+from vehicles.port import EventKind, FlightFence, Outcome, RallyPlace
 
 pytestmark = pytest.mark.timeout(200)
 

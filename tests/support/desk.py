@@ -52,9 +52,9 @@ from geofence.zoneset import ZoneSet
 from missions.inspect import FileChecks, inspect_file
 from missions.model import AirMission, DropDevice
 from missions.picture import Picture, picture_of
+from vehicles.audit import Audit, Remedy
 from vehicles.parameters import ParameterSet
 from vehicles.port import (
-    Audit,
     Capability,
     Clock,
     CommandResult,
@@ -62,7 +62,6 @@ from vehicles.port import (
     LinkState,
     Outcome,
     Phase,
-    Remedy,
     Telemetry,
     Verb,
 )

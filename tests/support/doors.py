@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -24,11 +24,14 @@ from geofence.frames import LatLon, geodesic_m, offset
 from missions.roads import StreetEdge, StreetGraph, StreetNode
 from missions.roads_file import write_streets
 from sitl.broker import Broker
+from sitl.referee.doors import judge_doors, words_of
+from sitl.referee.truth import Happening
 from sitl.robot import Customer, RobotFleet, RobotMap, RobotSpec
+from sitl.robot.fleet import TICK_WALL_S
 from sitl.world import TruthSample
 from tests.support.steady import steady_clocks
 
-SPEEDUP = 40.0
+SPEEDUP = 80.0
 HUB = LatLon(60.1700, 24.9400)
 PIN = "4711"
 WAIT_S = 120.0
@@ -60,6 +63,8 @@ class Street:
     robots: RobotFleet
     truth: list[TruthSample]
     now: Callable[[], datetime]
+    again: Callable[[], AbstractAsyncContextManager[tuple[App, httpx.AsyncClient]]]
+    """The same controller once more, after it was stopped."""
 
     async def submit(self, ident: str, door: int, **changes: Any) -> dict[str, Any]:
         to, name = place(door), f"Door {door}"
@@ -92,6 +97,17 @@ class Street:
     def at_door(self, ident: str) -> bool:
         view = self.app.desk.parcel(ident)
         return view is not None and view.door is not None
+
+    async def judged(self) -> list[str]:
+        """What the judge of doors says of everything so far."""
+        log = (await self.client.get("/v1/log?after=0&limit=1000")).json()
+        seen = [
+            Happening(s.vehicle_id, s.t.timestamp(), s.lon_deg, s.lat_deg, s.event, s.detail)
+            for s in self.truth
+            if s.event
+        ]
+        slack_s = 2.0 * TICK_WALL_S * SPEEDUP
+        return [f.text for f in judge_doors(seen, words_of(log), slack_s=slack_s)]
 
     def seen(self, event: str) -> list[str]:
         return [s.detail for s in self.truth if s.event == event]
@@ -159,8 +175,17 @@ async def street(
             clock=lab_clock,
             on_truth=truth.append,
         )
-        async with robots, controller(config, clock) as (app, client):
-            yield Street(app, client, robots, truth, clock.now)
+        async with robots, AsyncExitStack() as stack:
+            first = await stack.enter_async_context(AsyncExitStack())
+            app, client = await first.enter_async_context(controller(config, clock))
+
+            @asynccontextmanager
+            async def again() -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
+                await first.aclose()
+                async with controller(config, clock) as both:
+                    yield both
+
+            yield Street(app, client, robots, truth, clock.now, again)
 
 
 @asynccontextmanager

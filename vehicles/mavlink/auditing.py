@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vehicles.audit import Audit, Remedy, RuleState
 from vehicles.mavlink.baseline import Requirement
 from vehicles.mavlink.upkeep import Values
-from vehicles.port import Audit, CommandResult, LinkState, Outcome, Remedy, RuleState
+from vehicles.port import CommandResult, LinkState, Outcome
 
 if TYPE_CHECKING:
     from vehicles.mavlink.session import MavlinkSession

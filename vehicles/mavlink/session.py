@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from missions.model import Mission
+from vehicles.audit import Audit
 from vehicles.mavlink.all_parameters import AllParameters
 from vehicles.mavlink.auditing import apply_baseline, audit_of
 from vehicles.mavlink.driver import Driver
@@ -32,7 +33,6 @@ from vehicles.mavlink.upkeep import Upkeep
 from vehicles.mavlink.wire import Encoder, Frame
 from vehicles.parameters import ParameterSet
 from vehicles.port import (
-    Audit,
     Capability,
     Clock,
     CommandResult,

@@ -92,6 +92,10 @@ class Dialect:
         """Bytes of an order's message; counts no header."""
         return len(self._codec.order(body, self._headers.sample()))
 
+    def measure_actions(self, actions: tuple[Action, ...]) -> int:
+        """Bytes of a message with these instant actions; counts no header."""
+        return len(self._codec.instant_actions(actions, self._headers.sample()))
+
     def zone_set(self, zone_set: ZoneSet) -> bytes:
         """Encode topic zoneSet. Raises ValueError unless `speaks_zones`."""
         return self._codec.zone_set(zone_set, self._headers.next("zoneSet"))

@@ -12,6 +12,7 @@ import msgspec
 
 from vehicles.port import EventKind, LinkState
 from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.limits import fitted_id
 from vehicles.vda5050.models import TERMINAL, Action, ActionParameter, Connection, OrderBody, State
 from vehicles.vda5050.orders import Gate, PreparedOrder
 
@@ -207,8 +208,9 @@ class EngineState(msgspec.Struct, frozen=True):
         return sum(now - at < self.settings.twin_window_s for at in self.backs) >= TWIN_BACKS
 
     def instant(self, action_id: str) -> InstantTrack | None:
-        """The instant action of that id."""
-        return next((i for i in self.instants if i.action.action_id == action_id), None)
+        """The instant action that was asked for by that id."""
+        known = (action_id, fitted_id(action_id, self.factsheet))
+        return next((i for i in self.instants if i.action.action_id in known), None)
 
 
 SILENT_WORDS = frozenset({"OFFLINE", "CONNECTIONBROKEN", "HIBERNATING"})

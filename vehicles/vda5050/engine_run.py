@@ -18,6 +18,7 @@ from vehicles.vda5050.engine_model import (
     SendOrder,
     Stage,
 )
+from vehicles.vda5050.limits import fitted_id
 from vehicles.vda5050.models import Action, ActionParameter
 
 CANCEL = "cancelOrder"
@@ -43,6 +44,7 @@ class Run:
         self, action_type: str, action_id: str, parameters: tuple[ActionParameter, ...] = ()
     ) -> None:
         """Send an instant action until it shows."""
+        action_id = fitted_id(action_id, self.s.factsheet)
         track = self.s.track
         if action_type == CANCEL and track is not None:
             if track.stage is Stage.PREPARED:

@@ -7,12 +7,14 @@ Must not know what the controller wants: that is `session`.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
+from geofence.frames import LatLon
 from vehicles.errors import ProtocolError, VehicleError
 from vehicles.port import Capability, Clock, EventKind, Telemetry, VehicleEvent
 from vehicles.vda5050 import topics
@@ -28,8 +30,10 @@ from vehicles.vda5050.engine_model import (
     Send,
     SendOrder,
 )
+from vehicles.vda5050.factsheet import Factsheet
+from vehicles.vda5050.limits import STOPS, instant_fault, stop_fault
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import Header
+from vehicles.vda5050.models import Action, Header, State
 from vehicles.vda5050.nonsense import Nonsense
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle, engine_settings
 from vehicles.vda5050.telemetry import telemetry_of
@@ -37,6 +41,7 @@ from vehicles.vda5050.telemetry import telemetry_of
 log = structlog.get_logger(__name__)
 
 MAX_EVENTS = 4096
+MAX_TRAIL = 256
 
 
 class Publish(Protocol):
@@ -73,7 +78,10 @@ class RobotLine:
         self._received_at: datetime | None = None
         self._events: asyncio.Queue[VehicleEvent] = asyncio.Queue(MAX_EVENTS)
         self._changed: set[asyncio.Event] = set()
+        self._trail: deque[tuple[datetime, float, float]] = deque(maxlen=MAX_TRAIL)
         self._nonsense = Nonsense()
+        self._bars: set[str] = set()
+        self._stoppable: tuple[Factsheet | None, str] = (None, "")
         self._telemetry: Telemetry | None = None
         self._fed_at_s = clock.monotonic_s()
 
@@ -108,7 +116,11 @@ class RobotLine:
 
     def _further_faults(self) -> tuple[str, ...]:
         """What else than the robot's own state keeps it from being started."""
-        return ()
+        sheet = self._engine.factsheet
+        if self._stoppable[0] is not sheet:
+            self._stoppable = (sheet, stop_fault(sheet, self._dialect.measure_actions))
+        fault = self._stoppable[1]
+        return (f"it could not be stopped and resumed: {fault}",) if fault else ()
 
     async def events(self) -> AsyncIterator[VehicleEvent]:
         """Events in order, for one consumer; those before the first reading wait for it."""
@@ -126,6 +138,7 @@ class RobotLine:
             return
         if self._engine.state is not before.state:
             self._received_at = self._clock.now()
+            self._remember(before.state)
         self._telemetry, self._fed_at_s = None, now_s
         for send in sends:
             self._send(send)
@@ -133,6 +146,22 @@ class RobotLine:
             self._tell(notice)
         for waiter in self._changed:
             waiter.set()
+
+    def _remember(self, before: State | None) -> None:
+        """Keep where it says that it is, unless it stands where it stood."""
+        state = self._engine.state
+        spot = state.agv_position if state is not None else None
+        last = before.agv_position if before is not None else None
+        if spot is None or not spot.position_initialized or spot.map_id != self._map.map_id:
+            return
+        if self._received_at is not None and (last is None or (spot.x, spot.y) != (last.x, last.y)):
+            self._trail.append((self._received_at, spot.x, spot.y))
+
+    def trail(self) -> tuple[tuple[datetime, LatLon], ...]:
+        """Places that it told since the last call, the newest MAX_TRAIL of them."""
+        told = tuple((at, self._map.to_latlon(x, y)) for at, x, y in self._trail)
+        self._trail.clear()
+        return told
 
     def _send(self, send: Send) -> None:
         """Hand to the transport; every instant action in a message of its own.
@@ -144,8 +173,20 @@ class RobotLine:
             self._publish(topics.ORDER, self._dialect.order(send.body), urgent=False)
             return
         for action in send.actions:
+            fault = self._barred(action)
+            if fault and fault not in self._bars:
+                self._bars.add(fault)
+                self._tell(Notice(EventKind.ALARM, detail=f"not sent: {fault}"))
+            if fault:
+                continue
             payload = self._dialect.instant_actions((action,))
             self._publish(topics.INSTANT_ACTIONS, payload, urgent=True)
+
+    def _barred(self, action: Action) -> str:
+        """Why its factsheet forbids to send an instant action; a stop is sent in any case."""
+        if action.action_type in STOPS:
+            return ""
+        return instant_fault(action, self._engine.factsheet, self._dialect.measure_actions)
 
     def received(self, topic: str, payload: bytes) -> None:
         """Take a message from the robot's topics. Nonsense becomes an alarm and goes no further."""

@@ -40,6 +40,8 @@ class SiteMap:
     heading_deg: float = 0.0
     frame: RigidTransform = NO_TURN
     """From the site's x, y to those of the robots that this map is told to."""
+    error_m: float = 0.0
+    """Farthest that a surveyed point is off `frame`."""
 
     def to_map(self, position: LatLon) -> tuple[float, float]:
         """Coordinates x, y in metres on the robot's map."""

@@ -26,10 +26,11 @@ from vehicles.vda5050.engine_model import (
     Swap,
 )
 from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.limits import fitted_id
 from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import TERMINAL
+from vehicles.vda5050.models import TERMINAL, Action
 from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
 from vehicles.vda5050.progress import Reading, at_gate, reached, read
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
@@ -310,6 +311,10 @@ class Vda5050Session(ZonedLine):
     async def _ask(self, action_type: str) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
         action_id = self._ids("action")
+        named = fitted_id(action_id, self._engine.factsheet)
+        action = Action(action_type=action_type, action_id=named, blocking_type="HARD")
+        if fault := self._barred(action):
+            return "FAILED", f"not sent: {fault}"
         self.feed(Ask(action_type, action_id))
 
         def over() -> bool:

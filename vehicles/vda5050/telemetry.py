@@ -55,6 +55,7 @@ def telemetry_of(
         broken=engine.broken,
         phase=_phase(engine, state, faults),
         position=position,
+        position_error_m=site_map.error_m,
         heading_deg=heading_deg,
         speed_mps=_speed(state),
         battery_pct=min(100.0, max(0.0, state.battery_state.battery_charge)),

@@ -164,4 +164,5 @@ class ZonedLine(RobotLine):
 
     def _further_faults(self) -> tuple[str, ...]:
         fault = self._sets.fault
-        return (fault,) if fault and self.keeps_zones else ()
+        own = (fault,) if fault and self.keeps_zones else ()
+        return (*super()._further_faults(), *own)

@@ -123,27 +123,34 @@ def _identified(map_id: str, zones: Sequence[zonesets.Zone]) -> zonesets.ZoneSet
 
 
 def fitted(compiled: Compiled, sheet: Factsheet | None) -> Compiled:
-    """The set without zone types that the robot's factsheet leaves out of `supportedZones`.
+    """The set without what the robot's factsheet rules out.
 
-    Those are kept in planning and by the watch alone, as for older robots. A factsheet that does
-    not speak of zones rules nothing out.
+    That are types that `supportedZones` leaves out, and RELEASE zones where `zoneSet.zones` allows
+    no more. They are kept in planning and by the watch alone, as for older robots. A factsheet that
+    does not speak of zones rules nothing out.
     """
-    kind = sheet.type_specification if sheet is not None else None
-    if kind is None or not kind.supported_zones:
+    left = dict(_unheld(compiled.zone_set, sheet)) if sheet is not None else {}
+    if not left:
         return compiled
-    kept = [z for z in compiled.zone_set.zones if z.zone_type in kind.supported_zones]
-    if len(kept) == len(compiled.zone_set.zones):
-        return compiled
-    left = {
-        z.zone_id: f"typeSpecification.supportedZones has no {z.zone_type}"
-        for z in compiled.zone_set.zones
-        if z.zone_type not in kind.supported_zones
-    }
+    kept = [z for z in compiled.zone_set.zones if z.zone_id not in left]
     return Compiled(
         _identified(compiled.zone_set.map_id, kept),
         {**compiled.left_out, **left},
         {z.zone_id: compiled.passages[z.zone_id] for z in kept if z.zone_id in compiled.passages},
     )
+
+
+def _unheld(zone_set: zonesets.ZoneSet, sheet: Factsheet) -> Iterator[tuple[str, str]]:
+    """Zones that a robot is not told of, each with the reason."""
+    kinds = sheet.type_specification.supported_zones if sheet.type_specification else ()
+    most = sheet.limit("zoneSet.zones")
+    crowded = bool(most) and len(zone_set.zones) > most
+    for zone in zone_set.zones:
+        if kinds and zone.zone_type not in kinds:
+            yield zone.zone_id, f"typeSpecification.supportedZones has no {zone.zone_type}"
+        elif crowded and zone.zone_type == "RELEASE":
+            # its base keeps it out of them as well
+            yield zone.zone_id, f"protocolLimits.maximumArrayLengths zoneSet.zones is {most}"
 
 
 def set_fault(zone_set: zonesets.ZoneSet, sheet: Factsheet | None) -> str:

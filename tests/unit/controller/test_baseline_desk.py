@@ -13,7 +13,7 @@ from geofence.frames import LatLon
 from tests.support.clock import START
 from tests.support.desk import FakeDesk, vehicle_view
 from tests.support.server import DeskServer
-from vehicles.port import Audit, Remedy, RuleState
+from vehicles.audit import Audit, Remedy, RuleState
 
 HOLDS = RuleState("SYSID_MYGCS", "255", "it counts our heartbeats", 255.0, Remedy.NONE)
 WRONG = RuleState("FENCE_ACTION", "1 or 3", "a breach must bring it back", 0.0, Remedy.SET, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 
 from controller.console.vendor import up_to_date
 from controller.delivery.refuges import Refuge
-from controller.delivery.views import Found
+from controller.delivery.views import DoorView, Found
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.browser import CONTRAST, NO_GL, SOFTWARE_GL, chromium_browser, watched_page
@@ -333,3 +334,34 @@ def select_parcel(page: Page, parcel_id: str) -> None:
 
 def commands(server: DeskServer) -> list[tuple[str, Any]]:
     return [(c[0], c[1]) for c in server.call(lambda desk: list(desk.commands))]
+
+
+def test_a_door_is_opened_by_the_pin_that_stays_on_no_screen(
+    browser: Browser, server: DeskServer
+) -> None:
+    def at_the_door(desk: FakeDesk) -> None:
+        since = desk.clock.now()
+        door = DoorView("pin", since, since + timedelta(minutes=5), 3)
+        desk.put_state("P-1", ParcelState.IN_TRANSIT, vehicle_id="R-01", door=door)
+
+    with watched_page(browser, server.url) as page:
+        page.locator("#parcel-P-1").click()
+        panel = page.get_by_label("Selected")
+        expect(panel.get_by_label("PIN that the customer tells")).to_have_count(0)
+        server.call(at_the_door)
+        field = panel.get_by_label("PIN that the customer tells")
+        field.fill("0000")
+        panel.get_by_role("button", name="Open for the PIN").click()
+        expect(panel).to_contain_text("wrong PIN: 2 tries are left")
+        expect(field).to_have_value("")
+        field.fill("4711")
+        field.press("Enter")
+        expect(panel).to_contain_text("Open for P-1 ✓ seen in its state")
+        assert "4711" not in page.content()
+        server.call(lambda d: d.put_state("P-1", ParcelState.RETURNED, door=None, resendable=True))
+        panel.get_by_role("button", name="Send again asks first").click()
+        question = page.get_by_role("group", name="Send again", exact=True)
+        question.get_by_role("button", name="Confirm").click()
+        expect(page.locator("#parcel-P-1")).to_have_attribute("data-state", "submitted")
+    told = server.call(lambda d: list(d.triggered))
+    assert [pin for _, pin, _ in told] == ["0000", "4711"]

@@ -216,3 +216,56 @@ async def test_a_vehicle_that_cannot_be_let_go_on_in_pieces_takes_no_part() -> N
     await rig.turns.look()
     assert not rig.turns.book.route("r1")
     assert rig.owners["r1"].told == []
+
+
+async def lost_in_the_lane() -> Rig:
+    """r1 is let into the lane and lost there; r2 waits for it."""
+    rig = Rig()
+    rig.assign("r1", "ambe")
+    rig.assign("r2", "bmaw")
+    rig.owners["r1"].at = 1
+    await rig.turns.look()
+    assert rig.ends() == [3, 0]
+    rig.owners["r2"].at = 0
+    place = PLACES["m"]
+    rig.owners["r1"].telemetry = rig.seen("r1", place, LinkState.OFFLINE)
+    await rig.clock.advance(600.0)
+    await rig.turns.look()
+    assert rig.ends() == [3, 0]
+    assert rig.turns.waiting("r2") == "r1 to leave narrow:am"
+    assert rig.turns.waiting("r1") == ""
+    return rig
+
+
+async def test_a_lost_robot_that_comes_back_goes_on_and_gives_back_what_it_left() -> None:
+    rig = await lost_in_the_lane()
+    rig.owners["r1"].telemetry = rig.seen("r1", PLACES["b"])
+    rig.owners["r1"].at = 2
+    await rig.turns.look()
+    assert rig.ends() == [3, 3]
+
+
+async def test_a_lost_robot_that_comes_back_elsewhere_without_its_round_frees_the_lane() -> None:
+    rig = await lost_in_the_lane()
+    rig.memory.assignments.pop("r1")
+    await rig.turns.look()
+    assert rig.turns.book.end("r2") == 0
+    rig.owners["r1"].telemetry = rig.seen("r1", PLACES["e"])
+    await rig.turns.look()
+    assert rig.turns.book.end("r2") == 3
+
+
+async def test_a_robot_that_is_written_off_has_the_lane_until_it_was_taken_away() -> None:
+    rig = await lost_in_the_lane()
+    assert not rig.turns.removed("r1")
+    rig.memory.assignments.pop("r1")
+    for _ in range(3):
+        await rig.clock.advance(600.0)
+        await rig.turns.look()
+    assert "narrow:am" in rig.turns.book.holders()
+    assert rig.turns.book.end("r2") == 0
+    assert rig.turns.removed("r1")
+    assert not rig.turns.removed("r1")
+    await rig.turns.look()
+    assert rig.turns.book.end("r2") == 3
+    assert rig.memory.stored["r1"].body == {}

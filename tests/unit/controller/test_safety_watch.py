@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from controller.safety.monitors import EnergyLimits
 from controller.safety.watch import Watch, Watched
 from geofence.check import Surroundings
 from geofence.frames import Altitude, Datum, LatLon, offset
+from geofence.schedule import Schedule, Window
 from geofence.zones import CircleArea, Surface, VehicleClass, Zone, ZoneKind
 from geofence.zoneset import ZoneSet
 from missions.model import DropDevice
@@ -267,3 +269,63 @@ async def test_a_drone_is_out_of_a_zone_when_it_is_out(rig: Rig) -> None:
         rig.put(offset(HOME, 90.0, east_m))
         told = await rig.look()
     assert told == []
+
+
+MARKET = ZoneSet([Zone("z-1", "Market", ZoneKind.NO_FLY, CircleArea(CENTER, 200.0))])
+
+
+def robot(rig: Rig, east_m: float, **told: Any) -> None:
+    trail = told.pop("trail", ())
+    track = told.pop("track", ())
+    rig.put(offset(HOME, 90.0, east_m), vehicle_id="R-1", capability=ROBOT, track=track, **told)
+    rig.fleet["R-1"] = replace(rig.fleet["R-1"], trail=trail)
+
+
+async def test_every_place_that_a_robot_told_is_judged_not_the_newest_alone(rig: Rig) -> None:
+    rig.zones = MARKET
+    robot(rig, 790.0)
+    assert await rig.look() == []
+    now = rig.clock.now()
+    places = [offset(HOME, 90.0, east_m) for east_m in (795.0, 801.0, 795.0)]
+    robot(rig, 790.0, trail=tuple((now, place) for place in places))
+    (cause,) = await rig.look()
+    assert "R-1 is inside Market at 60." in cause
+    assert len(rig.held) == 1
+
+
+@pytest.mark.parametrize(("error_m", "held"), [(0.0, 0), (0.8, 0), (1.2, 1)])
+async def test_the_error_of_its_map_counts_against_it(rig: Rig, error_m: float, held: int) -> None:
+    rig.zones = MARKET
+    robot(rig, 799.0, position_error_m=error_m)
+    await rig.look()
+    assert len(rig.held) == held
+
+
+async def test_a_robot_that_speaks_seldom_is_not_taken_to_cut_the_corner(rig: Rig) -> None:
+    """Its way leads round the zone; the straight line between two of its words does not."""
+    corner = offset(offset(HOME, 0.0, 300.0), 90.0, 1000.0)
+    before, after = offset(corner, 270.0, 400.0), offset(corner, 90.0, 400.0)
+    around = offset(offset(HOME, 0.0, 600.0), 90.0, 1000.0)
+    rig.zones = ZoneSet([Zone("z-1", "Market", ZoneKind.NO_FLY, CircleArea(corner, 50.0))])
+    track = (before, around, after)
+    for place in (before, after):
+        rig.put(place, vehicle_id="R-1", capability=ROBOT, track=track)
+        assert await rig.look() == []
+    # off its way nothing is known but the two places
+    stray = offset(after, 180.0, 30.0)
+    for place in (before, stray):
+        rig.put(place, vehicle_id="R-1", capability=ROBOT, track=track)
+        causes = await rig.look()
+    assert any("Market" in cause for cause in causes)
+
+
+async def test_a_zone_binds_a_robot_only_while_it_applies(rig: Rig) -> None:
+    now = rig.clock.now()
+    window = Window(start=time(now.hour + 1), end=time(now.hour + 2))
+    evening = replace(MARKET.zones[0], schedule=Schedule((window,)))
+    rig.zones = ZoneSet([evening])
+    robot(rig, 900.0)
+    assert await rig.look() == []
+    await rig.clock.advance(3600.0)
+    robot(rig, 900.0)
+    assert len(await rig.look()) == 1

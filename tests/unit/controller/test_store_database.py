@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -29,6 +29,7 @@ from controller.domain.records import (
     CommandRecord,
     CommandState,
     HoldRecord,
+    LastKnown,
     ParcelRecord,
 )
 from controller.store.changes import (
@@ -218,6 +219,26 @@ async def keep(store: Store, ident: str, told: list[str]) -> None:
         )
     except ConflictError:
         told.append("conflict")
+
+
+async def test_one_row_a_vehicle_tells_where_it_was_last(store: Store) -> None:
+    first = tuple(LastKnown(f"v-{n}", NOW, HOME, phase="ready") for n in range(3))
+    await store.keep(Changes(last_known=first))
+    moved = LastKnown("v-1", NOW + timedelta(seconds=2), DROP, 52.0, 40.0, 181.5, 77.25, "en_route")
+    nowhere = LastKnown("v-2", NOW, phase="not_ready")
+    await store.keep_at_once(Changes(last_known=(moved, nowhere)))
+    kept = {record.vehicle_id: record for record in (await store.read()).last_known}
+    assert kept == {"v-0": first[0], "v-1": moved, "v-2": nowhere}
+
+
+async def test_who_lost_a_vehicle_does_not_write_where_it_was(store: Store) -> None:
+    await store.take_leases(("v-1",), "first", NOW)
+    await store.take_leases(("v-1",), "second", NOW)
+    late = Changes(last_known=(LastKnown("v-1", NOW, HOME),), epochs={"v-1": 1})
+    for keep in (store.keep, store.keep_at_once):
+        with pytest.raises(FencedError):
+            await keep(late)
+    assert (await store.read()).last_known == ()
 
 
 async def test_a_stop_goes_before_all_that_waits(database: str) -> None:

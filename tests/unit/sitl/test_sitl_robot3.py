@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sitl.robot import RobotMap, RobotSpec, words3
 from sitl.robot.core import EPOCH, RobotCore
@@ -454,3 +456,38 @@ def test_an_action_that_may_be_retried_waits_for_a_word(bench: Bench, word: str,
     bench.until(40.0)
     assert bench.status("d") == end
     assert bench.core.idle
+
+
+def test_a_version_that_nobody_speaks_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither 2"):
+        RobotSpec("r1", "ACME", "R-1", 60.17, 24.94, version="4.0.0")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(2, 60), st.floats(-9, 9), st.floats(1, 9)), max_size=4),
+    st.lists(st.tuples(st.floats(-10, 70), st.floats(-10, 10)), min_size=1, max_size=4),
+    st.sampled_from(["BLOCKED", "RELEASE"]),
+    st.floats(0.3, 4.0),
+)
+def test_whatever_its_way_it_is_in_no_zone_that_is_shut(
+    squares: list[tuple[float, float, float]],
+    points: list[tuple[float, float]],
+    kind: str,
+    step_s: float,
+) -> None:
+    bench = Bench(Path())
+    zones = []
+    for number, (x, y, half) in enumerate(squares):
+        corners = ((-half, -half), (half, -half), (half, half), (-half, half))
+        ring = [{"x": x + half + 1.0 + dx, "y": y + dy} for dx, dy in corners]
+        zone = {"zoneId": f"z{number}", "zoneType": kind, "vertices": ring}
+        zones.append(zone | ({"releaseLossBehavior": "STOP"} if kind == "RELEASE" else {}))
+    bench.send("zoneSet", {"zoneSet": {"mapId": "site", "zoneSetId": "z", "zones": zones}})
+    assert bench.core.zones.act({"actionType": "enableZoneSet", "actionParameters": [
+        {"key": "zoneSetId", "value": "z"}]}) == ""  # fmt: skip
+    bench.send("order", order((0.0, 0.0), *points))
+    for _ in range(60):
+        bench.core.advance(bench.core.t + step_s)
+        here = (bench.core.x, bench.core.y)
+        assert not any(z.holds(here) for z in bench.core.zones.zones)

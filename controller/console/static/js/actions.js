@@ -58,6 +58,19 @@ export function cancelParcel(store, id) {
   );
 }
 
+// The PIN goes to the controller and into no word of what was done.
+export function triggerParcel(store, id, pin) {
+  return act(store, `Open for ${id}`, id, () =>
+    post(at("v1", "parcels", id, "trigger"), pin ? { pin } : {}),
+  );
+}
+
+export function resendParcel(store, id) {
+  return act(store, `Send ${id} again`, id, () =>
+    post(at("v1", "parcels", id, "resend"), { reason: "from the console" }),
+  );
+}
+
 const FOUND = { aboard: "Found aboard", delivered: "Found delivered" };
 
 export function settleParcel(store, id, found) {

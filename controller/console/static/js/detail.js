@@ -5,11 +5,25 @@ import { Acts } from "./acts.js";
 import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
 import { DivertChoice } from "./divert.js";
+import { Door } from "./door.js";
 import { html } from "./html.js";
 import { Preview } from "./preview.js";
 import {
-  ENDED, PARCEL_STATES, ageOf, figure, groupedReasons, isIdle, isStale, mayDemand, percent, place,
-  timeLeft, timeOfDay, vehicleStatus,
+  ageOf,
+  DOOR_WORDS,
+  ENDED,
+  figure,
+  groupedReasons,
+  handoverWords,
+  isIdle,
+  isStale,
+  mayDemand,
+  PARCEL_STATES,
+  percent,
+  place,
+  timeLeft,
+  timeOfDay,
+  vehicleStatus,
 } from "./words.js";
 
 function Facts({ rows }) {
@@ -172,6 +186,7 @@ function ParcelDetail({ store, state, now, select, parcel }) {
     ${parcel.reasons.length > 0 &&
     html`<section><h3>Why it is so</h3><ul class="reasons">${groupedReasons(parcel.reasons).map((r) => html`<li>${r}</li>`)}</ul></section>`}
     ${parcel.state === "stranded" && html`<${Settle} store=${store} parcel=${parcel} />`}
+    <${Door} store=${store} parcel=${parcel} />
     <${Facts}
       rows=${[
         ["Vehicle", parcel.vehicle_id ? link(select, "vehicle", parcel.vehicle_id) : "none yet"],
@@ -182,7 +197,9 @@ function ParcelDetail({ store, state, now, select, parcel }) {
         ["Weighs", figure(parcel.weight_kg, "kg", 1)],
         ["Size", `${size} cm`],
         ["Priority", parcel.priority],
-        ["Hand-over", parcel.handling === "pin" ? "with PIN" : "contactless"],
+        ["Hand-over", handoverWords(parcel)],
+        ["Not before", parcel.earliest_at ? timeOfDay(parcel.earliest_at) : ""],
+        ["Not after", parcel.latest_at ? timeOfDay(parcel.latest_at) : ""],
         ["Carrier", parcel.carrier],
         ["Attempts", parcel.attempts > 1 ? parcel.attempts : ""],
       ]}
@@ -194,7 +211,7 @@ function ParcelDetail({ store, state, now, select, parcel }) {
     <section>
       <h3>Times</h3>
       <ol class="times">
-        ${times.map(([name, time]) => html`<li key=${name}><span class="n">${timeOfDay(time)}</span> ${PARCEL_STATES[name]?.word || name}</li>`)}
+        ${times.map(([name, time]) => html`<li key=${name}><span class="n">${timeOfDay(time)}</span> ${PARCEL_STATES[name]?.word || DOOR_WORDS[name] || name}</li>`)}
       </ol>
     </section>
     <${Explain} parcel=${parcel} select=${select} />

@@ -1,5 +1,5 @@
 // The state as GeoJSON for the map.
-import { ENDED, LOW_PCT, ageOf, isIdle, isStale, percent, vehicleStatus } from "./words.js";
+import { ENDED, LOW_PCT, ageOf, isIdle, isStale, percent, placeOf, vehicleStatus } from "./words.js";
 
 export const collection = (features) => ({ type: "FeatureCollection", features });
 
@@ -157,7 +157,8 @@ export function vehicleFeatures(state, now) {
   const chosen = state.selected?.kind === "vehicle" ? state.selected.id : "";
   const features = [];
   for (const v of state.vehicles.values()) {
-    if (!v.position) continue;
+    const spot = placeOf(v);
+    if (!spot) continue;
     const tone = isStale(v)
       ? "stale"
       : TONES[vehicleStatus(v).tone] || (isIdle(v) ? "idle" : "active");
@@ -171,12 +172,12 @@ export function vehicleFeatures(state, now) {
       properties: {
         id: v.id,
         icon: `${v.kind}-${look}`,
-        heading: v.heading_deg ?? 0,
+        heading: v.heading_deg ?? v.last_known?.heading_deg ?? 0,
         label: tone === "stale" ? `${v.id} ○ ${Math.round(age)} s old` : idle ? "" : `${v.id}${battery}`,
         rank: v.id === chosen ? 0 : tone === "warning" ? 1 : tone === "active" ? 2 : 3,
         faded: tone === "stale" ? 1 : 0,
       },
-      geometry: { type: "Point", coordinates: [v.position.lon_deg, v.position.lat_deg] },
+      geometry: { type: "Point", coordinates: [spot.lon_deg, spot.lat_deg] },
     });
   }
   return features;

@@ -10,6 +10,7 @@ import { html } from "./html.js";
 import { DARK, LIGHT, imagesFor } from "./icons.js";
 import { styleFor } from "./layers.js";
 import { isDark } from "./theme.js";
+import { placeOf } from "./words.js";
 
 const DRAW_MS = 200;
 const PREVIEW_ROOM = { top: 60, bottom: 52, left: 60, right: 84 };
@@ -18,7 +19,8 @@ const VEHICLES = ["vehicle-chosen", "vehicles"];
 function boundsOf(state, zones) {
   const points = [...state.sites.values()].map((s) => [s.position.lon_deg, s.position.lat_deg]);
   for (const v of state.vehicles.values()) {
-    if (v.position) points.push([v.position.lon_deg, v.position.lat_deg]);
+    const spot = placeOf(v);
+    if (spot) points.push([spot.lon_deg, spot.lat_deg]);
   }
   for (const p of state.parcels.values()) points.push([p.destination.lon_deg, p.destination.lat_deg]);
   if (!points.length) {
@@ -200,7 +202,8 @@ export function MapView({ state, now, select, hidden, theme, onFail }) {
   }, [state.focus]);
   useEffect(() => {
     const { kind, id } = state.selected || {};
-    const position = kind === "vehicle" ? state.vehicles.get(id)?.position : state.parcels.get(id)?.destination;
+    const vehicle = kind === "vehicle" ? state.vehicles.get(id) : null;
+    const position = vehicle ? placeOf(vehicle) : state.parcels.get(id)?.destination;
     if (position) chart.current?.show(position);
   }, [state.selected]);
   return html`<div class="mapbox" hidden=${hidden}>

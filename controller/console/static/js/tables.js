@@ -1,7 +1,7 @@
 // The map's twin: every vehicle as a row, for screen readers and where there is no WebGL.
 import { Status } from "./controls.js";
 import { html } from "./html.js";
-import { ageOf, figure, isStale, percent, vehicleStatus } from "./words.js";
+import { ageOf, figure, isStale, percent, placeOf, vehicleStatus } from "./words.js";
 
 const COLUMNS = [
   "Vehicle", "Kind", "Status", "Now", "Battery", "Carries", "Speed", "Height", "Heading",
@@ -20,6 +20,7 @@ export function VehicleTable({ state, now, select }) {
       <tbody>
         ${list.map((v) => {
           const age = ageOf(v, now);
+          const spot = placeOf(v);
           return html`<tr
             key=${v.id}
             class=${`${isStale(v) ? "stale" : ""} ${v.id === chosen ? "selected" : ""}`}
@@ -35,8 +36,8 @@ export function VehicleTable({ state, now, select }) {
             <td class="n">${figure(v.speed_mps, "m/s", 1)}</td>
             <td class="n">${v.kind === "drone" ? figure(v.alt_home_m, "m") : "—"}</td>
             <td class="n">${v.heading_deg === null ? "—" : `${Math.round(v.heading_deg)}°`}</td>
-            <td class="n">${v.position ? v.position.lat_deg.toFixed(5) : "—"}</td>
-            <td class="n">${v.position ? v.position.lon_deg.toFixed(5) : "—"}</td>
+            <td class="n">${spot ? spot.lat_deg.toFixed(5) : "—"}</td>
+            <td class="n">${spot ? spot.lon_deg.toFixed(5) : "—"}</td>
             <td class="n">${age === null ? "never" : `${Math.round(age)} s`}</td>
           </tr>`;
         })}

@@ -15,6 +15,22 @@ export const PARCEL_STATES = {
   cancelled: { mark: "⊘", word: "Cancelled", tone: "quiet" },
 };
 
+// What happened at a parcel's door, beside its states.
+export const DOOR_WORDS = {
+  door_at: "At the door",
+  door_opened: "Told to hand over",
+  door_shut: "Not handed over there",
+  door_wrong_pin_1: "Wrong PIN",
+  door_wrong_pin_2: "Wrong PIN, second",
+  door_wrong_pin_3: "Wrong PIN, third",
+  recalled: "Called back",
+};
+
+export function handoverWords(parcel) {
+  if (parcel.handling === "pin") return "at the door, with PIN";
+  return { door: "at the door, to the customer", locker: "into a locker" }[parcel.handover] || "contactless";
+}
+
 export const ENDED = new Set(["delivered", "refused", "returned", "cancelled", "stranded"]);
 
 const PHASES = {
@@ -54,9 +70,16 @@ export const OUTCOMES = {
 export const STALE_S = 5;
 export const LOW_PCT = 25;
 
-// Age grows while nothing is heard: `received_at` against the controller's present.
+// Age grows while nothing is heard: `received_at` against the controller's present. Of a vehicle
+// that has not been heard since a restart, the age of what was known of it before.
 export function ageOf(vehicle, nowMs) {
-  return vehicle.received_at ? Math.max(0, (nowMs - Date.parse(vehicle.received_at)) / 1000) : null;
+  const at = vehicle.received_at || vehicle.last_known?.at;
+  return at ? Math.max(0, (nowMs - Date.parse(at)) / 1000) : null;
+}
+
+// Where it is, or was before a restart: such a vehicle is stale by its link.
+export function placeOf(vehicle) {
+  return vehicle.position || vehicle.last_known?.position || null;
 }
 
 export function isStale(vehicle) {
@@ -64,7 +87,10 @@ export function isStale(vehicle) {
 }
 
 export function vehicleStatus(vehicle) {
-  if (vehicle.link === "unknown") return { mark: "○", word: "Never heard", tone: "stale" };
+  if (vehicle.link === "unknown") {
+    const word = vehicle.last_known ? "Not heard since restart" : "Never heard";
+    return { mark: "○", word, tone: "stale" };
+  }
   if (vehicle.link === "offline") return { mark: "○", word: "No link", tone: "stale" };
   if (vehicle.awaits_launch && vehicle.link === "online") {
     return { mark: "◈", word: "Awaits launch", tone: "caution" };
