@@ -212,6 +212,9 @@ class Telemetry:
     """The failsafes that it is in by its own words, each with them as evidence."""
     errors: tuple[str, ...] = ()
     """What it says is wrong now, whether or not that keeps it from starting."""
+    charging: bool | None = None
+    failed_action: str = ""
+    """What it waits to be told about an action that failed and may be tried again."""
     broken: str = ""
     """Why its connection to its broker counts as gone, by the broker's word: a thing of its own
     beside silence. Empty: the broker says no such thing, or there is none."""

@@ -35,10 +35,13 @@ class MapConfig(Section):
     lon0: Longitude
     alt0: Finite = 0.0
     heading_deg: Finite = 0.0
+    version: Annotated[str, Field(max_length=128)] = ""
+    """The mapVersion that robots must have enabled; empty: whatever they have."""
 
     def site_map(self) -> SiteMap:
         """The map itself, before any robot's frame."""
-        return SiteMap(self.id, LatLon(self.lat0, self.lon0), self.alt0, self.heading_deg)
+        origin = LatLon(self.lat0, self.lon0)
+        return SiteMap(self.id, origin, self.alt0, self.heading_deg, version=self.version)
 
 
 class SurveyedConfig(Section):
