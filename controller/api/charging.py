@@ -49,7 +49,7 @@ async def charge_vehicle(
     return answer
 
 
-class RetryIn(ReasonIn):
+class RetryRequest(ReasonIn):
     """What becomes of the action that failed."""
 
     again: Annotated[bool, Field(description="false: the robot goes on without it")]
@@ -59,7 +59,7 @@ class RetryIn(ReasonIn):
 async def retry_action(
     *,
     vehicle_id: Annotated[str, Path(max_length=64)],
-    body: RetryIn,
+    body: RetryRequest,
     response: Response,
     ctx: Ctx,
     actor: CurrentActor,
