@@ -17,6 +17,7 @@ import structlog
 from controller.config import Config
 from controller.delivery import recovery
 from controller.delivery.approvals import Approvals
+from controller.delivery.charging import ChargingDesk, ChargingRules
 from controller.delivery.demands import Demands
 from controller.delivery.desk import Desk
 from controller.delivery.doors import DoorRules
@@ -152,6 +153,12 @@ class App:
             vehicle_id: self._make_process(session, happenings)
             for vehicle_id, session in sessions_of(setting.adapters, setting.enrolment).items()
         }
+        self.charging = ChargingDesk(
+            ChargingRules(**setting.config.charging.model_dump()),
+            ledger=self.ledger, processes=self.processes, homes=self._enrolment.homes,
+            board=self.board, clock=self.clock,
+            on_free=lambda: self.matching.wake(),  # noqa: PLW0108 - it is made after this
+        )  # fmt: skip
         self.matching = self._make_matching()
         rules = self._dispatch_settings
         self.battery = BatteryBook(rules.multirotor, rules.flight)
@@ -178,6 +185,7 @@ class App:
         self.newest = NewestStates(self._telemetry, self.ledger.keep, setting.epochs)
         self.turns = self._make_turns()
         self.desk = self._make_desk()
+        self.desk.turns = self.turns
         self._strays = Strays(self.ledger, self.processes)
         self.releases = self._make_releases()
         self.robot_zones = self._make_robot_zones()
@@ -238,6 +246,7 @@ class App:
             streets=self._setting.streets,
             settings=self._dispatch_settings,
             permits=self.permits.standing,
+            kept=self.charging.keeps,
             clock=self.clock,
             figures=self.figures,
             ids=self._setting.ids,
@@ -285,6 +294,8 @@ class App:
             homes=self._enrolment.homes,
             board=self.board,
             clock=self.clock,
+            gate=self._gate,
+            ids=self._setting.ids,
         )
 
     def _make_releases(self) -> Releases:
@@ -330,6 +341,7 @@ class App:
             before=self.newest.before,
             refuges=self._refuges,
             lost=Lost(self.ledger, self.processes, self.turns),
+            charging=self.charging,
             missions=PlannedMissions(
                 ledger=self.ledger,
                 processes=self.processes,
@@ -362,6 +374,7 @@ class App:
                 group.create_task(process.run(), name=f"deliver {vehicle_id}")
             group.create_task(self.matching.run(dispatch_s), name="dispatch")
             group.create_task(self.watch.run(watch_s), name="safety")
+            group.create_task(self.charging.run(watch_s), name="charging")
             group.create_task(self.rezoning.run(), name="rezoning")
             group.create_task(self._strays.run(), name="strays")
             if self.turns is not None:

@@ -38,8 +38,9 @@ from geofence.terrain import Grid, read_esri_ascii
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.model import DropDevice
+from missions.passages import with_passages
 from missions.plan_flown import FlightRules
-from missions.roads import StreetGraph
+from missions.roads import Passage, StreetGraph
 from missions.roads_file import read_streets
 from missions.validate_round import RoundRules
 from vehicles.errors import ConfigurationError
@@ -119,7 +120,11 @@ def read_zone_files(config: Config) -> ZoneSet:
 
 def read_street_file(config: Config) -> StreetGraph | None:
     """The street graph, or None where none is configured. Raises StreetError, OSError."""
-    return read_streets(config.streets.file.read_bytes()) if config.streets.file else None
+    if config.streets.file is None:
+        return None
+    streets = read_streets(config.streets.file.read_bytes())
+    kinds = {name: Passage(kind) for name, kind in config.streets.passages.items()}
+    return with_passages(streets, kinds)
 
 
 def read_grid_file(file: Path | None) -> Grid | None:
@@ -258,7 +263,11 @@ def broker_of(mqtt: MqttConfig) -> Broker:
             password = mqtt.password_file.read_text("utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError("mqtt", f"password_file cannot be read: {error}") from error
-    tls = Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file) if mqtt.tls else None
+    tls = (
+        Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file, mqtt.key_password_file)
+        if mqtt.tls
+        else None
+    )
     return Broker(
         mqtt.host, mqtt.port, mqtt.username, password,
         prefix=mqtt.prefix, prefix_v3=mqtt.prefix_v3, tls=tls, protocol=mqtt.protocol,

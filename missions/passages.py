@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from missions.model import GroundMission
-from missions.roads import Passage, StreetEdge, StreetGraph
+from missions.roads import Passage, StreetEdge, StreetError, StreetGraph
 
 
 class Way(StrEnum):
@@ -138,6 +138,26 @@ class Passages:
                 way = Way.BOTH
             ways[passage] = way
         return tuple(Need(passage, way) for passage, way in sorted(ways.items()))
+
+
+def with_passages(graph: StreetGraph, kinds: Mapping[str, Passage]) -> StreetGraph:
+    """The graph with what more of it is used by turns, by id of a street or a node.
+
+    Raises StreetError for an id that is neither, and for a dock that is no node.
+    """
+    for name, kind in kinds.items():
+        if name in graph.nodes:
+            continue
+        if name not in graph.edges:
+            reason = "names neither a street nor a node of the street file"
+            raise StreetError(name, "streets.passages", reason)
+        if kind is Passage.DOCK:
+            raise StreetError(name, "streets.passages", "a dock is a node, and this is a street")
+    if not kinds:
+        return graph
+    nodes = [replace(n, passage=kinds.get(i, n.passage)) for i, n in graph.nodes.items()]
+    edges = [replace(e, passage=kinds.get(i, e.passage)) for i, e in graph.edges.items()]
+    return StreetGraph(nodes, edges)
 
 
 def find_passages(graph: StreetGraph, rules: PassageRules = PassageRules()) -> Passages:

@@ -51,7 +51,9 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _judge(given: argparse.Namespace) -> int:
-    report = judge(given.truth, given.zones, given.expect, given.parcels)
+    report = judge(
+        given.truth, given.zones, given.expect, given.parcels, streets_file=given.streets
+    )
     text = json.dumps(report.as_json(), ensure_ascii=False)
     if given.out is not None:
         given.out.write_text(text + "\n", encoding="utf-8")
@@ -102,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     referee.add_argument("--expect", type=Path, required=True, metavar="FILE")
     referee.add_argument(
         "--parcels", type=Path, metavar="FILE", help="what was submitted: none may be missing"
+    )
+    referee.add_argument(
+        "--streets", type=Path, metavar="FILE", help="where robots may only be by turns"
     )
     referee.add_argument("--out", type=Path, metavar="FILE", help="the report as JSON")
     return parser

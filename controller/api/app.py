@@ -9,7 +9,18 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from controller.api import baseline, fleet, missions, parcels, permits, problems, watch, zones
+from controller.api import (
+    baseline,
+    charging,
+    fleet,
+    missions,
+    parcels,
+    passages,
+    permits,
+    problems,
+    watch,
+    zones,
+)
 from controller.api.context import Context
 from controller.api.guard import LOOPBACK_NAMES, Guard
 from controller.api.problems import Problem
@@ -32,7 +43,9 @@ def create_app(
     )
     app.state.context = context
     problems.install(app)
-    for module in (parcels, fleet, baseline, zones, missions, permits, watch):
+    for module in (
+        parcels, fleet, charging, baseline, zones, missions, permits, passages, watch,
+    ):  # fmt: skip
         app.include_router(module.router)
     if console:
         mount(app)

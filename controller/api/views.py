@@ -159,6 +159,10 @@ class VehicleOut(TypedDict):
     awaits_launch: bool
     battery_at_landing_pct: float | None
     battery_if_returned_pct: float | None
+    charging: bool | None
+    failed_action: str
+    charges: bool
+    kept: str
     failsafe: list[str]
     last_known: LastKnownOut | None
 
@@ -365,6 +369,10 @@ def vehicle(view: VehicleView) -> VehicleOut:
         "awaits_launch": view.awaits_launch,
         "battery_at_landing_pct": _percent(view.battery_at_landing_pct),
         "battery_if_returned_pct": _percent(view.battery_if_returned_pct),
+        "charging": t.charging,
+        "failed_action": t.failed_action,
+        "charges": view.charges,
+        "kept": view.kept,
         "failsafe": list(t.failsafe),
         "last_known": _last_known(view),
     }

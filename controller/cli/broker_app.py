@@ -6,7 +6,7 @@ Owns the commands. Must not write a file itself: `broker` does, and is loaded wh
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,18 @@ def broker_config(
     config: Annotated[Path, typer.Option("--config", "-c", help="TOML file of the fleet")],
     out: Annotated[Path, typer.Option("--out", help="folder of the broker")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="that it listens on")] = 8883,
+    names: Annotated[
+        Literal["vehicle", "serial"],
+        typer.Option(
+            help="what robots' certificates are named by: the vehicle's id, or its serial"
+        ),
+    ] = "vehicle",
+    controller: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="name of a controller's certificate; one each where several share a fleet"
+        ),
+    ] = None,
 ) -> None:
     """Write mosquitto.conf and the access list of the fleet's robots.
 
@@ -38,6 +50,7 @@ def broker_config(
         raise CliError(
             str(error), status=EXIT_INPUT, next_step="correct the configuration"
         ) from error
-    broker.write(fleet, out, port=port)
+    controllers = tuple(controller or (broker.CONTROLLER,))
+    broker.write(fleet, out, port=port, names=broker.Names(names), controllers=controllers)
     typer.echo(f"{out}/mosquitto.conf and {out}/acl: {len(fleet.robots)} robots; put ca.pem,")
     typer.echo(f"broker.pem and broker.key beside them, then: mosquitto -c {out}/mosquitto.conf")

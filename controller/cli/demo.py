@@ -233,6 +233,7 @@ class _Demo:
             zones=run.zones,
             expect=expect,
             submitted=run.submitted,
+            streets=run.streets,
             out=self._out / "referee.json",
         )
         faults = faults_of(delivered)

@@ -149,11 +149,13 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 async def judge(
-    *, truth: Path, zones: Path, expect: Path, submitted: Path, out: Path
+    *, truth: Path, zones: Path, expect: Path, submitted: Path, out: Path, streets: Path | None
 ) -> dict[str, Any]:
     """The referee's report. Raises CliError where the referee itself fails."""
     files = ["--truth", truth, "--zones", zones, "--expect", expect]
     files += ["--parcels", submitted, "--out", out]
+    if streets is not None:
+        files += ["--streets", streets]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -21,6 +21,7 @@ from controller.cli.broker_app import broker_app
 from controller.cli.fleet_app import fleet_app
 from controller.cli.maps_app import maps_app
 from controller.cli.options import URL, AsJson, Url
+from controller.cli.passage_app import passage_app
 from controller.cli.permit_app import permit_app
 from controller.cli.running import RunController
 
@@ -47,6 +48,7 @@ zones_app.add_typer(permit_app, name="permit")
 app.add_typer(mission_app, name="mission")
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(maps_app, name="maps")
+app.add_typer(passage_app, name="passages")
 app.add_typer(broker_app, name="broker")
 
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the event log")]

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from controller.config.charging import ChargingConfig
 from controller.config.dispatch import CorridorConfig, DispatchConfig
 from controller.config.kinds import (
     ConfigError,
@@ -102,6 +103,8 @@ class StreetsConfig(Section):
     """The street graph that robots drive on."""
 
     file: Path | None = None
+    passages: dict[str, Literal["crossing", "narrow", "lift", "dock"]] = Field(default_factory=dict)
+    """What robots use by turns beside what the file says, by id of a street or a node."""
 
 
 class TerrainConfig(Section):
@@ -177,6 +180,7 @@ class Config(BaseSettings):
     dispatch: DispatchConfig = DispatchConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     safety: SafetyConfig = SafetyConfig()
+    charging: ChargingConfig = ChargingConfig()
     log: LogConfig = LogConfig()
     mqtt: MqttConfig = MqttConfig()
     mavlink: MavlinkConfig = MavlinkConfig()
@@ -275,7 +279,13 @@ def from_dict(data: dict[str, Any], *, base: Path, name: str = "configuration") 
             "mqtt": config.mqtt.model_copy(
                 update={
                     name: base / file if (file := getattr(config.mqtt, name)) else None
-                    for name in ("password_file", "ca_file", "cert_file", "key_file")
+                    for name in (
+                        "password_file",
+                        "ca_file",
+                        "cert_file",
+                        "key_file",
+                        "key_password_file",
+                    )
                 }
             ),
             "mavlink": config.mavlink.model_copy(

@@ -35,10 +35,13 @@ class MapConfig(Section):
     lon0: Longitude
     alt0: Finite = 0.0
     heading_deg: Finite = 0.0
+    version: Annotated[str, Field(max_length=128)] = ""
+    """The mapVersion that robots must have enabled; empty: whatever they have."""
 
     def site_map(self) -> SiteMap:
         """The map itself, before any robot's frame."""
-        return SiteMap(self.id, LatLon(self.lat0, self.lon0), self.alt0, self.heading_deg)
+        origin = LatLon(self.lat0, self.lon0)
+        return SiteMap(self.id, origin, self.alt0, self.heading_deg, version=self.version)
 
 
 class SurveyedConfig(Section):
@@ -58,6 +61,8 @@ class AlignmentConfig(Section):
     map: Ident
     robot_map_id: str = ""
     """What these robots call the map; empty: as the site does."""
+    robot_map_version: Annotated[str, Field(max_length=128)] = ""
+    """Of their map; empty: the site's where they call it so too, or else any."""
     limit_m: Positive = DEFAULT_LIMIT_M
     """Farthest that a point may be from where the fit puts it."""
     points: Annotated[tuple[SurveyedConfig, ...], Field(min_length=LEAST_POINTS, max_length=1000)]
@@ -145,6 +150,7 @@ class MapBook(Section):
             plain.heading_deg,
             fit.transform,
             fit.worst.off_m,
+            alignment.robot_map_version or ("" if alignment.robot_map_id else plain.version),
         )
 
     def _of(self, robot: RobotConfig) -> MapConfig | None:

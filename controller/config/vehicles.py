@@ -162,6 +162,8 @@ class MqttConfig(Section):
     """PEM; the system's authorities where left out."""
     cert_file: Path | None = None
     key_file: Path | None = None
+    key_password_file: Path | None = None
+    """Its first line opens an encrypted key."""
     prefix: str = "uagv"
     prefix_v3: str = "vda5050"
     """Of the topics of robots that speak VDA 5050 3.0; `prefix` is that of 2.0 and 2.1."""
@@ -177,6 +179,8 @@ class MqttConfig(Section):
             raise ValueError("mqtt: give password or password_file, not both")
         if not self.tls and (self.ca_file or self.cert_file or self.key_file):
             raise ValueError("mqtt: ca_file, cert_file and key_file need tls = true")
+        if self.key_password_file is not None and self.cert_file is None:
+            raise ValueError("mqtt: key_password_file needs cert_file")
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("mqtt: key_file needs cert_file")
         return self

@@ -192,6 +192,8 @@ def vehicle_view(
     forecast: Forecast | None = None,
     before: LastKnown | None = None,
     now: datetime | None = None,
+    charges: bool = False,
+    kept: str = "",
 ) -> VehicleView:
     """A vehicle's snapshot; `before` is what was known of it before a restart."""
     was = before if telemetry.received_at is None else None
@@ -219,6 +221,8 @@ def vehicle_view(
         battery_if_returned_pct=None if forecast is None else forecast.if_returned_pct,
         last_known=was,
         last_known_age_s=was_age_s,
+        charges=charges,
+        kept=kept,
     )
 
 
@@ -308,7 +312,7 @@ def _idle(telemetry: Telemetry, aboard: tuple[str, ...]) -> str:
     if aboard:
         return f"waits for a person: {_names(aboard)} aboard"
     if telemetry.phase is Phase.READY:
-        return "waits for work"
+        return "charges" if telemetry.charging else "waits for work"
     if telemetry.not_ready:
         return f"is not ready: {'; '.join(telemetry.not_ready)}"
     return f"is {_words(telemetry)}"

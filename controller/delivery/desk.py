@@ -15,8 +15,11 @@ from datetime import datetime
 import structlog
 
 from controller.delivery import describe, settling, steps
+from controller.delivery.baselines import BaselineDesk
 from controller.delivery.cancelling import Cancelling
+from controller.delivery.charging import ChargingDesk
 from controller.delivery.doors import DoorRules, Doors
+from controller.delivery.failed_actions import FailedActions
 from controller.delivery.hub import Hub
 from controller.delivery.ledger import Ledger
 from controller.delivery.lost import Lost
@@ -27,7 +30,9 @@ from controller.delivery.process import VehicleProcess
 from controller.delivery.refuges import Refuge, Refuges
 from controller.delivery.rezoning import Rezoning
 from controller.delivery.steps import Retry
+from controller.delivery.submission import submission
 from controller.delivery.together import demand_of_all
+from controller.delivery.turns import Turns
 from controller.delivery.views import (
     Alarm,
     DuplicateParcelError,
@@ -47,31 +52,26 @@ from controller.delivery.views import (
 from controller.delivery.zones import ZoneBook
 from controller.dispatch.model import Explanation
 from controller.domain.model import (
-    Custodian,
-    CustodianKind,
     Event,
     Parcel,
-    ParcelState,
     Site,
 )
 from controller.domain.permits import Permit
-from controller.domain.records import HoldRecord, LastKnown, ParcelRecord
+from controller.domain.records import HoldRecord, LastKnown
 from controller.fleet.allowed import at_rest, refusal
 from controller.safety.board import AlarmBoard
-from controller.store.changes import Changes, HoldChange, ParcelStep, SubmissionKey
+from controller.store.changes import Changes, HoldChange
 from controller.store.database import Store
 from controller.store.errors import ConflictError, StaleStepError
 from geofence.zones import VehicleClass, Zone
 from geofence.zoneset import ZoneSet
 from missions.battery import Forecast
-from vehicles.audit import Audit
-from vehicles.parameters import ParameterSet
 from vehicles.port import Clock, CommandResult, Divert, Outcome, Verb
 
 log = structlog.get_logger(__name__)
 
 
-class Desk:
+class Desk(BaselineDesk):
     """One controller's desk."""
 
     def __init__(
@@ -93,29 +93,32 @@ class Desk:
         missions: PlannedMissions,
         refuges: Refuges,
         lost: Lost,
+        charging: ChargingDesk,
         forecast: Callable[[str], Forecast | None] = lambda _: None,
         doors: DoorRules | None = None,
         before: Callable[[str], LastKnown | None] = lambda _: None,
     ) -> None:
+        super().__init__(ledger, processes, clock, matching.wake)
         self._store = store
-        self._ledger = ledger
         self._board = board
         self._hub = hub
         self._matching = matching
-        self._processes = processes
         self._enrolled = enrolled
         self._sites = sites
         self._zones = zones
         self._rezoning = rezoning
         self._permits = permits
         self._retry = retry
-        self._clock = clock
         self.missions = missions
         self._forecast = forecast
         self._before = before
         self._refuges = refuges
         self._lost = lost
+        self._charging = charging
+        self.failed_actions = FailedActions(ledger, processes, clock)
         self._submitting = asyncio.Lock()
+        self.turns: Turns | None = None
+        """Who may use which passage; None where there are no streets."""
         self.cancelling = Cancelling(ledger, processes, clock)
         self.doors = Doors(
             ledger=ledger,
@@ -143,7 +146,7 @@ class Desk:
                     raise IdempotencyConflictError(key)
                 return Submitted(tuple(self._view(p) for p in known.parcel_ids), replayed=True)
             self._check(parcels)
-            changes = self._submission(parcels, key, fingerprint)
+            changes = submission(parcels, key, fingerprint, self._clock.now())
             try:
                 await self._ledger.keep(changes)
             except ConflictError as error:
@@ -196,46 +199,6 @@ class Desk:
         if refused:
             return CommandResult(Outcome.REFUSED, refused)
         return await process.demand(verb, by=by, reason=reason)
-
-    async def audit(self, vehicle_id: str) -> Audit | str:
-        """A vehicle's parameter baseline, read now, or why it cannot be. UnknownVehicleError."""
-        process = self._processes.get(vehicle_id)
-        if process is None:
-            raise UnknownVehicleError(vehicle_id)
-        return await process.owner.audit()
-
-    async def audit_all(self) -> dict[str, Audit | str]:
-        """Every vehicle's at once, in the order of the configuration."""
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                vehicle_id: group.create_task(self.audit(vehicle_id), name=f"audit {vehicle_id}")
-                for vehicle_id in self._processes
-            }
-        return {vehicle_id: task.result() for vehicle_id, task in asked.items()}
-
-    async def parameters(self, vehicle_id: str) -> ParameterSet | str:
-        """Every parameter of a vehicle, read now, or why not. Raises UnknownVehicleError."""
-        process = self._processes.get(vehicle_id)
-        if process is None:
-            raise UnknownVehicleError(vehicle_id)
-        return await process.owner.parameters()
-
-    async def apply_baseline(self, vehicle_id: str, *, by: str, reason: str = "") -> CommandResult:
-        """Set what its baseline demands, while it is disarmed. Raises UnknownVehicleError.
-
-        Kept in the event log with who asked, what was set, and what a fitter must do.
-        """
-        process = self._processes.get(vehicle_id)
-        if process is None:
-            raise UnknownVehicleError(vehicle_id)
-        result = await process.owner.apply_baseline()
-        data: dict[str, object] = {
-            "by": by, "reason": reason, "outcome": result.outcome.value, "told": result.reason,
-        }  # fmt: skip
-        event = Event("vehicle.baseline", self._clock.now(), vehicle_id=vehicle_id, data=data)
-        await self._ledger.keep(Changes(events=(event,)))
-        self._matching.wake()
-        return result
 
     async def command_all(self, verb: Verb, *, by: str, reason: str) -> dict[str, CommandResult]:
         """Freeze dispatch, then demand it of every vehicle at once."""
@@ -314,6 +277,14 @@ class Desk:
         result = await self.doors.resend(parcel_id, by=by, reason=reason)
         self._matching.wake()
         return result
+
+    async def charge(
+        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
+    ) -> CommandResult:
+        """Have a robot charge at its base, or end that. Raises UnknownVehicleError."""
+        if vehicle_id not in self._processes:
+            raise UnknownVehicleError(vehicle_id)
+        return await self._charging.command(vehicle_id, on=on, by=by, reason=reason)
 
     async def divert(
         self, vehicle_id: str, to: Divert, *, by: str, reason: str = ""
@@ -443,33 +414,6 @@ class Desk:
             if not parcel.origin_site_id:
                 raise UnknownSiteError("", parcel.parcel_id)
 
-    def _submission(self, parcels: Sequence[Parcel], key: str, fingerprint: str) -> Changes:
-        now = self._clock.now()
-        records = [
-            ParcelRecord(
-                parcel,
-                ParcelState.SUBMITTED,
-                Custodian(CustodianKind.SITE, parcel.origin_site_id),
-                times={ParcelState.SUBMITTED.value: now},
-            )
-            for parcel in parcels
-        ]
-        events = tuple(
-            Event(
-                "parcel.submitted",
-                now,
-                parcel_id=p.parcel_id,
-                data={"custodian": f"site:{p.origin_site_id}", "carrier": p.carrier},
-            )
-            for p in parcels
-        )
-        idents = tuple(p.parcel_id for p in parcels)
-        return Changes(
-            parcels=tuple(ParcelStep(None, record) for record in records),
-            events=events,
-            key=SubmissionKey(key, fingerprint, idents, now),
-        )
-
     def _view(self, parcel_id: str) -> ParcelView:
         record = self._ledger.parcels[parcel_id]
         process = self._processes.get(record.vehicle_id)
@@ -507,4 +451,6 @@ class Desk:
             forecast=self._forecast(owner.vehicle_id),
             before=self._before(owner.vehicle_id),
             now=self._clock.now(),
+            charges=owner.charges,
+            kept=self._charging.keeps(owner.vehicle_id),
         )

@@ -31,6 +31,7 @@ from controller.domain.transitions import (
     hand_over,
 )
 from controller.store.changes import AssignmentStep, Changes, HoldChange, ParcelStep
+from missions.model import GroundMission
 
 
 class Draft:
@@ -129,6 +130,21 @@ class Draft:
         )
         self._assignment_steps.append(AssignmentStep(task.state, changed))
         self._assignment_event(changed, {"reason": reason} if reason else {})
+        return changed
+
+    def remake(
+        self, record: AssignmentRecord, mission: GroundMission, data: Mapping[str, object]
+    ) -> AssignmentRecord:
+        """Give an assignment that is under way another mission; its state stays."""
+        task = replace(record.assignment, mission_hash=mission.content_hash)
+        changed = replace(record, assignment=task, mission=mission)
+        self._assignment_steps.append(AssignmentStep(task.state, changed, remade=True))
+        self.event(
+            "assignment.rerouted",
+            vehicle_id=task.vehicle_id,
+            assignment_id=task.assignment_id,
+            data={"before": record.assignment.mission_hash, "hash": task.mission_hash, **data},
+        )
         return changed
 
     def freeze(self, hold: HoldRecord) -> None:

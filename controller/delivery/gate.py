@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -24,8 +24,9 @@ from missions.errors import MissionsError
 from missions.inspect import Inspection, inspect_flight, inspect_round
 from missions.model import AirMission, GroundMission
 from missions.plan_flown import FlightRules, FlownLeg, flown_legs
+from missions.plan_round import closed_edges, open_streets, slowed_edges
 from missions.roads import StreetGraph
-from missions.street_use import RobotFit
+from missions.street_use import RobotFit, unfit_edges
 from missions.validate import (
     FlightChecks,
     GoNoGo,
@@ -170,6 +171,50 @@ class Gate:
             return Shut(f"its fence cannot be made, and the flight needs it: {made.reason}")
         told = made.reason or "; ".join(made.left_out)
         return FlightFence(mission.content_hash, zones.version, made.items), told
+
+    async def shut_way(
+        self,
+        record: AssignmentRecord,
+        rest: GroundMission,
+        parcels: Mapping[str, ParcelRecord],
+        owner: VehicleOwner,
+    ) -> Shut | None:
+        """Why what is left of a round that is under way may not be driven, from now on."""
+        zones, telemetry = self._zones(), owner.telemetry
+        if rest.zones_version != zones.version:
+            return Shut("the zones have changed since it was planned", passing=True)
+        if telemetry.link is not LinkState.ONLINE or owner.age_s() > self._max_age_s:
+            return Shut(f"{owner.vehicle_id} is {telemetry.link}: its data is not fresh")
+        if telemetry.battery_pct is None:
+            return Shut(f"{owner.vehicle_id} has not told its battery level")
+        loads, permits = self._loads(record, parcels), self.permits(record)
+        vehicle = _Vehicle(owner.capability, loads, permits, telemetry.battery_pct)
+        left = replace(record, mission=rest)
+        try:
+            verdict = await asyncio.to_thread(self._judge, left, vehicle, zones)
+        except (GeofenceError, MissionsError) as error:
+            return Shut(f"the way cannot be checked: {error}")
+        if verdict.go:
+            return None
+        return Shut("; ".join(reason.text for reason in verdict.reasons))
+
+    def open_streets(self, record: AssignmentRecord, owner: VehicleOwner) -> StreetGraph | None:
+        """The streets as they are open to a robot on its round. Call it in a thread."""
+        if self._streets is None:
+            return None
+        rules, zones, now = self._settings.round, self._zones(), self._clock.now()
+        leave = now + timedelta(seconds=rules.max_round_s)
+        asked = (self._streets, zones, self._surroundings)
+        held, traits = self.permits(record), owner.capability.traits
+        closed = closed_edges(
+            *asked, enter=now, leave=leave, rules=rules, permits=held, traits=traits
+        )
+        slowed = slowed_edges(
+            *asked, enter=now, leave=leave, rules=rules, permits=held, traits=traits
+        )
+        fit = RobotFit(owner.capability.width_m, owner.capability.max_incline_pct)
+        unfit = unfit_edges(self._streets, fit, enter=now, leave=leave)
+        return open_streets(self._streets, {**closed, **unfit}, slowed)
 
     def permits(self, record: AssignmentRecord, *, leave: datetime | None = None) -> frozenset[str]:
         """What its vehicle holds for this mission, to its late end or up to `leave`."""

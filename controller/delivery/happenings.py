@@ -105,7 +105,7 @@ class Happenings:
             data={"detail": event.detail, "hash": event.mission_hash},
         )
         doubt = False
-        if task is not None and _is_about(event, task):
+        if task is not None and self._is_about(event, task):
             ended = event.kind in {EventKind.ABORTED, EventKind.COMPLETED}
             if unwatched and ended and self._any_aboard(task):
                 doubt = True
@@ -117,6 +117,18 @@ class Happenings:
         if event.kind is EventKind.RELEASED and task is not None:
             await self.prove(event.vehicle_id)
         return doubt
+
+    def _is_about(self, event: VehicleEvent, task: AssignmentRecord) -> bool:
+        """Whether an event belongs to this assignment's mission; old missions' events do not.
+
+        One that was on its way when the mission was given another way does.
+        """
+        told, now = event.mission_hash, task.assignment
+        return (
+            not told
+            or told == now.mission_hash
+            or told in self._ledger.former.get(now.assignment_id, ())
+        )
 
     async def read_back(self, task: AssignmentRecord, progress: MissionProgress) -> None:
         """Keep what a vehicle shows of a mission: as if its events had been heard."""
@@ -300,11 +312,6 @@ def stranded_conditions(ledger: Ledger) -> list[Condition]:
                 )
             )
     return found
-
-
-def _is_about(event: VehicleEvent, task: AssignmentRecord) -> bool:
-    """Whether an event belongs to this assignment's mission; old missions' events do not."""
-    return not event.mission_hash or event.mission_hash == task.assignment.mission_hash
 
 
 def doubt_condition(vehicle_id: str) -> Condition:

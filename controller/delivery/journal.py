@@ -15,7 +15,7 @@ from vehicles.port import MissionProgress
 IN_ORDER = frozenset({ParcelState.PREPARING, ParcelState.IN_TRANSIT})
 """States of a parcel whose mission nothing is known to have turned aside."""
 
-TOUCHING = frozenset(CommandKind) - {CommandKind.LOAD, CommandKind.START}
+TOUCHING = frozenset(CommandKind) - {CommandKind.LOAD, CommandKind.START, CommandKind.REROUTE}
 """Commands after which the order of a mission's items proves nothing."""
 
 

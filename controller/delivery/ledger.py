@@ -53,6 +53,8 @@ class Ledger:
         self._fenced: FencedError | None = None
         self._is_fenced = asyncio.Event()
         self._aboard: dict[str, set[str]] = {}
+        self.former: dict[str, frozenset[str]] = {}
+        """Hashes of the missions that open assignments had before, by assignment."""
         self.hold: HoldRecord | None = None
         self.epochs: dict[str, int] = {}
 
@@ -147,9 +149,14 @@ class Ledger:
         for task in changes.assignments:
             record = task.after
             vehicle_id = record.assignment.vehicle_id
+            if task.remade and vehicle_id in self.assignments:
+                before = self.assignments[vehicle_id].assignment
+                known = self.former.get(before.assignment_id, frozenset())
+                self.former[before.assignment_id] = known | {before.mission_hash}
             if record.assignment.state in OPEN_ASSIGNMENT:
                 self.assignments[vehicle_id] = record
             else:
+                self.former.pop(record.assignment.assignment_id, None)
                 self.assignments.pop(vehicle_id, None)
                 for kind in CommandKind:
                     self.commands.pop((record.assignment.assignment_id, kind), None)

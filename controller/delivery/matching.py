@@ -82,7 +82,9 @@ class Matching:
         ids: Callable[[str], str],
         seed: int,
         permits: Callable[[], tuple[Permit, ...]] = tuple,
+        kept: Callable[[str], str] = lambda _: "",
     ) -> None:
+        self._kept = kept
         self._permits = permits
         self._ledger = ledger
         self._board = board
@@ -239,7 +241,8 @@ class Matching:
         aboard = self._ledger.aboard(vehicle_id)
         if aboard:
             return f"parcel {aboard[0]} aboard"
-        return "resting after a failed attempt" if process.resting else ""
+        kept = self._kept(vehicle_id)
+        return kept or ("resting after a failed attempt" if process.resting else "")
 
     async def _apply(self, decision: Decision, world: World) -> int:
         for parcel_id, explanation in decision.explanations.items():

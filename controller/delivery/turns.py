@@ -1,27 +1,30 @@
 """Crossings, narrow streets, lifts and docks by turns: robots are let go on as leases allow.
 
 Owns the lease book of the running controller, its place in the store, and what robots are told of
-it. Must not plan: a ring of robots that wait for each other is told to a person, with the one that
-is to give way.
+it. Must not plan: a ring of robots that wait for each other is `giving_way`'s to undo, and a
+person's where that finds nothing.
 
 A lease is kept before the robot hears of it, and given back when the robot's own state shows that
 it has left. A robot that is no longer heard keeps what it has: it drives on to the end of what it
-was let go to.
+was let go to. Only a person's word takes that back, see `take_back`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import msgspec
 import structlog
 
+from controller.delivery.gate import Gate
+from controller.delivery.giving_way import GivingWay
 from controller.delivery.ledger import Ledger
+from controller.delivery.passages import PassageView, passage_views
 from controller.delivery.process import VehicleProcess
 from controller.domain.alarms import Condition, Severity
-from controller.domain.model import AssignmentState
+from controller.domain.model import AssignmentState, Event
 from controller.domain.records import AssignmentRecord, PassageRecord
 from controller.network.leases import Kept, LeaseBook
 from controller.safety.board import AlarmBoard
@@ -32,7 +35,7 @@ from geofence.zones import VehicleClass
 from missions.model import GroundMission
 from missions.passages import Need, Passages, Way, find_passages
 from missions.roads import StreetGraph
-from vehicles.port import Clock, LinkState, Phase, Telemetry
+from vehicles.port import Clock, CommandResult, LinkState, Outcome, Phase, Telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +73,24 @@ class Turns:
         board: AlarmBoard,
         clock: Clock,
         rules: TurnRules = TurnRules(),
+        gate: Gate | None = None,
+        ids: Callable[[str], str] = str,
     ) -> None:
+        """`gate`: judges other ways; without one nobody is given any, and rings are told."""
         self.passages: Passages = find_passages(streets)
         self.book = LeaseBook()
+        self._giving: GivingWay | None = None
+        if gate is not None:
+            self._giving = GivingWay(
+                passages=self.passages,
+                book=self.book,
+                ledger=ledger,
+                processes=processes,
+                gate=gate,
+                clock=clock,
+                ids=ids,
+            )
+        self._gone: dict[str, PassageRecord] = {}
         self._streets = streets
         self._ledger = ledger
         self._processes = processes
@@ -91,17 +109,27 @@ class Turns:
     def restore(self, records: Iterable[PassageRecord]) -> None:
         """As the store has it: before anything is sent."""
         for record in records:
+            if record.vehicle_id not in self._processes:
+                self._gone[record.vehicle_id] = record
+                continue
             body = msgspec.convert(record.body, _Body)
             rest = tuple(Need(p, Way(w)) for p, w in body.rest)
             task = self._ledger.assignments.get(record.vehicle_id)
             kept = Kept(
-                record.vehicle_id, body.route, body.granted, body.passed, rest, record.epoch
+                record.vehicle_id,
+                body.route,
+                body.granted,
+                body.passed,
+                rest,
+                record.epoch,
+                body.absent,
             )
             mission = _round(task)
             if task is None or mission is None or task.assignment.assignment_id != body.route:
                 # the way is over: it stands somewhere, and its first state tells where
                 held = tuple(Need(p, Way(w)) for p, w in body.held)
-                self.book.leave(record.vehicle_id, (*held, *rest))
+                # what was taken back by somebody's word stays free
+                self.book.leave(record.vehicle_id, () if body.absent else (*held, *rest))
                 continue
             claims = self.passages.claims(mission)
             self.book.restore(kept, claims, len(mission.nodes) - 1)
@@ -127,10 +155,47 @@ class Turns:
             self._follow(vehicle_id, process)
         stalled = {v for v, p in robots.items() if _stalled(p.owner.telemetry)}
         self.book.grant(stalled)
+        await self._forget_gone()
         await self._keep(robots)
         for vehicle_id, process in robots.items():
             self._pace(vehicle_id, process)
-        self._board.tell(SOURCE, self._conditions(stalled))
+        rings = self.book.deadlocks(stalled)
+        self._note_waits()
+        if self._giving is not None:
+            # one that waits for a robot without a way waits for ever: after a while it goes round
+            alone = [(v,) for v in self.book.blocked() if self._waited_s(v) >= SAID_S]
+            await self._giving.look([*rings, *alone], stalled)
+            rings = self.book.deadlocks(stalled)
+        self._board.tell(SOURCE, self._conditions(rings))
+
+    def views(self, *, everyone: bool = False) -> list[PassageView]:
+        """The passages that somebody has or waits for; with `everyone` all of them."""
+        return passage_views(self.passages, self.book, self._streets, everyone=everyone)
+
+    async def take_back(self, vehicle_id: str, *, by: str, reason: str) -> CommandResult:
+        """Free all that a robot has, by the word of somebody who knows that it is not there.
+
+        Refused for one whose own state says where it is. Kept with who said it and why; when the
+        robot is heard again it has what its state shows. Raises StoreError.
+        """
+        process = self._processes.get(vehicle_id)
+        if process is None or not self._is_robot(process):
+            return CommandResult(Outcome.REFUSED, "it is no robot that takes turns")
+        if _known(process.owner.telemetry):
+            return CommandResult(
+                Outcome.REFUSED,
+                "it is heard and tells where it is: what it has is given back when it has left; "
+                f"to have it stop, 'waypost land {vehicle_id}'",
+            )
+        held = [need.passage_id for need in self.book.held(vehicle_id)]
+        if not held:
+            return CommandResult(Outcome.REFUSED, "it has no passage")
+        draft = self._ledger.draft()
+        told = {"passages": held, "by": by, "reason": reason}
+        draft.event("passages.taken_back", vehicle_id=vehicle_id, data=told)
+        await self._ledger.keep_draft(draft, vehicle_id)
+        self.book.take_back(vehicle_id)
+        return CommandResult(Outcome.DONE, f"free again: {', '.join(held)}")
 
     def waiting(self, vehicle_id: str) -> str:
         """Whom a robot at the end of what it was let go to waits for, and where; empty: nobody."""
@@ -187,6 +252,8 @@ class Turns:
         self._pace(vehicle_id, process)
 
     def _follow(self, vehicle_id: str, process: VehicleProcess) -> None:
+        if _known(process.owner.telemetry):
+            self.book.heard(vehicle_id)
         task = self._ledger.assignments.get(vehicle_id)
         mission = _round(task)
         if task is None or mission is None:
@@ -248,7 +315,7 @@ class Turns:
                 continue
             after[vehicle_id] = now
             held = self.book.held(vehicle_id)
-            body = _Body.of(now, held) if now and (now.route or held) else None
+            body = _Body.of(now, held) if now and (now.route or held or now.absent) else None
             records.append(
                 PassageRecord(
                     vehicle_id,
@@ -267,6 +334,21 @@ class Turns:
             else:
                 self._kept[vehicle_id] = kept
 
+    async def _forget_gone(self) -> None:
+        """Give back what robots had that are not enrolled any more."""
+        if not self._gone:
+            return
+        now = self._clock.now()
+        empty = tuple(PassageRecord(v, r.epoch, {}, now) for v, r in self._gone.items())
+        events = tuple(
+            Event(
+                "passages.given_back", now, vehicle_id=v, data={"reason": "not enrolled any more"}
+            )
+            for v in self._gone
+        )
+        await self._ledger.keep(Changes(passages=empty, events=events))
+        self._gone = {}
+
     def _pace(self, vehicle_id: str, process: VehicleProcess) -> None:
         """Tell a robot how far it may go, by what is kept of its leases."""
         mission = _round(self._ledger.assignments.get(vehicle_id))
@@ -279,24 +361,31 @@ class Turns:
             process.owner.pace(mission, end)
             self._told[vehicle_id] = known
 
-    def _conditions(self, stalled: Iterable[str]) -> Iterator[Condition]:
-        now_s, waits = self._clock.monotonic_s(), self.book.waits()
-        rings = self.book.deadlocks(tuple(stalled))
-        for ring in rings:
-            names = " and ".join(ring)
-            yield Condition(
-                f"ring:{':'.join(ring)}",
-                Severity.WARNING,
-                f"{names} wait for each other and none can go on",
-                f"Let {ring[0]} give way: stop its round with 'waypost land {ring[0]}' and have "
-                "it moved out of the way",
-                ring[0],
-            )
+    def _note_waits(self) -> None:
+        now_s = self._clock.monotonic_s()
+        waits = self.book.waits()
         self._waits_since_s = {v: self._waits_since_s.get(v, now_s) for v in waits}
-        for vehicle_id, since_s in self._waits_since_s.items():
-            others = waits[vehicle_id]
+
+    def _waited_s(self, vehicle_id: str) -> float:
+        now_s = self._clock.monotonic_s()
+        return now_s - self._waits_since_s.get(vehicle_id, now_s)
+
+    def _conditions(self, rings: Iterable[tuple[str, ...]]) -> Iterator[Condition]:
+        waits = self.book.waits()
+        for ring in rings:
+            yield self._ring_condition(ring)
+        for passage_id, who in self.book.clashes():
+            yield Condition(
+                f"clash:{passage_id}",
+                Severity.WARNING,
+                f"{' and '.join(who)} are both at {passage_id}, where one may be",
+                f"Hold them with 'waypost hold {who[0]}', and let them go on one by one",
+                who[0],
+            )
+        for vehicle_id in self._waits_since_s:
+            others = waits.get(vehicle_id, ())
             still = self.book.end(vehicle_id) == self.book.passed_by(vehicle_id)
-            if not still or not others or now_s - since_s < SAID_S:
+            if not still or not others or self._waited_s(vehicle_id) < SAID_S:
                 continue
             wanted = ", ".join(n.passage_id for n in self.book.wanted_of(vehicle_id))
             yield Condition(
@@ -306,6 +395,20 @@ class Turns:
                 f"See why {others[0]} does not go on",
                 vehicle_id,
             )
+
+    def _ring_condition(self, ring: tuple[str, ...]) -> Condition:
+        names = " and ".join(ring)
+        wanted = sorted({n.passage_id for v in ring for n in self.book.wanted_of(v)})
+        why = self._giving.why(ring) if self._giving is not None else ""
+        return Condition(
+            f"ring:{':'.join(ring)}",
+            Severity.WARNING,
+            f"{names} wait for each other at {', '.join(wanted)} and none can go on"
+            + (f": {why}" if why else ""),
+            f"Let {ring[0]} give way: stop its round with 'waypost land {ring[0]}' and have "
+            "it moved out of the way",
+            ring[0],
+        )
 
     @staticmethod
     def _is_robot(process: VehicleProcess) -> bool:
@@ -321,6 +424,7 @@ class _Body(msgspec.Struct, frozen=True):
     passed: int
     rest: list[tuple[str, str]]
     held: list[tuple[str, str]]
+    absent: bool = False
 
     @classmethod
     def of(cls, kept: Kept, held: Iterable[Need]) -> _Body:
@@ -330,12 +434,18 @@ class _Body(msgspec.Struct, frozen=True):
             kept.passed,
             [(n.passage_id, n.way.value) for n in kept.rest],
             [(n.passage_id, n.way.value) for n in held],
+            kept.absent,
         )
 
 
 def _round(task: AssignmentRecord | None) -> GroundMission | None:
     mission = task.mission if task is not None else None
     return mission if isinstance(mission, GroundMission) else None
+
+
+def _known(telemetry: Telemetry) -> bool:
+    """Whether a robot's own state says where it is."""
+    return telemetry.link is LinkState.ONLINE and telemetry.position is not None
 
 
 def _stalled(telemetry: Telemetry) -> bool:

@@ -171,6 +171,10 @@ class VehicleView:
     last_known: LastKnown | None = None
     """Where it was before a restart: only until it is heard again, and never as its state."""
     last_known_age_s: float | None = None
+    charges: bool = False
+    """It can be told to charge, or charges by itself."""
+    kept: str = ""
+    """Why dispatch does not have it although it is at rest."""
 
 
 @dataclass(frozen=True, slots=True)

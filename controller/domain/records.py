@@ -81,6 +81,8 @@ class CommandKind(StrEnum):
     RETURN = "return"
     LAND = "land"
     DIVERT = "divert"
+    REROUTE = "reroute"
+    """Another way for a round that is under way."""
 
 
 class CommandState(StrEnum):

@@ -20,6 +20,7 @@ from controller.domain.records import CommandKind, CommandRecord, CommandState
 from geofence.frames import LatLon
 from missions.model import AirMission, GroundMission, Mission
 from vehicles.audit import Audit
+from vehicles.charging import Charging
 from vehicles.errors import VehicleError
 from vehicles.parameters import ParameterSet, Parametrised
 from vehicles.port import (
@@ -29,18 +30,18 @@ from vehicles.port import (
     CommandResult,
     Divert,
     Diverting,
-    Doorkeeper,
     FenceHolder,
     FlightFence,
     MissionProgress,
     Outcome,
     Paced,
-    Rerouting,
     Telemetry,
     VehicleEvent,
     VehicleSession,
     Verb,
 )
+from vehicles.retrying import Retrying
+from vehicles.under_way import Doorkeeper, Rerouting
 from vehicles.zonekeeping import Grant, OwnZones, PassageRequest, Trailing, ZoneKeeping
 
 log = structlog.get_logger(__name__)
@@ -183,6 +184,40 @@ class VehicleOwner:
         """Answer such a request."""
         if isinstance(self._session, ZoneKeeping):
             self._session.answer(request_id, grant, lease_s)
+
+    @property
+    def charges(self) -> bool:
+        """Whether it can be told to charge, or does so by itself."""
+        return isinstance(self._session, Charging)
+
+    @property
+    def charges_by_itself(self) -> bool:
+        """Whether nobody needs to ask it."""
+        return isinstance(self._session, Charging) and self._session.charges_by_itself
+
+    async def charge(self, *, on: bool) -> CommandResult:
+        """Begin to charge, or end it; refused by what cannot be told."""
+        if not isinstance(self._session, Charging):
+            return CommandResult(Outcome.REFUSED, "it cannot be told to charge")
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.charge(on=on)
+        except TimeoutError:
+            return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)
+
+    async def retry(self, *, again: bool) -> CommandResult:
+        """Have it try a failed action again, or go on without; refused by what knows none."""
+        if not isinstance(self._session, Retrying):
+            return CommandResult(Outcome.REFUSED, "it waits with no action that failed")
+        try:
+            async with self._clock.timeout(self._command_timeout_s):
+                return await self._session.retry(again=again)
+        except TimeoutError:
+            return CommandResult(Outcome.UNCERTAIN, "no end in time: look at its state")
+        except VehicleError as error:
+            return CommandResult(Outcome.UNCERTAIN, error.reason)
 
     async def audit(self) -> Audit | str:
         """Its baseline, read now, or why there is none."""

@@ -41,6 +41,7 @@ class Kept:
     passed: int
     rest: tuple[Need, ...]
     epoch: int
+    absent: bool = False
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ class _Robot:
     epoch: int = 0
     rest: tuple[Need, ...] = ()
     """Where it stands, beside what its way needs."""
+    absent: bool = False
+    """Somebody said that it is not there; it was not heard since."""
 
     @property
     def end(self) -> int:
@@ -64,13 +67,17 @@ class _Robot:
 
     @property
     def moving(self) -> bool:
-        return bool(self.route) and self.passed < self.end
+        return bool(self.route) and not self.absent and self.passed < self.end
 
     @property
     def pending(self) -> Claim | None:
-        return self.claims[self.granted] if self.wanted > self.granted else None
+        if self.absent or self.wanted <= self.granted:
+            return None
+        return self.claims[self.granted]
 
     def held(self) -> list[Need]:
+        if self.absent:
+            return []
         mine = [n for c in self.claims[: self.granted] for n in c.held(self.passed)]
         return [*mine, *self.rest]
 
@@ -159,13 +166,49 @@ class LeaseBook:
         """As it was before a restart. Where the way's claims are no longer known, `rest` holds."""
         robot = _Robot(kept.vehicle_id, kept.route, tuple(claims), last, kept.passed)
         robot.granted = robot.wanted = min(kept.granted, len(robot.claims))
-        robot.epoch, robot.rest = kept.epoch, kept.rest
+        robot.epoch, robot.rest, robot.absent = kept.epoch, kept.rest, kept.absent
         self._epoch = max(self._epoch, kept.epoch)
         self._robots[kept.vehicle_id] = robot
 
-    def reroute(self, vehicle_id: str, route: str, claims: Sequence[Claim], last: int) -> None:
-        """Another way for a robot that stands at the end of its base: the new way's first node."""
-        self.enter(vehicle_id, route, claims, last)
+    def reroute(self, vehicle_id: str, claims: Sequence[Claim], last: int) -> None:
+        """Another way behind the node that it waits at; up to there its way is as it was.
+
+        It asks anew, behind all others, for what it needs from there.
+        """
+        robot = self._robots[vehicle_id]
+        robot.claims, robot.last = tuple(claims), last
+        robot.wanted = robot.granted
+        self.want(vehicle_id, robot.passed)
+
+    def take_back(self, vehicle_id: str) -> tuple[Need, ...]:
+        """All that it has is free, by somebody's word; what it had. Nothing more is given to it.
+
+        Until its own state is heard again: `heard`.
+        """
+        robot = self._robots.get(vehicle_id)
+        if robot is None:
+            return ()
+        had = tuple(dict.fromkeys(robot.held()))
+        robot.absent = True
+        return had
+
+    def heard(self, vehicle_id: str) -> None:
+        """Its own state is heard: it has again what its way and its place give it."""
+        robot = self._robots.get(vehicle_id)
+        if robot is not None:
+            robot.absent = False
+
+    def clashes(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Passages that robots have who may not be there together, with these, sorted.
+
+        Only where somebody was taken to be elsewhere than it was.
+        """
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for passage, who in sorted(self.holders().items()):
+            ways = [way for each in who.values() for way in each]
+            if len(who) > 1 and not all(ways[0].together(way) for way in ways):
+                found.append((passage, tuple(sorted(who))))
+        return found
 
     def copy(self) -> LeaseBook:
         """Another book with the same in it."""
@@ -237,7 +280,7 @@ class LeaseBook:
 
     def _finishing(self) -> set[str]:
         """Robots that can all reach their ends, one after the other, from where all stand now."""
-        place = {r.vehicle_id: r.granted for r in self._robots.values() if r.route}
+        place = {r.vehicle_id: r.granted for r in self._robots.values() if r.route and not r.absent}
         held: dict[str, dict[str, set[Way]]] = {}
 
         def put(robot: _Robot, needs: Collection[Need]) -> None:
@@ -249,7 +292,8 @@ class LeaseBook:
 
         for robot in self._robots.values():
             # what is granted is driven to its end, by those too that nobody hears any more
-            put(robot, robot.held_at(robot.granted) if robot.route else robot.rest)
+            if not robot.absent:
+                put(robot, robot.held_at(robot.granted) if robot.route else robot.rest)
         done: set[str] = set()
         went = True
         while went:
@@ -304,6 +348,11 @@ class LeaseBook:
         robot = self._robots.get(vehicle_id)
         return tuple(dict.fromkeys(robot.held())) if robot else ()
 
+    def stuck(self, vehicle_id: str) -> bool:
+        """Whether it stands at the end of what it was let go to, and wants more."""
+        robot = self._robots.get(vehicle_id)
+        return robot is not None and robot.pending is not None and not robot.moving
+
     def holders(self) -> dict[str, dict[str, tuple[Way, ...]]]:
         """Who holds which passage, and how."""
         found: dict[str, dict[str, tuple[Way, ...]]] = {}
@@ -318,7 +367,15 @@ class LeaseBook:
         robot = self._robots.get(vehicle_id)
         if robot is None:
             return None
-        return Kept(vehicle_id, robot.route, robot.granted, robot.passed, robot.rest, robot.epoch)
+        return Kept(
+            vehicle_id,
+            robot.route,
+            robot.granted,
+            robot.passed,
+            robot.rest,
+            robot.epoch,
+            robot.absent,
+        )
 
     def waits(self) -> dict[str, tuple[str, ...]]:
         """Who waits for whom: holders of what it wants, or earlier ones who want it too."""
@@ -350,6 +407,14 @@ class LeaseBook:
                     graph.add_edge(rows[v], rows[other], None)
         rings = [c for c in rx.strongly_connected_components(graph) if len(c) > 1]
         return sorted(tuple(sorted(graph[row] for row in ring)) for ring in rings)
+
+    def blocked(self) -> list[str]:
+        """Robots that wait for one that stands there without a way, and may stand for ever."""
+        return sorted(
+            v
+            for v, others in self.waits().items()
+            if self.stuck(v) and any(not self._robots[u].route for u in others)
+        )
 
 
 def _free(held: Mapping[str, Collection[Way]], vehicle_id: str, need: Need) -> bool:

@@ -47,6 +47,8 @@ class AssignmentStep:
 
     before: AssignmentState | None
     after: AssignmentRecord
+    remade: bool = False
+    """Its mission is another one than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +195,13 @@ async def _assignment(connection: AsyncConnection, step: AssignmentStep) -> None
                 )
             )
         return
+    names = ["state", "started_at", "ended_at", "reason"]
+    if step.remade:
+        names += ["mission", "mission_hash"]
     result = await connection.execute(
         update(table)
         .where(table.c.assignment_id == ident, table.c.state == step.before.value)
-        .values(
-            state=row["state"],
-            started_at=row["started_at"],
-            ended_at=row["ended_at"],
-            reason=row["reason"],
-        )
+        .values(**{name: row[name] for name in names})
     )
     if result.rowcount != 1:
         raise StaleStepError(f"assignment {ident} is no longer {step.before.value}")

@@ -15,6 +15,7 @@ from sitl.referee.airspace import judge_zones
 from sitl.referee.custody import Release, judge_parcels, read_expected, read_submitted
 from sitl.referee.earth import ecef
 from sitl.referee.findings import Finding, iso
+from sitl.referee.lanes import judge_lanes, read_stretches
 from sitl.referee.separation import Approach, judge_separation
 from sitl.referee.truth import Track, Truth, read_truth
 from sitl.referee.zones import read_zones
@@ -33,6 +34,8 @@ class Report:
     zones: int
     releases: tuple[Release, ...]
     nearest: Approach | None
+    stretches: int = 0
+    """Narrow streets and crossings that were judged."""
 
     @property
     def ok(self) -> bool:
@@ -46,6 +49,7 @@ class Report:
             "findings": [finding.as_json() for finding in self.findings],
             "samples": self.truth.samples,
             "zones": self.zones,
+            "stretches": self.stretches,
             "releases": [release.as_json() for release in self.releases],
             "nearest_approach": self.nearest.as_json() if self.nearest else None,
             "cut_off": self.truth.cut_off,
@@ -54,11 +58,17 @@ class Report:
 
 
 def judge(
-    truth_file: Path, zones_file: Path, expect_file: Path, parcels_file: Path | None = None
+    truth_file: Path,
+    zones_file: Path,
+    expect_file: Path,
+    parcels_file: Path | None = None,
+    *,
+    streets_file: Path | None = None,
 ) -> Report:
     """Judge what the lab saw against zones and against what the controller says it did.
 
     `parcels_file` lists what was submitted: a parcel that the expectations leave out is lost.
+    `streets_file` tells where robots may only be by turns; without it that is not judged.
     Raises RefereeError where a file cannot be read.
     """
     truth = read_truth(truth_file)
@@ -69,9 +79,11 @@ def judge(
     classes = {track.vehicle_id: track.vehicle_class for track in tracks}
     found = judge_zones(tracks, zones, permits)
     apart, nearest = judge_separation(tracks, truth.hubs)
+    stretches = read_stretches(streets_file) if streets_file is not None else ()
+    lanes = judge_lanes(tracks, truth.hubs, stretches)
     parcels, releases = judge_parcels(truth.happenings, classes, expected, submitted, truth.no_way)
-    findings = (*_crashes(truth), *found, *apart, *parcels, *_unseen(tracks))
-    return Report(findings, truth, len(zones), tuple(releases), nearest)
+    findings = (*_crashes(truth), *found, *apart, *lanes, *parcels, *_unseen(tracks))
+    return Report(findings, truth, len(zones), tuple(releases), nearest, len(stretches))
 
 
 def _crashes(truth: Truth) -> list[Finding]:

@@ -6,7 +6,6 @@ events out. Must not know MQTT or asyncio.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sitl.robot import door
 from sitl.robot.geo import RobotMap
 from sitl.robot.memory import TERMINAL, Deed, Leg, Memory, deeds_of
+from sitl.robot.parcels import Parcels, moved
 from sitl.robot.rules import Message, Refusal, check_actions, check_order, decode, parameter
 from sitl.robot.rules3 import plain_order
 from sitl.robot.spec import RobotSpec
@@ -21,7 +21,6 @@ from sitl.robot.zones import TINY_M, Zone, ZoneKeeper
 
 MAX_ERRORS = 20
 MAX_INSTANTS = 20
-PIN_TRIES = 3
 NEAR_M = 0.05
 LOOK_M = 2.0
 """A robot among zones looks about it this often."""
@@ -50,6 +49,7 @@ class RobotCore:
         self.theta = spec.heading_rad
         self.battery_pct = spec.battery_pct
         self.charging = False
+        self.plugged = not spec.charges_when_told
         self.mode = "AUTOMATIC"
         self.e_stop = "NONE"
         self.aboard: set[str] = set()
@@ -206,7 +206,7 @@ class RobotCore:
 
     def _rest(self, left_s: float) -> None:
         at_home = math.dist((self.x, self.y), self.home) <= self.spec.charge_radius_m
-        charging = self.idle and at_home and self.battery_pct < 100.0
+        charging = self.plugged and self.idle and at_home and self.battery_pct < 100.0
         if charging:
             gain = self.spec.charge_pct_per_s * left_s
             self.battery_pct = min(100.0, self.battery_pct + gain)
@@ -240,7 +240,9 @@ class RobotCore:
             if event:
                 self._told(at_s, event, parcel)
             return
-        deed.status, deed.result = self._outcome(deed, parcel)
+        deed.status, deed.result = moved(
+            deed, parcel, self.m.deeds, self.spec, Parcels(self.aboard, self.gone)
+        )
         if deed.status == "FAILED" and self.spec.three and deed.action.get("retriable") is True:
             deed.status = "RETRIABLE"
         elif deed.status == "FAILED":
@@ -252,23 +254,6 @@ class RobotCore:
             self.aboard.discard(parcel)
             self.gone.add(parcel)
             self._told(at_s, "dropped", parcel)
-
-    def _outcome(self, deed: Deed, parcel: str) -> tuple[str, str]:
-        if deed.kind == "pick":
-            if parcel in self.gone or parcel in self.aboard:
-                return "FAILED", f"parcel {parcel} is not there to be picked"
-            return "FINISHED", f"parcel {parcel} aboard"
-        if parcel not in self.aboard:
-            return "FAILED", f"parcel {parcel} is not aboard"
-        if kept := door.kept(deed, self.m.deeds, self.spec.customers.get(parcel)):
-            return "FAILED", f"parcel {parcel} kept: {kept}"
-        wanted = parameter(deed.action, "handoverPinSha256")
-        if not wanted:
-            return "FINISHED", f"parcel {parcel} left without contact"
-        typed = self.spec.pins.get(parcel)
-        if typed is None or hashlib.sha256(typed.encode()).hexdigest() == wanted:
-            return "FINISHED", f"parcel {parcel} handed over: PIN accepted"
-        return "FAILED", f"parcel {parcel} kept: PIN wrong {PIN_TRIES} times"
 
     # --- what comes in ---------------------------------------------------------------------
 
@@ -317,6 +302,8 @@ class RobotCore:
         if not self.idle or self.m.cancel is not None:
             why = f"busy with order {self.m.order_id}"
             raise Refusal("orderError", why, about, "OTHER_ORDER_ACTIVE")
+        if self.charging and self.spec.charges_when_told:
+            raise Refusal("orderError", "charging", about)
         first = message["nodes"][0]
         spot = first["nodePosition"]
         away_m = math.dist((self.x, self.y), (spot["x"], spot["y"]))
@@ -395,6 +382,8 @@ class RobotCore:
                 pass
             case "release" | "trigger" if not self.spec.three:
                 deed.status, deed.result = door.word(self.m.deeds)
+            case "startCharging" | "stopCharging" if self.spec.charges_when_told:
+                self._plug(deed)
             case _ if self.spec.three:
                 self._instant_3(deed)
             case _:
@@ -423,6 +412,14 @@ class RobotCore:
             self._add_error(
                 Refusal("validationError", why, about, "INVALID_INSTANT_ACTION").entry(three=True)
             )
+
+    def _plug(self, deed: Deed) -> None:
+        wanted = deed.kind == "startCharging"
+        if wanted is self.plugged or not self.idle:
+            deed.status, deed.result = "FAILED", f"no {deed.kind} now"
+            return
+        self.plugged = wanted
+        self._rest(0.0)
 
     def _cancel(self, deed: Deed) -> None:
         if self.idle or self.m.cancel is not None:

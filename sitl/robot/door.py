@@ -169,7 +169,7 @@ def failed_before(deed: Doing, deeds: Sequence[Doing]) -> str:
 def word(deeds: Sequence[Doing]) -> tuple[str, str]:
     """A word from the controller: what waits for one ends, once. Its own status and words."""
     for deed in deeds:
-        if deed.kind in WAITS and deed.status == "RUNNING" and deed.left_s == math.inf:
+        if deed.kind in WAITS and deed.status == "RUNNING" and deed.left_s > 0.0:
             deed.left_s = 0.0
             return "FINISHED", ""
     return "FAILED", "nothing waits for it"

@@ -30,6 +30,8 @@ class RobotSpec:
     charge_pct_per_s: float = 0.05
     charge_radius_m: float = 60.0
     state_interval_s: float = 5.0
+    charges_when_told: bool = False
+    """It wants startCharging and stopCharging, and takes no order while it charges."""
     heading_rad: float = 0.0
     pins: Mapping[str, str] = field(default_factory=dict)
     customers: Mapping[str, Customer] = field(default_factory=dict)

@@ -100,20 +100,19 @@ def configure(folder: Path, broker: Broker, clock: LabClock) -> Path:
     profile = folder / "pieces.toml"
     profile.write_text(shipped.replace('name = "default"', 'name = "pieces"\nbase_nodes_ahead = 2'))
     (folder / "streets.geojson").write_text(json.dumps(street()))
+    time_ = {"speedup": clock.speedup, "start": clock.start, "wall_epoch": clock.wall_epoch_s}
     hub = {"id": "hub", "kind": "hub", "lat_deg": MAP.lat0, "lon_deg": MAP.lon0}
     config = folder / "waypost.toml"
     config.write_text(
         to_toml(
             {
-                "clock": {
-                    "speedup": clock.speedup,
-                    "start": clock.start,
-                    "wall_epoch": clock.wall_epoch_s,
-                },
+                "clock": time_,
                 "store": {"url": "sqlite+aiosqlite:///w.db"},
                 "terrain": {"ground_amsl_m": 0.0, "geoid_m": 18.0},
                 "streets": {"file": "streets.geojson"},
                 "dispatch": {"period_s": 1.0, "preparation_s": 1.0},
+                # the street is short: where a cancel stops it, it is not at its base
+                "delivery": {"home_tolerance_m": 3.0},
                 "mqtt": {
                     "host": broker.host,
                     "port": broker.port,
@@ -261,15 +260,8 @@ async def world(case: Case, kind: Kind, folder: Path) -> AsyncIterator[World]:
             if sample.event in {"picked", "dropped"}:
                 truth[sample.event, sample.detail] += 1
 
-        robots = RobotFleet(
-            [spec],
-            host=broker.host,
-            port=broker.port,
-            robot_map=MAP,
-            clock=clock,
-            on_truth=told,
-            seed=case.seed,
-        )
+        at = {"host": broker.host, "port": broker.port, "seed": case.seed}
+        robots = RobotFleet([spec], robot_map=MAP, clock=clock, on_truth=told, **at)
         await stack.enter_async_context(robots)
         controller = Controller(configure(folder, broker, clock), folder / "controller.log")
         stack.push_async_callback(controller.kill)
@@ -304,19 +296,17 @@ async def submit(here: World) -> bool:
     for name in PARCELS:
         lat, lon = MAP.to_latlon(rng.uniform(30.0, 52.0), 0.0)
         to = {"lat_deg": lat, "lon_deg": lon, "address": name}
-        bodies.append(
-            {
-                "id": name,
-                "weight_kg": 3.0,
-                "size_m": [0.2, 0.2, 0.1],
-                "origin": "hub",
-                "destination": to,
-                "due_at": due.isoformat(),
-            }
-        )
+        size = {"weight_kg": 3.0, "size_m": [0.2, 0.2, 0.1]}
+        where = {"origin": "hub", "destination": to, "due_at": due.isoformat()}
+        bodies.append({"id": name, **size, **where})
     headers = {"Idempotency-Key": "both"}
     told = await here.controller.call("POST", "/v1/parcels", json=bodies, headers=headers)
     return told is not None
+
+
+def away(core: Any) -> bool:
+    """On its way with both parcels, clear of its base."""
+    return core.driving and len(core.aboard) == 2 and core.x > 6.0
 
 
 async def act(here: World, story: str) -> None:
@@ -333,12 +323,12 @@ async def act(here: World, story: str) -> None:
         await until(lambda: bool(core.m.order_id))
         robot.lose_incoming("order", 1)
     elif story in {"pause", "resume"}:
-        await until(lambda: core.driving and len(core.aboard) == 2)
+        await until(lambda: away(core))
         await demand("hold")
         if story == "resume" and core.m.paused and not controller.dead:
             await demand("resume")
     elif story in {"cancel", "lost cancel"}:
-        await until(lambda: core.driving and len(core.aboard) == 2)
+        await until(lambda: away(core))
         if story == "lost cancel":
             robot.lose_incoming("instantActions", 1)
         await demand("land")

@@ -39,6 +39,14 @@ def test_a_late_acknowledgement_of_another_rate_does_not_keep_a_vehicle_waiting(
     assert (outcome.verified, outcome.started) == (True, True), outcome
 
 
+@pytest.mark.parametrize("number", [2037, 4452, 8582])
+def test_an_item_written_while_the_mission_is_read_before_the_start_is_seen(number: int) -> None:
+    """It overwrote what had just been read, as our own identity, and nothing was read after it."""
+    outcome = drill(draw(1, number))
+    assert (outcome.verified, outcome.started) == (True, True), outcome
+    assert (outcome.armed_other, outcome.started_other) == ("", "")
+
+
 def test_a_case_is_the_same_each_time() -> None:
     assert draw(3, 33) == draw(3, 33)
     assert drill(draw(3, 33)) == drill(draw(3, 33))

@@ -48,8 +48,7 @@ async def test_a_door_opens_for_the_pin_and_for_nothing_else(tmp_path: Path, kin
 async def test_nobody_comes_and_the_robot_goes_on_and_brings_it_back(tmp_path: Path) -> None:
     async with street(tmp_path, doors=3) as s:
         both = {"P-1", "P-2"}
-        await s.submit("P-1", 1, **WITH_PIN)
-        await s.submit("P-2", 2, **WITH_PIN)
+        await s.submit_all(s.body("P-1", 1, **WITH_PIN), s.body("P-2", 2, **WITH_PIN))
         await s.until(lambda: any(s.at_door(p) for p in both))
         (missed,) = [p for p in sorted(both) if s.at_door(p)]
         (other,) = both - {missed}
@@ -79,6 +78,24 @@ async def test_nobody_comes_and_the_robot_goes_on_and_brings_it_back(tmp_path: P
         assert await s.judged() == []
 
 
+async def test_a_robot_of_version_3_waits_in_its_own_action(tmp_path: Path) -> None:
+    async with street(tmp_path, doors=2, profile="pavement-door-3", version="3.0.0") as s:
+        await s.submit_all(s.body("P-1", 1, **WITH_PIN), s.body("P-2", 2, handover="door"))
+        await s.until(lambda: s.at_door("P-1") or s.at_door("P-2"))
+        (first,) = [p for p in ("P-1", "P-2") if s.at_door(p)]
+        (second,) = {"P-1", "P-2"} - {first}
+        deeds = s.robots["R-1"].core.m.deeds
+        assert [d.status for d in deeds if d.kind == "waitForTrigger"].count("RUNNING") == 1
+        await s.until(lambda: s.state(first) is P.RETURNING)
+        await s.until(lambda: s.at_door(second))
+        assert (await s.trigger(second, PIN))["outcome"] == "done"
+        await s.until(lambda: s.state(second) is P.DELIVERED)
+        await s.until(lambda: s.state(first) is P.RETURNED)
+        assert s.seen("dropped") == [second]
+        triggers = [d for d in s.robots["R-1"].core.m.instants if d.kind == "trigger"]
+        assert [d.status for d in triggers] == ["FINISHED", "FINISHED"]
+
+
 async def test_a_pin_that_is_wrong_too_often_sends_it_back(tmp_path: Path) -> None:
     async with street(tmp_path, doors=1) as s:
         await s.submit("P-1", 1, **WITH_PIN)
@@ -93,8 +110,7 @@ async def test_a_pin_that_is_wrong_too_often_sends_it_back(tmp_path: Path) -> No
 
 async def test_a_controller_that_restarts_at_the_door_goes_on_as_it_was(tmp_path: Path) -> None:
     async with street(tmp_path, doors=2) as s:
-        await s.submit("P-1", 1, **WITH_PIN)
-        await s.submit("P-2", 2, **WITH_PIN)
+        await s.submit_all(s.body("P-1", 1, **WITH_PIN), s.body("P-2", 2, **WITH_PIN))
         await s.until(lambda: any(s.at_door(p) for p in ("P-1", "P-2")))
         (first,) = [p for p in ("P-1", "P-2") if s.at_door(p)]
         (second,) = {"P-1", "P-2"} - {first}
@@ -115,8 +131,7 @@ async def test_a_controller_that_restarts_at_the_door_goes_on_as_it_was(tmp_path
 
 async def test_a_restart_after_the_wait_was_over_leaves_the_hand_over_out(tmp_path: Path) -> None:
     async with street(tmp_path, doors=2) as s:
-        await s.submit("P-1", 1, **WITH_PIN)
-        await s.submit("P-2", 2, **WITH_PIN)
+        await s.submit_all(s.body("P-1", 1, **WITH_PIN), s.body("P-2", 2, **WITH_PIN))
         await s.until(lambda: P.RETURNING in {s.state("P-1"), s.state("P-2")})
         async with s.again() as (app, client):
             s.app, s.client = app, client
@@ -145,8 +160,7 @@ async def test_all_four_customers_at_a_robots_own_pad(tmp_path: Path) -> None:
     profile = (SHIPPED / "pavement-pad.toml").read_text().replace("timeout = 300", "timeout = 60")
     (tmp_path / "pad.toml").write_text(profile)
     async with street(tmp_path, doors=4, profile="pad.toml", customers=customers) as s:
-        for number, ident in enumerate(parcels, 1):
-            await s.submit(ident, number, **WITH_PIN)
+        await s.submit_all(*(s.body(p, n, **WITH_PIN) for n, p in enumerate(parcels, 1)))
         ended = {P.DELIVERED, P.RETURNED}
         await s.until(lambda: all(s.state(p) in ended for p in parcels))
         took = {p for p in parcels if customers[p].comes in {Comes.IN_TIME, Comes.LATE}}

@@ -136,13 +136,17 @@ class MortalStore(Store):
     died: asyncio.Event
 
     async def keep(
-        self, changes: Changes, on_kept: Callable[[tuple[int, ...]], None] | None = None
+        self,
+        changes: Changes,
+        on_kept: Callable[[tuple[int, ...]], None] | None = None,
+        *,
+        ahead: bool = False,
     ) -> tuple[int, ...]:
         MortalStore.commits += 1
         if MortalStore.commits < MortalStore.die_at or not MortalStore.die_at:
-            return await super().keep(changes, on_kept)
+            return await super().keep(changes, on_kept, ahead=ahead)
         if MortalStore.commits == MortalStore.die_at and not MortalStore.before:
-            await super().keep(changes, None)
+            await super().keep(changes, None, ahead=ahead)
         MortalStore.died.set()
         await asyncio.Event().wait()
         raise AssertionError

@@ -1,6 +1,7 @@
 "use strict";
 // Independent robots: `node robots.js JSON`, JSON = {url, count, mapId, spacing, timeLapse,
-// stateIntervalMs, batteryPct, manufacturer, prefix, tls}. Robot i is called R-i and stands at x = i * spacing.
+// stateIntervalMs, batteryPct, manufacturer, prefix, tls, blocked, factsheet}. Robot i is called
+// R-i and stands at x = i * spacing. None drives to a node whose id is in `blocked`.
 //
 // Owns nothing of VDA 5050: that is vda-5050-lib's. Tells on standard output, one JSON object a
 // line, what the robots really did: {"ready": N}, {"agv", "did": "picked"|"dropped", "load"}.
@@ -11,14 +12,21 @@ const asked = JSON.parse(process.argv[2]);
 const tell = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 class Controller extends AgvController {
-  // version 1.4 of the library reads the key of VDA 5050 1.x; 2.x says `actions`
-  _processInstantActions(message) {
-    const { actions, ...rest } = message;
-    super._processInstantActions(actions ? { ...rest, instantActions: actions } : message);
+  // the virtual adapter says nothing of itself
+  updateFactsheet(factsheet) {
+    super.updateFactsheet(asked.factsheet || factsheet);
   }
 }
 
 class Adapter extends VirtualAgvAdapter {
+  // a street that the robot alone knows to be closed: the library rejects by its own rules
+  isRouteTraversable(context) {
+    const closed = context.nodes.find((node) => (asked.blocked || []).includes(node.nodeId));
+    return closed
+      ? [{ referenceKey: "nodeId", referenceValue: closed.nodeId }]
+      : super.isRouteTraversable(context);
+  }
+
   // the truth is told from where the load changes, not from what the state says
   get actionDefinitions() {
     return super.actionDefinitions.map((definition) => {

@@ -22,13 +22,14 @@ from vehicles.vda5050.fleet import (
     Vda5050Settings,
     Vda5050Vehicle,
 )
-from vehicles.vda5050.orders import OrderSettings
+from vehicles.vda5050.profile import Profile, find_profile
 from vehicles.vda5050.session import Vda5050Session
 
 MAP = SiteMap("site", LatLon(60.17, 24.94), 10.0)
 SPACING_M = 6.0
-SETTINGS = Vda5050Settings(order=OrderSettings(load_type="EPAL", station_type="floor"))
-"""What the library's virtual robots demand of a pick and a drop."""
+SETTINGS = Vda5050Settings()
+PROFILE = find_profile("vda-5050-lib")
+"""What is shipped for these robots, untouched: all of it must hold of the real library."""
 CAPABILITY = Capability(VehicleClass.ROBOT, 10.0, 1, 2.0, 800.0, (0.5, 0.5, 0.5))
 
 
@@ -37,9 +38,12 @@ def place(robot: int, away_m: float = 0.0) -> LatLon:
     return MAP.to_latlon(SPACING_M * robot, away_m)
 
 
-def vehicles(count: int) -> list[Vda5050Vehicle]:
+def vehicles(count: int, profile: Profile = PROFILE) -> list[Vda5050Vehicle]:
     """As enrolled: vehicle r3 is R-3 of ACME."""
-    return [Vda5050Vehicle(f"r{i}", "ACME", f"R-{i}", CAPABILITY, place(i)) for i in range(count)]
+    return [
+        Vda5050Vehicle(f"r{i}", "ACME", f"R-{i}", CAPABILITY, place(i), profile=profile)
+        for i in range(count)
+    ]
 
 
 def round_of(robot: int, tag: str = "a", *, far_m: float = 20.0) -> GroundMission:
@@ -59,6 +63,28 @@ def round_of(robot: int, tag: str = "a", *, far_m: float = 20.0) -> GroundMissio
             RouteEdge("out", "home", "door", length_m, 2.0),
             RouteEdge("back", "door", "home", length_m, 2.0),
         ),
+        "zones-1",
+    )
+
+
+def long_round(
+    robot: int, tag: str = "a", *, nodes: int = 8, step_m: float = 8.0, drop_at: int | None = None
+) -> GroundMission:
+    """Pick where it stands, so many nodes north, and drop at one of them: the last where not told.
+
+    Its nodes are n0, n1 and so on.
+    """
+    name, parcel = f"m-{robot}-{tag}", f"p-{robot}-{tag}"
+    drop_at = nodes - 1 if drop_at is None else drop_at
+    deeds = {
+        0: (RouteAction(f"{name}-pick", StopAction.PICK, parcel),),
+        drop_at: (RouteAction(f"{name}-drop", StopAction.DROP, parcel),),
+    }
+    return GroundMission(
+        name,
+        f"r{robot}",
+        tuple(RouteNode(f"n{i}", place(robot, step_m * i), deeds.get(i, ())) for i in range(nodes)),
+        tuple(RouteEdge(f"e{i}", f"n{i}", f"n{i + 1}", step_m, 2.0) for i in range(nodes - 1)),
         "zones-1",
     )
 
@@ -110,10 +136,13 @@ async def master(
     settings: Vda5050Settings = SETTINGS,
     transport: TransportSettings | None = None,
     clock: ScaledClock | None = None,
+    profile: Profile = PROFILE,
 ) -> AsyncIterator[Master]:
     """Our master control on a broker, for robots R-0 to R-(count - 1)."""
     clock = clock or steady_clocks(1.0)[0]
-    fleet = Vda5050Fleet(vehicles(count), broker, MAP, clock, settings, transport=transport)
+    fleet = Vda5050Fleet(
+        vehicles(count, profile), broker, MAP, clock, settings, transport=transport
+    )
     served = Master(fleet)
 
     async def listen(session: Any) -> None:

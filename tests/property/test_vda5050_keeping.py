@@ -224,6 +224,18 @@ async def test_a_refused_set_is_alarmed_once_and_keeps_it_from_starting() -> Non
     assert pair.sent.count("zoneSet") < 12
 
 
+async def test_the_set_waits_for_the_factsheet_and_not_for_ever() -> None:
+    pair = Pair()
+    await pair.keep(zones(1))
+    for second in range(20):
+        pair.core.factsheet_wanted = False
+        await pair.passes(1)
+        if second == 5:
+            assert pair.session.telemetry.not_ready == ("its zone set waits for its factsheet",)
+            assert "zoneSet" not in pair.sent
+    assert pair.core.zones.enabled == pair.wanted
+
+
 async def test_types_that_its_factsheet_leaves_out_are_not_sent() -> None:
     pair = Pair(zone_types=("SPEED_LIMIT",))
     await pair.keep(zones(2))

@@ -187,6 +187,7 @@ class FakeDesk:
         self.clock = clock
         self.zone_set = ZoneSet(ZONES)
         self.held: HoldState | None = None
+        self.turns: Any = None
         self.commands: list[tuple[str, Verb, str, str]] = []
         self.diverts: list[tuple[str, Divert, str, str]] = []
         self.places: list[Refuge] = []
@@ -194,6 +195,8 @@ class FakeDesk:
         self.read: dict[str, ParameterSet] = {}
         self.applied: list[tuple[str, str, str]] = []
         self.written_off: list[tuple[str, str, str, bool]] = []
+        self.charged: list[tuple[str, bool, str, str]] = []
+        self.answered: list[tuple[str, bool, str, str]] = []
         self.settled: list[tuple[str, Found, str, str]] = []
         self.triggered: list[tuple[str, str | None, str]] = []
         self.explanations: dict[str, Any] = {}
@@ -285,6 +288,25 @@ class FakeDesk:
             return CommandResult(Outcome.REFUSED, f"{vehicle_id} is heard")
         self.written_off.append((vehicle_id, by, reason, removed))
         return CommandResult(Outcome.DONE, "settle P-1")
+
+    @property
+    def failed_actions(self) -> FakeDesk:
+        return self
+
+    async def answer(self, vehicle_id: str, *, again: bool, by: str, reason: str) -> CommandResult:
+        if self._vehicles[vehicle_id].kind == "drone":
+            return CommandResult(Outcome.REFUSED, "it waits with no action that failed")
+        self.answered.append((vehicle_id, again, by, reason))
+        return CommandResult(Outcome.DONE)
+
+    async def charge(
+        self, vehicle_id: str, *, on: bool, by: str, reason: str = ""
+    ) -> CommandResult:
+        view = self._vehicles[vehicle_id]
+        if view.kind == "drone":
+            return CommandResult(Outcome.REFUSED, f"{vehicle_id} cannot be told to charge")
+        self.charged.append((vehicle_id, on, by, reason))
+        return CommandResult(Outcome.DONE)
 
     async def audit(self, vehicle_id: str) -> Audit | str:
         view = self._vehicles.get(vehicle_id)

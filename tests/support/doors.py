@@ -66,18 +66,26 @@ class Street:
     again: Callable[[], AbstractAsyncContextManager[tuple[App, httpx.AsyncClient]]]
     """The same controller once more, after it was stopped."""
 
-    async def submit(self, ident: str, door: int, **changes: Any) -> dict[str, Any]:
+    def body(self, ident: str, door: int, **changes: Any) -> dict[str, Any]:
         to, name = place(door), f"Door {door}"
-        body = {
+        return {
             "id": ident, "weight_kg": 1.0, "size_m": [0.2, 0.2, 0.1], "origin": "hub",
             "destination": {"lat_deg": to.lat_deg, "lon_deg": to.lon_deg, "address": name},
             "due_at": (self.now() + timedelta(hours=3)).isoformat(), **changes,
         }  # fmt: skip
+
+    async def submit(self, ident: str, door: int, **changes: Any) -> dict[str, Any]:
+        (told,) = await self.submit_all(self.body(ident, door, **changes))
+        return told
+
+    async def submit_all(self, *bodies: dict[str, Any]) -> list[dict[str, Any]]:
+        """Together, so that one round takes them."""
+        key = "-".join(body["id"] for body in bodies)
         answer = await self.client.post(
-            "/v1/parcels", json=body, headers={"Idempotency-Key": f"k-{ident}"}
+            "/v1/parcels", json=list(bodies), headers={"Idempotency-Key": key}
         )
         assert answer.status_code == 201, answer.text
-        told: dict[str, Any] = answer.json()
+        told: list[dict[str, Any]] = answer.json()
         return told
 
     async def parcel(self, ident: str) -> dict[str, Any]:
@@ -131,6 +139,7 @@ async def street(
     profile: str = "pavement-door",
     customers: Mapping[str, Customer] | None = None,
     kind: str = "iotcore",
+    version: str = "2.1.0",
 ) -> AsyncIterator[Street]:
     """One robot with room for three at the hub of a street."""
     clock, lab_clock = steady_clocks(SPEEDUP)
@@ -164,7 +173,7 @@ async def street(
         )  # fmt: skip
         spec = RobotSpec(
             "R-1", "ACME", "R-1", HUB.lat_deg, HUB.lon_deg, speed_mps=3.0, pick_duration_s=5.0,
-            drop_duration_s=8.0, customers=customers or {},
+            drop_duration_s=8.0, customers=customers or {}, version=version,
         )  # fmt: skip
         truth: list[TruthSample] = []
         robots = RobotFleet(

@@ -5,7 +5,8 @@ Owns their order and their proofs. Never starts what was not read back. Must not
 Order of a start (ArduCopter 4.6): AUTO first, then arm - armed in another mode it would be ready
 to fly something else, and arming succeeds before there is a position while AUTO does not;
 AUTO_OPTIONS allows arming in AUTO. MISSION_START is accepted with no effect while disarmed, so
-only the take-off seen counts.
+only the take-off seen counts. What it holds is read last, in AUTO and with nothing left to do but
+to arm; "Flight plan received" after that, whoever wrote, ends the start.
 """
 
 from __future__ import annotations
@@ -116,13 +117,13 @@ class Launcher:
                 raise _refuse("the vehicle does not provably hold this mission: load it first")
             self._require_ready()
             await self._prove_home()
-            await self._prove_held(plan)
             self._require(await session.prover.prove(mission))
             self._require_ready()
             await self._hold_parcel(mission)
             await self._enter_auto(plan)
+            writes = await self._prove_at_last(plan)
             await self._arm(mission, plan)
-            await self._lift()
+            await self._lift(writes)
         except _No as no:
             return no.result
         return CommandResult(Outcome.DONE)
@@ -298,6 +299,24 @@ class Launcher:
             what = "; ".join(different[:3]) or "another station wrote to it"
             raise _refuse(f"the vehicle holds something else than what was loaded: {what}")
 
+    async def _prove_at_last(self, plan: Plan) -> int:
+        """Prove what is armed next, in AUTO; how often it had told of a mission written by then.
+
+        Anybody may write while it is read: items served before are not what it holds then.
+        """
+        session = self._session
+        try:
+            for _ in range(session.settings.load_attempts):
+                writes = session.writes_told
+                await self._prove_held(plan)
+                if session.writes_told == writes:
+                    return writes
+            session.mission_hash = None
+            raise _doubt("the mission was written again and again while it was read")
+        except _No:
+            await self._leave_auto()
+            raise
+
     async def _prove_home(self) -> None:
         session = self._session
         if not await self._ask("HOME_POSITION", lambda: session.state.home_s or -1.0):
@@ -375,10 +394,13 @@ class Launcher:
             return
         await self._stand_down("arming failed", answer.text, sent_s)
 
-    async def _lift(self) -> None:
+    async def _lift(self, writes: int) -> None:
         session = self._session
         flight = session.flight
         sent_s = session.clock.monotonic_s()
+        if session.writes_told != writes:
+            session.mission_hash = None
+            await self._stand_down("not started", "a mission was written as it armed", sent_s)
         answer = await session.driver.command(commands.mission_start())
         timeout_s = session.settings.takeoff_timeout_s
         if flight is not None and await session.driver.until(lambda: flight.started, timeout_s):

@@ -92,6 +92,7 @@ class MavlinkSession:
         self.mission_hash: str | None = None
         self.held_count = 0
         self.foreign_writes = 0
+        self.writes_told = 0
         self.work = asyncio.Lock()
         self._own_upload_until_s = -1.0
         self._encoder = Encoder(sign=sign)
@@ -401,6 +402,7 @@ class MavlinkSession:
 
     def _flight_plan_written(self, now_s: float) -> None:
         """ArduPilot tells every station when anybody has written the mission."""
+        self.writes_told += 1
         if now_s <= self._own_upload_until_s:
             return
         self.foreign_writes += 1

@@ -74,5 +74,6 @@ class Codec2:
 
 
 def _version2(action: dict[str, Any]) -> None:
+    action.pop("retriable", None)
     if action["blockingType"] == "SINGLE":
         action["blockingType"] = "HARD"

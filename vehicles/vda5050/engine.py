@@ -51,6 +51,7 @@ from vehicles.vda5050.engine_run import CANCEL, FACTSHEET_REQUEST, STATE_REQUEST
 from vehicles.vda5050.models import State
 from vehicles.vda5050.orders import ORDER_PREFIX
 from vehicles.vda5050.progress import by_edges
+from vehicles.vda5050.retrying import retriable, retriable_words
 
 __all__ = ["CANCEL", "FACTSHEET_REQUEST", "STATE_REQUEST", "step"]
 
@@ -195,10 +196,13 @@ class _Run(OrderRun):
     def _see_alarms(self, state: State) -> None:
         """Tell conditions that need a person when they begin; forget them when they end."""
         track = self.s.track
-        quiet = not (state.errors or self.s.alarms or self.s.backs)
+        failed = retriable(track.prepared, state) if track and track.stage is Stage.ACTIVE else None
+        quiet = failed is None and not (state.errors or self.s.alarms or self.s.backs)
         if quiet and state.safety_state.e_stop == "NONE" and not (track and track.awaiting):
             return
         current = {f"fatal error {e}" for e in state.fatal}
+        if failed is not None:
+            current.add(retriable_words(failed))
         if state.safety_state.e_stop != "NONE":
             current.add(f"emergency stop {state.safety_state.e_stop}")
         if track is not None and track.stage is Stage.ACTIVE:

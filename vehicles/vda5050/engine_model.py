@@ -105,6 +105,8 @@ class OrderTrack(msgspec.Struct, frozen=True):
     released: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
     """Ids of actions whose failure was told."""
+    ended: frozenset[str] = frozenset()
+    """Ids of actions whose end a state showed."""
     doubts: int = 0
     """States in a row that contradict the stage: one may be old, two are not."""
     cancel_id: str = ""

@@ -106,7 +106,7 @@ class OrderRun(Run):
             # until it shows the update it may stand at the end of what it was told before
             start = body.nodes[0].sequence_id
             end = start if state.last_node_sequence_id == start else end
-        reading = read(track.prepared, state, end)
+        reading = read(track.prepared, state, end, track.ended)
         if track.stage in {Stage.SENT, Stage.SILENT}:
             self._see_acceptance(track, reading, state)
         elif track.stage is Stage.ACTIVE:
@@ -164,7 +164,7 @@ class OrderRun(Run):
         cancelled = cancel is not None and cancel.over and cancel.status != EXPIRED
         why = track.halted or "order cancelled"
         if reading is Reading.DONE:
-            clean = not failures(track.prepared, state)
+            clean = not (track.failed or failures(track.prepared, state))
             if clean or cancel is None:
                 detail = "order done" if clean else "order ended with failed actions"
                 self._end(track, Stage.COMPLETED, detail)
@@ -299,12 +299,19 @@ class OrderRun(Run):
 
     def _see_parcels(self, track: OrderTrack, state: State) -> OrderTrack:
         """Tell each pick and drop that ended, once."""
-        if not any(a.action_status in TERMINAL for a in state.action_states):
+        over = {a.action_id for a in state.action_states if a.action_status in TERMINAL}
+        if not over:
             return track
+        ended = over.intersection(a.action_id for a in track.prepared.actions)
         picked, released = parcels(track.prepared, state)
         failed = failures(track.prepared, state)
         failed_ids = frozenset(a.action_id for a in failed)
-        if picked <= track.picked and released <= track.released and failed_ids <= track.failed:
+        if (
+            ended <= track.ended
+            and picked <= track.picked
+            and released <= track.released
+            and failed_ids <= track.failed
+        ):
             return track
         for action in track.prepared.actions:
             parcel, pick = action.parcel_id, action.kind is StopAction.PICK
@@ -322,6 +329,7 @@ class OrderRun(Run):
             picked=track.picked | picked,
             released=track.released | released,
             failed=track.failed | failed_ids,
+            ended=track.ended | ended,
         )
         self.follow(track)
         return track
@@ -382,7 +390,8 @@ class OrderRun(Run):
         if state is None:
             return
         mine = before is not None and before.prepared.order_id == order.order_id
-        reading = read(order, state, before.sent_end if before and mine else None)
+        known = before if mine else None
+        reading = read(order, state, known.sent_end, known.ended) if known else read(order, state)
         if reading is Reading.OTHER:
             if before is not None and mine and before.stage is not Stage.PREPARED:
                 self.follow(None)

@@ -30,14 +30,6 @@ def away_from_home(state: State | None, here: LatLon | None, home: LatLon, at_ba
     )
 
 
-def waits_for_trigger(state: State | None) -> bool:
-    """Whether a robot of version 3 stands in a waitForTrigger."""
-    return state is not None and any(
-        a.action_type == "waitForTrigger" and a.action_status == "RUNNING"
-        for a in state.action_states
-    )
-
-
 def robot_gate(engine: EngineState, now_s: float, map_id: str) -> str:
     """Why the robot can take no order at all now."""
     link = engine.link(now_s)

@@ -26,6 +26,8 @@ from vehicles.zonekeeping import PassageRequest
 ENABLE, DELETE = "enableZoneSet", "deleteZoneSet"
 RESEND_FIRST_S = 2.0
 RESEND_MAX_S = 60.0
+FACTSHEET_S = 10.0
+"""How long a set waits for the factsheet that says which zones the robot knows."""
 TELL_AFTER_S = 45.0
 """A robot that shows no effect for so long is told of."""
 KEPT_MAPS = 4
@@ -65,6 +67,7 @@ class SetKeeper:
     _fit: Compiled | None = None
     _passages: dict[str, dict[str, str]] = field(default_factory=dict)
     _sheet: object = None
+    _first_s: float = 0.0
     _since_s: float = 0.0
     _next_s: float = 0.0
     _tries: int = 0
@@ -87,6 +90,8 @@ class SetKeeper:
     def want(self, made: Compiled, tag: str, now_s: float) -> None:
         """This set from now on. `tag`: part of action ids, no other start of ours has it."""
         self.expected, self._tag = True, tag
+        if self._made is None:
+            self._first_s = now_s
         self._made, self._fit, self._sheet = made, None, None
         self._begin(now_s)
 
@@ -99,6 +104,9 @@ class SetKeeper:
         """What to send now, given what the robot shows; sets `fault` and `alarms`."""
         if self._made is None:
             self.fault = "its zone set is not made yet" if self.expected else ""
+            return []
+        if engine.factsheet is None and now_s - self._first_s < FACTSHEET_S:
+            self.fault = "its zone set waits for its factsheet"
             return []
         self._fit_to(engine, now_s)
         wanted, state = self.wanted, engine.state

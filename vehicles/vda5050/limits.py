@@ -25,12 +25,16 @@ def fitted_id(ident: str, sheet: Factsheet | None) -> str:
     if sheet is None:
         return ident
     longest = sheet.length("idLen")
-    digest = hashlib.sha256(ident.encode())
-    if sheet.length("idNumericalOnly") and not (ident.isascii() and ident.isdigit()):
-        return str(int(digest.hexdigest(), 16))[: longest or _DIGITS]
-    if longest and len(ident) > longest:
-        return digest.hexdigest()[:longest]
-    return ident
+    numerical = bool(sheet.length("idNumericalOnly"))
+    short = not longest or len(ident) <= longest
+    if short and not (numerical and not (ident.isascii() and ident.isdigit())):
+        return ident
+    digest = _digest(ident)
+    return str(int(digest, 16))[: longest or _DIGITS] if numerical else digest[:longest]
+
+
+def _digest(ident: str) -> str:
+    return hashlib.sha256(ident.encode()).hexdigest()
 
 
 def instant_fault(

@@ -42,6 +42,8 @@ class SiteMap:
     """From the site's x, y to those of the robots that this map is told to."""
     error_m: float = 0.0
     """Farthest that a surveyed point is off `frame`."""
+    version: str = ""
+    """What robots must have enabled of it; empty: whatever they have."""
 
     def to_map(self, position: LatLon) -> tuple[float, float]:
         """Coordinates x, y in metres on the robot's map."""

@@ -87,6 +87,8 @@ class Action(Wire, frozen=True, kw_only=True):
     blocking_type: BlockingType
     action_description: str | None = None
     action_parameters: Annotated[tuple[ActionParameter, ...], Meta(max_length=64)] = ()
+    retriable: bool = False
+    """Version 3: it waits for a word when it fails."""
 
 
 class NodePosition(Wire, frozen=True, kw_only=True):
@@ -295,6 +297,14 @@ class ZoneSetStatus(Wire, frozen=True, kw_only=True):
     zone_set_status: Literal["ENABLED", "DISABLED"]
 
 
+class RobotMap(Wire, frozen=True, kw_only=True):
+    """A map that the robot holds (2.1 and later)."""
+
+    map_id: Id
+    map_version: Id
+    map_status: Literal["ENABLED", "DISABLED"]
+
+
 class State(Header, frozen=True, kw_only=True):
     """Topic state.
 
@@ -334,6 +344,7 @@ class State(Header, frozen=True, kw_only=True):
     zone_sets: Annotated[tuple[ZoneSetStatus, ...], Meta(max_length=1024)] = msgspec.field(
         default=(), name="_zone_sets"
     )
+    maps: Annotated[tuple[RobotMap, ...], Meta(max_length=256)] = ()
 
     @property
     def idle(self) -> bool:

@@ -367,6 +367,7 @@ class _Writer:
                 action_type=step.type,
                 action_id=action_id,
                 blocking_type=step.blocking,
+                retriable=step.retriable,
                 action_parameters=tuple(
                     ActionParameter(key=k, value=v) for k, v in sent.items() if v != ""
                 ),

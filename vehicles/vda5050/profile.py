@@ -45,12 +45,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `proves`: its end shows whether the parcel moved; one step of each sequence does. `timeout_s`:
     after so long the order is cancelled and the parcel stays aboard; 0: the robot ends it itself.
+    `retriable`: when it fails the robot waits for an operator's word (version 3).
     """
 
     type: Annotated[str, Meta(min_length=1, max_length=256)]
     blocking: BlockingType = "HARD"
     proves: bool = False
     timeout_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    retriable: bool = False
     parameters: dict[Id, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -67,13 +69,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `version`: the protocol version that it is held to; empty: what it says. `connection_qos`: 0
     for one whose word on topic connection may get lost, so that nothing rests on it. `completion`:
-    EDGE for one that leaves passed nodes in its state. `handover`: the steps of a drop with PIN
-    or to a customer at the door; empty: those of a drop. `locker`: likewise into a locker.
-    `optional`: optional fields of the protocol, before its factsheet.
-
-    `pin_by`: who judges the customer's PIN. "controller": the robot stops at the door, does the
-    steps of `arrival` there, and is let go on to `handover` when the customer has given the PIN;
-    a step of `arrival` that waits is ended by the instant action `trigger`.
+    EDGE for one that leaves passed nodes in its state. `charging`: asked, for one that wants
+    startCharging and stopCharging, and takes no order while it charges. `handover`: the steps of a
+    drop with PIN or to a customer at the door; empty: those of a drop. `locker`: likewise into a
+    locker. `optional`: optional fields of the protocol, before its factsheet. `pin_by`: who judges
+    the customer's PIN. "controller": the robot stops at the door, does the steps of `arrival`
+    there, and is let go on to `handover` when the customer has given the PIN; a step of `arrival`
+    that waits is ended by the instant action `trigger`.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -81,6 +83,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     connection_qos: Literal[0, 1] = 1
     completion: Literal["EDGE", "EDGE_AND_NODE"] = "EDGE_AND_NODE"
     resend_stitch_actions: bool = True
+    charging: Literal["asked", "itself"] = "itself"
     rejection_tolerance: Annotated[int, Meta(ge=0, le=100)] = 0
     base_nodes_ahead: Annotated[int, Meta(ge=0, le=1000)] = 0
     also_instants_as: Annotated[str, Meta(max_length=64)] = ""
@@ -188,6 +191,8 @@ def _steps_fault(profile: Profile) -> str:
 def _step_fault(step: Step, version: str) -> str:
     if step.blocking == "SINGLE" and not version.startswith("3."):
         return 'blocking SINGLE needs version = "3.0.0"'
+    if step.retriable and not version.startswith("3."):
+        return 'retriable needs version = "3.0.0"'
     if step.type == "waitForTrigger" and not version.startswith("3."):
         return 'waitForTrigger needs version = "3.0.0"'
     for key, value in step.parameters.items():

@@ -29,24 +29,31 @@ class Reading(StrEnum):
     """Nodes and edges gone without the last node reached."""
 
 
-def read(order: PreparedOrder, state: State, sent_end: int | None = None) -> Reading:
+def read(
+    order: PreparedOrder,
+    state: State,
+    sent_end: int | None = None,
+    ended: frozenset[str] = frozenset(),
+) -> Reading:
     """How the order stands. A sequence id of the last node tells the end from the start.
 
     `sent_end`: sequence id of the last node that the robot was told of; an order that does not
-    fit into one message goes on from there. None: not known.
+    fit into one message goes on from there. None: not known. `ended`: ids of actions whose end an
+    earlier state showed: robots are known that forget them with an update (vda-5050-lib 1.4.0).
     """
     if state.order_id != order.order_id:
         return Reading.OTHER
     if state.node_states or state.edge_states:
         return Reading.RUNNING
-    shown = [state.action(a.action_id) for a in order.actions]
-    if any(s is not None and s.action_status not in TERMINAL for s in shown):
+    shown = {a.action_id: state.action(a.action_id) for a in order.actions}
+    if any(s is not None and s.action_status not in TERMINAL for s in shown.values()):
         return Reading.RUNNING
     at = state.last_node_sequence_id
     if at != order.last_sequence_id:
         more = order.window and (at == sent_end or (sent_end is None and at > 0))
         return Reading.RUNNING if more else Reading.CLEARED
-    return Reading.DONE if all(s is not None for s in shown) else Reading.UNPROVEN
+    proven = all(s is not None or action_id in ended for action_id, s in shown.items())
+    return Reading.DONE if proven else Reading.UNPROVEN
 
 
 def parcels(order: PreparedOrder, state: State) -> tuple[frozenset[str], frozenset[str]]:

@@ -25,14 +25,15 @@ from vehicles.vda5050.engine_model import (
     Stage,
     Swap,
 )
-from vehicles.vda5050.gate import away_from_home, robot_gate, waits_for_trigger
+from vehicles.vda5050.gate import away_from_home, robot_gate
 from vehicles.vda5050.limits import fitted_id
 from vehicles.vda5050.line import Publish
 from vehicles.vda5050.making import OrderMaker
 from vehicles.vda5050.maps import SiteMap
-from vehicles.vda5050.models import TERMINAL, Action
+from vehicles.vda5050.models import TERMINAL, Action, ActionParameter
 from vehicles.vda5050.orders import PreparedOrder, mission_fault, without
 from vehicles.vda5050.progress import Reading, at_gate, reached, read
+from vehicles.vda5050.retrying import map_fault, retriable
 from vehicles.vda5050.settings import Vda5050Settings, Vda5050Vehicle
 from vehicles.vda5050.zoned import ZoneCompiler, ZonedLine
 
@@ -40,7 +41,7 @@ DONE = CommandResult(Outcome.DONE)
 
 
 class Vda5050Session(ZonedLine):
-    """Implements VehicleSession, Paced and ZoneKeeping.
+    """Implements VehicleSession, Paced, Charging, Retrying and ZoneKeeping.
 
     `publish(topic, payload, urgent=...)` must not wait.
     """
@@ -168,16 +169,19 @@ class Vda5050Session(ZonedLine):
             return None
         return order.node_sequences[min(max(node, 0), len(order.node_sequences) - 1)]
 
-    async def trigger(self) -> CommandResult:
-        """Tell a robot of version 3 that waits for a trigger from here to go on."""
-        if not waits_for_trigger(self._engine.state):
-            return _no("the robot does not wait for a trigger")
-        status, result = await self._ask("trigger")
+    async def retry(self, *, again: bool) -> CommandResult:
+        """Have the robot try the action that failed again, or go on without it (version 3)."""
+        track, state = self._engine.track, self._engine.state
+        if track is None or state is None or (failed := retriable(track.prepared, state)) is None:
+            return _no("the robot waits with no action that failed")
+        asked = "retry" if again else "skipRetry"
+        about = ActionParameter(key="actionId", value=failed.action_id)
+        status, result = await self._ask(asked, (about,))
         if status == "FINISHED":
             return DONE
         if status == "FAILED":
-            return _no(f"robot failed trigger: {result or 'no reason given'}")
-        return self._unsure("trigger")
+            return _no(f"robot failed {asked}: {result or 'no reason given'}")
+        return self._unsure(asked)
 
     async def start(self, mission: Mission) -> CommandResult:
         """Send the loaded order, and again until the robot's state reflects it.
@@ -197,8 +201,8 @@ class Vda5050Session(ZonedLine):
         if fault:
             return _no(fault)
         state = self._engine.state
-        charging = self._charges and state is not None and state.battery_state.charging
-        if charging and not (freed := await self.charge(on=False)).done:
+        charging = state is not None and state.battery_state.charging
+        if charging and self._ends_charging and not (freed := await self.charge(on=False)).done:
             return freed
         self.feed(Begin())
         order_id = track.prepared.order_id
@@ -239,11 +243,20 @@ class Vda5050Session(ZonedLine):
                 away = away_from_home(self._engine.state, here, home, self._settings.at_base_m)
                 return _no(away) if away else DONE
 
+    @property
+    def charges_by_itself(self) -> bool:
+        """By its profile."""
+        return self._vehicle.profile.charging == "itself"
+
+    @property
+    def _ends_charging(self) -> bool:
+        return self._charges or not self.charges_by_itself
+
     async def charge(self, *, on: bool) -> CommandResult:
         """Ask an idle robot to charge where it stands, or to stop that.
 
-        DONE when its state says so. `start` ends by itself what was begun here, since robots may
-        refuse an order while they charge.
+        DONE when its state says so. `start` ends by itself what was begun here, or by an earlier
+        start of ours, since robots may refuse an order while they charge.
         """
         if not self._engine.broker:
             return _no("no connection to the broker")
@@ -304,18 +317,28 @@ class Vda5050Session(ZonedLine):
 
     # --- parts -----------------------------------------------------------------------------
 
+    def _further_faults(self) -> tuple[str, ...]:
+        state = self._engine.state
+        fault = map_fault(state, self._map.map_id, self._map.version) if state else ""
+        return (*super()._further_faults(), *((fault,) if fault else ()))
+
     def _robot_fault(self) -> str:
         own = robot_gate(self._engine, self._clock.monotonic_s(), self._map.map_id)
         return own or "; ".join(self._further_faults())
 
-    async def _ask(self, action_type: str) -> tuple[str, str]:
+    async def _ask(
+        self, action_type: str, parameters: tuple[ActionParameter, ...] = ()
+    ) -> tuple[str, str]:
         """Send an instant action; its last status and result when it is over."""
         action_id = self._ids("action")
         named = fitted_id(action_id, self._engine.factsheet)
-        action = Action(action_type=action_type, action_id=named, blocking_type="HARD")
+        action = Action(
+            action_type=action_type, action_id=named, blocking_type="HARD",
+            action_parameters=parameters,
+        )  # fmt: skip
         if fault := self._barred(action):
             return "FAILED", f"not sent: {fault}"
-        self.feed(Ask(action_type, action_id))
+        self.feed(Ask(action_type, action_id, parameters))
 
         def over() -> bool:
             track = self._engine.instant(action_id)

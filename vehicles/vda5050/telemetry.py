@@ -16,6 +16,7 @@ from vehicles.vda5050.gate import robot_faults
 from vehicles.vda5050.maps import SiteMap
 from vehicles.vda5050.models import State
 from vehicles.vda5050.progress import at_gate, passed
+from vehicles.vda5050.retrying import retriable, retriable_words
 
 _HOLDS = OPEN | {Stage.PREPARED}
 
@@ -66,7 +67,15 @@ def telemetry_of(
         item_count=len(held.prepared.body.nodes) if held else 0,
         not_ready=faults,
         errors=tuple(str(error) for error in state.errors),
+        charging=state.battery_state.charging,
+        failed_action=_failed(engine, state),
     )
+
+
+def _failed(engine: EngineState, state: State) -> str:
+    track = engine.track
+    waits = retriable(track.prepared, state) if track and track.stage is Stage.ACTIVE else None
+    return "" if waits is None else retriable_words(waits)
 
 
 def _speed(state: State) -> float | None:
@@ -90,7 +99,7 @@ def _phase(engine: EngineState, state: State, faults: tuple[str, ...]) -> Phase:
         return Phase.ARMED
     if track is not None and any(
         (shown := state.action(a.action_id)) is not None
-        and shown.action_status in {"INITIALIZING", "RUNNING", "PAUSED"}
+        and shown.action_status in {"INITIALIZING", "RUNNING", "PAUSED", "RETRIABLE"}
         for a in track.prepared.actions
     ):
         return Phase.AT_STOP

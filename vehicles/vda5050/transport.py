@@ -40,14 +40,22 @@ class Tls:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    key_password_file: Path | None = None
+    """Its first line opens an encrypted key."""
 
     def context(self) -> ssl.SSLContext:
         """Raises OSError where a file is missing or wrong."""
         context = ssl.create_default_context(cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
+            context.load_cert_chain(self.cert_file, self.key_file, self._key_password)
         return context
+
+    def _key_password(self) -> str:
+        """Of an encrypted key; without a file that fails, and nobody is asked at a terminal."""
+        if self.key_password_file is None:
+            return ""
+        return self.key_password_file.read_text("utf-8").partition("\n")[0].strip()
 
 
 @dataclass(frozen=True, slots=True)

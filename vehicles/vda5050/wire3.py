@@ -34,6 +34,7 @@ from vehicles.vda5050.models import (
     PathPoint,
     Radians,
     Request,
+    RobotMap,
     SafetyState,
     State,
     Text,
@@ -155,6 +156,7 @@ class State3(Header, frozen=True, kw_only=True):
     zone_requests: Annotated[tuple[ZoneRequest, ...], Meta(max_length=512)] = ()
     edge_requests: Annotated[tuple[EdgeRequest, ...], Meta(max_length=512)] = ()
     zone_sets: Annotated[tuple[ZoneSetStatus, ...], Meta(max_length=1024)] = ()
+    maps: Annotated[tuple[RobotMap, ...], Meta(max_length=256)] = ()
 
     def plain(self) -> State:
         """As the one model has it."""
@@ -197,6 +199,7 @@ class State3(Header, frozen=True, kw_only=True):
             intermediate_path=self.intermediate_path.polyline if self.intermediate_path else (),
             requests=self._requests(),
             zone_sets=self.zone_sets,
+            maps=self.maps,
         )
 
     def _requests(self) -> tuple[Request, ...]:
@@ -393,6 +396,8 @@ def action_out(action: Action, *, instant: bool = False) -> dict[str, Any]:
     }
     if action.action_description is not None:
         out["actionDescriptor"] = action.action_description
+    if action.retriable and not instant:
+        out["retriable"] = True
     if action.action_parameters:
         out["actionParameters"] = action.action_parameters
     return out

@@ -97,6 +97,38 @@ async def test_only_a_vehicle_that_is_not_heard_is_written_off(
     assert (await client.post("/v1/vehicles/D-99/write-off", json=body)).status_code == 404
 
 
+async def test_a_robot_is_sent_to_charge_and_a_drone_is_not(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    address = "/v1/vehicles/{}/charge"
+    robot = next(v for v in desk.vehicles() if v.kind == "robot").vehicle_id
+    drone = next(v for v in desk.vehicles() if v.kind == "drone").vehicle_id
+    headers = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        sent = await client.post(address.format(robot), json={"reason": "quiet"}, headers=headers)
+        assert sent.json()["outcome"] == "done"
+    ended = await client.post(address.format(robot), json={"on": False})
+    assert ended.json()["verb"] == "end charging"
+    assert [(v, on) for v, on, _, _ in desk.charged] == [(robot, True), (robot, False)]
+    refused = await client.post(address.format(drone), json={})
+    assert refused.json()["outcome"] == "refused"
+    assert (await client.post(address.format("nobody"), json={})).status_code == 404
+
+
+async def test_a_person_says_what_becomes_of_an_action_that_failed(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    address = "/v1/vehicles/{}/retry"
+    robot = next(v for v in desk.vehicles() if v.kind == "robot").vehicle_id
+    again = await client.post(address.format(robot), json={"again": True, "reason": "lid freed"})
+    assert again.json()["outcome"] == "done"
+    assert (await client.post(address.format(robot), json={"again": False})).json()[
+        "verb"
+    ] == "skip"
+    assert [(v, a) for v, a, _, _ in desk.answered] == [(robot, True), (robot, False)]
+    assert (await client.post(address.format(robot), json={})).status_code == 422
+
+
 async def test_a_divert_names_its_point_and_is_done_once_a_key(
     client: httpx.AsyncClient, desk: FakeDesk
 ) -> None:

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from controller.__main__ import main
 from controller.cli import main as cli
 from controller.cli.client import CliError
+from controller.delivery.views import DoorView
 from controller.dispatch.model import Candidate, Explanation, Ineligible
 from controller.domain.model import ParcelState
 from geofence.frames import LatLon
 from tests.support.clock import START
-from tests.support.desk import alarm, vehicle_view
+from tests.support.desk import FakeDesk, alarm, vehicle_view
 from tests.support.server import DeskServer
 
 HEADER = "id,weight_kg,length_m,width_m,height_m,origin,destination_site,lat_deg,lon_deg,due_at"
@@ -89,6 +90,38 @@ def test_a_parcel_is_written_as_options(server: DeskServer) -> None:
     assert first["id"] != second["id"]
 
 
+def test_a_hand_over_with_its_window_is_written_as_options(server: DeskServer) -> None:
+    words = ["parcel", "submit", "--origin", "hub-north", "--weight", "1.2", "--to", "locker-1"]
+    window = ["--earliest-in", "20m", "--latest-in", "50m", "--service", "90s", "--due-in", "2h"]
+    status, told = run(server, *words, *window, "--handover", "locker", "--json")
+    assert status == 0
+    parcel = json.loads(told)
+    assert (parcel["handover"], parcel["service_s"]) == ("locker", 90.0)
+    opens, closes = (datetime.fromisoformat(parcel[f]) for f in ("earliest_at", "latest_at"))
+    assert closes - opens == timedelta(minutes=30)
+
+
+def test_a_customers_word_and_a_parcel_sent_again(server: DeskServer) -> None:
+    words = ["parcel", "submit", "--origin", "hub-north", "--weight", "1.2", "--to", "locker-1"]
+    assert run(server, *words, "--id", "P-1", "--pin", "4711")[0] == 0
+    status, told = run(server, "parcel", "trigger", "P-1", "--pin", "4711")
+    assert (status, "nobody waits" in told) == (1, True)
+
+    def at_the_door(desk: FakeDesk) -> None:
+        since = desk.clock.now()
+        door = DoorView("pin", since, since + timedelta(minutes=5), 3)
+        desk.put_state("P-1", ParcelState.IN_TRANSIT, door=door)
+
+    server.call(at_the_door)
+    status, told = run(server, "parcel", "trigger", "P-1", "--pin", "4711", "--json")
+    assert (status, json.loads(told)["outcome"]) == (0, "done")
+    assert "4711" not in told
+    assert run(server, "parcel", "resend", "P-1")[0] == 1
+    server.call(lambda d: d.put_state("P-1", ParcelState.RETURNED, door=None, resendable=True))
+    status, told = run(server, "parcel", "resend", "P-1", "--reason", "home now")
+    assert (status, told.strip()) == (0, "P-1: done")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [
@@ -98,6 +131,9 @@ def test_a_parcel_is_written_as_options(server: DeskServer) -> None:
         ("--to", "nowhere", "nowhere"),
         ("--weight", "-1", "weight_kg"),
         ("--priority", "soon", "priority"),
+        ("--handover", "roof", "handover"),
+        ("--service", "long", "--service 'long'"),
+        ("--latest-in", "soon", "--latest-in 'soon'"),
     ],
 )
 def test_a_bad_option_is_named_and_nothing_is_stored(

@@ -92,6 +92,22 @@ def test_a_robot_is_on_the_map_of_its_base_and_turned_as_its_type(tmp_path: Path
     assert fleet_map(config.mqtt).map_id == "map"
 
 
+def test_a_robots_own_map_has_a_version_of_its_own(tmp_path: Path) -> None:
+    versioned = CONFIG.replace('id = "harbour"\n', 'id = "harbour"\nversion = "7"\n')
+
+    def version(text: str) -> str:
+        config = read(tmp_path, versioned + text)
+        found = config.map_book.site_map(config.robots[0])
+        assert found is not None
+        return found.version
+
+    aligned = alignment()
+    assert version(aligned) == ""
+    assert version(aligned.replace('robot_map_id = "m7"\n', "")) == "7"
+    own = 'robot_map_id = "m7"\nrobot_map_version = "3"\n'
+    assert version(aligned.replace('robot_map_id = "m7"\n', own)) == "3"
+
+
 def test_what_does_not_hold_together_is_named(tmp_path: Path) -> None:
     good = CONFIG + alignment()
     assert "'acme' is none of [[alignments]]" in problem(tmp_path, CONFIG)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from controller.delivery.draft import Draft
 from controller.delivery.turns import Turns
 from controller.domain.model import AssignmentState
 from controller.safety.board import AlarmBoard
@@ -16,12 +17,12 @@ from geofence.frames import LatLon, offset
 from geofence.zones import VehicleClass
 from missions.model import GroundMission, RouteEdge, RouteNode
 from missions.roads import Passage, StreetEdge, StreetGraph, StreetNode, line_length_m
-from tests.support.clock import ManualClock
+from tests.support.clock import START, ManualClock
 from vehicles.port import Capability, LinkState, Phase, Telemetry
 
-START = LatLon(60.17, 24.94)
+WEST = LatLon(60.17, 24.94)
 EAST_M = {"w": 0.0, "a": 200.0, "m": 230.0, "b": 260.0, "e": 460.0}
-PLACES = {name: offset(START, 90.0, max(0.01, east)) for name, east in EAST_M.items()}
+PLACES = {name: offset(WEST, 90.0, max(0.01, east)) for name, east in EAST_M.items()}
 ROBOT = Capability(VehicleClass.ROBOT, 20.0, 3, 1.6, 1200.0, (0.6, 0.5, 0.5))
 
 
@@ -76,15 +77,24 @@ class Memory:
     epochs: dict[str, int] = field(default_factory=lambda: {"r1": 1, "r2": 1})
     stored: dict[str, object] = field(default_factory=dict)
     fails: bool = False
+    events: list[object] = field(default_factory=list)
 
     def listen(self, listener) -> None:
         self.listener = listener
 
+    def draft(self) -> Draft:
+        return Draft({}, now=START, ids=str)
+
+    async def keep_draft(self, draft: Draft, vehicle_id: str = "") -> None:
+        await self.keep(draft.changes())
+
     async def keep(self, changes) -> None:
         if self.fails:
             raise StoreError("the disk is full")
-        assert changes.epochs == {r.vehicle_id: 1 for r in changes.passages}
+        enrolled = [r.vehicle_id for r in changes.passages if r.vehicle_id in self.epochs]
+        assert changes.epochs == dict.fromkeys(enrolled, 1)
         self.stored |= {r.vehicle_id: r for r in changes.passages}
+        self.events += changes.events
 
 
 class Rig:
@@ -205,7 +215,10 @@ async def test_a_ring_is_told_with_who_gives_way() -> None:
     rig.assign("r2", "bma")
     await rig.turns.look()
     (alarm,) = rig.board.alarms()
-    assert alarm.cause == "r1 and r2 wait for each other and none can go on"
+    assert (
+        alarm.cause
+        == "r1 and r2 wait for each other at dock:a, dock:b, narrow:am and none can go on"
+    )
     assert "waypost land r1" in alarm.advice
 
 

@@ -186,6 +186,29 @@ def test_a_long_order_goes_in_pieces() -> None:
     assert [n.sequence_id for n in master.bodies[1].nodes] == [2, 4, 6]
 
 
+def test_actions_that_a_robot_forgets_with_an_update_are_still_known() -> None:
+    """vda-5050-lib 1.4.0 takes an update after its end as new: the old actionStates are gone."""
+    master = Master(replace(ORDER, window=2))
+    master.begin()
+    kinds = {a.action_id: a.kind.value for a in ORDER.actions}
+
+    def over(*names: str) -> tuple[ActionState, ...]:
+        return tuple(
+            ActionState(action_id=n, action_type=kinds[n], action_status="FINISHED") for n in names
+        )
+
+    for update, node in enumerate(ORDER.body.nodes[1:]):
+        at = [*ORDER.body.nodes[:1], node] if update == 0 else [node]
+        shown = over(*(a.action_id for n in at for a in n.actions))
+        end = node.sequence_id
+        master.shows(update + 2, end, update, node_states=(), edge_states=(), action_states=shown)
+    assert master.engine.track.stage is Stage.COMPLETED
+    assert [n.kind for n in master.notices if n.parcel_id] == [
+        EventKind.PICKED, EventKind.PICKED, EventKind.RELEASED, EventKind.RELEASED,
+    ]  # fmt: skip
+    assert not master.alarms
+
+
 def test_no_update_after_a_cancel() -> None:
     master = Master(base_nodes_ahead=2)
     master.begin()

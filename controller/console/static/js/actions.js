@@ -25,6 +25,18 @@ export function commandVehicle(store, id, verb) {
   );
 }
 
+export function chargeVehicle(store, id, on) {
+  return act(store, on ? `Charge ${id}` : `End charging of ${id}`, id, () =>
+    post(at("v1", "vehicles", id, "charge"), { on, reason: "from the console" }),
+  );
+}
+
+export function retryAction(store, id, again) {
+  return act(store, again ? `Try again: ${id}` : `Go on without it: ${id}`, id, () =>
+    post(at("v1", "vehicles", id, "retry"), { again, reason: "from the console" }),
+  );
+}
+
 export function divertVehicle(store, id, place) {
   return act(store, `Divert ${id} to ${place.name}`, id, () =>
     post(at("v1", "vehicles", id, "divert"), {
@@ -33,6 +45,12 @@ export function divertVehicle(store, id, place) {
       alt_home_m: place.alt_home_m,
       reason: "from the console",
     }),
+  );
+}
+
+export function takeBack(store, id, reason) {
+  return act(store, `Take back the passages of ${id}`, id, () =>
+    post(at("v1", "vehicles", id, "passages", "take-back"), { reason }),
   );
 }
 

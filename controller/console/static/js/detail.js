@@ -1,6 +1,9 @@
 // The right panel: what is selected, why it is so, and what can be done about it.
 import { useEffect, useState } from "preact/hooks";
-import { cancelParcel, closePreview, commandVehicle, previewMission, settleParcel } from "./actions.js";
+import {
+  cancelParcel, chargeVehicle, closePreview, commandVehicle, previewMission, retryAction,
+  settleParcel,
+} from "./actions.js";
 import { Acts } from "./acts.js";
 import { at, get } from "./api.js";
 import { Confirm, OneClick, PressHold, Status } from "./controls.js";
@@ -87,6 +90,30 @@ function Commands({ store, vehicle }) {
   </div>`;
 }
 
+function ChargeButton({ store, vehicle }) {
+  const { id, kept, charges } = vehicle;
+  if (!charges || !(kept || isIdle(vehicle))) return null;
+  return html`<div class="commands one">
+    ${kept
+      ? html`<${OneClick} label="End charging" hint=${kept} onDone=${() => chargeVehicle(store, id, false)} />`
+      : html`<${OneClick} label="Charge" hint="no work meanwhile" onDone=${() => chargeVehicle(store, id, true)} />`}
+  </div>`;
+}
+
+function FailedAction({ store, vehicle }) {
+  const { id, failed_action: failed } = vehicle;
+  if (!failed) return null;
+  return html`<div class="commands" role="group" aria-label=${`What failed on ${id}`}>
+    <p class="note">${failed}</p>
+    <${OneClick} label="Try again" hint="once" onDone=${() => retryAction(store, id, true)} />
+    <${Confirm}
+      label="Go on without it"
+      question=${`${id} goes on: what was to be handed over stays aboard.`}
+      onDone=${() => retryAction(store, id, false)}
+    />
+  </div>`;
+}
+
 function PreviewButton({ store, vehicle }) {
   if (!vehicle?.mission_id) return null;
   return html`<div class="commands one">
@@ -112,10 +139,13 @@ function VehicleDetail({ store, state, now, select, vehicle }) {
     ${isStale(vehicle) && html`<p class="old">○ Last known state, ${seen}. It may be elsewhere now.</p>`}
     <${PreviewButton} store=${store} vehicle=${vehicle} />
     <${Commands} store=${store} vehicle=${vehicle} />
+    <${FailedAction} store=${store} vehicle=${vehicle} />
+    <${ChargeButton} store=${store} vehicle=${vehicle} />
     <${DivertChoice} store=${store} vehicle=${vehicle} />
     <${Facts}
       rows=${[
         ["Battery", html`<${Battery} value=${vehicle.battery_pct} />`],
+        ["Charging", vehicle.charging == null ? "" : vehicle.charging ? "yes" : "no"],
         ...forecast(vehicle),
         ["Carries", vehicle.parcel_ids.length ? vehicle.parcel_ids.map((id) => html`${link(select, "parcel", id)} `) : "nothing"],
         ["Step", vehicle.item_count ? `${vehicle.item} of ${vehicle.item_count}` : ""],

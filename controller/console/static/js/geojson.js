@@ -50,6 +50,19 @@ export function zoneLabels(features) {
     .map((f) => ({ ...f, geometry: { type: "Point", coordinates: topOf(f.geometry) } }));
 }
 
+export function passageFeatures(passages) {
+  return passages.flatMap((p) => {
+    const had = p.holders.map((h) => h.vehicle).join(", ");
+    const label = p.waiting.length ? `${had || "free"} ◂ ${p.waiting.join(", ")}` : had;
+    return p.lines.map((line, index) => ({
+      type: "Feature",
+      properties: { id: p.id, waiting: Number(p.waiting.length > 0), label: index ? "" : label },
+      geometry:
+        line.length > 1 ? { type: "LineString", coordinates: line } : { type: "Point", coordinates: line[0] },
+    }));
+  });
+}
+
 export function siteFeatures(sites) {
   return [...sites.values()].map((s) => ({
     type: "Feature",

@@ -87,11 +87,11 @@ export function imagesFor(look) {
 export const LIGHT = {
   ground: "#e7e9eb", street: "#fafbfb", ink: "#1f2933", soft: "#59636e", stale: "#8b949d",
   halo: "#ffffff", amber: "#f0a500", red: "#c0262d", blue: "#0b5cad", noFly: "#7d3b3b",
-  restricted: "#7a5a12", keepIn: "#3d6b99", label: "#2b333b", spare: "#6b4fa0",
+  restricted: "#7a5a12", keepIn: "#3d6b99", label: "#2b333b", spare: "#6b4fa0", passage: "#0f766e",
 };
 
 export const DARK = {
   ground: "#1c2125", street: "#39424a", ink: "#e8ecef", soft: "#a3adb6", stale: "#737d86",
   halo: "#0d1013", amber: "#f5b83d", red: "#ff7a75", blue: "#6cb2f7", noFly: "#c98a86",
-  restricted: "#c9a552", keepIn: "#7fa9d1", label: "#d5dbe0", spare: "#b49be0",
+  restricted: "#c9a552", keepIn: "#7fa9d1", label: "#d5dbe0", spare: "#b49be0", passage: "#4fc3b5",
 };

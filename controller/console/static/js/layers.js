@@ -2,7 +2,7 @@
 
 const FONT = { "text-font": ["sans-serif"] };
 
-const SOURCES = ["streets", "zones", "zonelabels", "preview", "trails", "routes", "drops", "sites", "vehicles"];
+const SOURCES = ["streets", "zones", "zonelabels", "preview", "passages", "trails", "routes", "drops", "sites", "vehicles"];
 
 export function styleFor(look) {
   const empty = { type: "FeatureCollection", features: [] };
@@ -48,6 +48,7 @@ export function styleFor(look) {
       ...zone("no_fly", look.noFly),
       ...zone("keep_in", look.keepIn, [5, 3]),
       ...previewAreas(look),
+      ...passages(look),
       {
         id: "routes",
         type: "line",
@@ -139,6 +140,33 @@ export function styleFor(look) {
       vehicles("vehicle-chosen", ["==", ["get", "rank"], 0], [1, 1.2], look, halo),
     ],
   };
+}
+
+// Streets and places that robots use by turns, where somebody has them; heavier where one waits.
+function passages(look) {
+  const awaited = ["==", ["get", "waiting"], 1];
+  return [
+    {
+      id: "passage-lines", type: "line", source: "passages", filter: ["==", ["geometry-type"], "LineString"],
+      layout: { "line-cap": "round" },
+      paint: { "line-color": look.passage, "line-width": ["case", awaited, 9, 6], "line-opacity": 0.55 },
+    },
+    {
+      id: "passage-places", type: "circle", source: "passages", filter: ["==", ["geometry-type"], "Point"],
+      paint: {
+        "circle-radius": ["case", awaited, 10, 7], "circle-color": look.passage, "circle-opacity": 0.45,
+        "circle-stroke-color": look.passage, "circle-stroke-width": 1.5,
+      },
+    },
+    {
+      id: "passage-names", type: "symbol", source: "passages", minzoom: 14,
+      layout: {
+        ...FONT, "text-field": ["get", "label"], "text-size": 11.5, "text-radial-offset": 1.2,
+        "text-variable-anchor": ["top", "bottom", "left", "right"], "text-optional": true,
+      },
+      paint: { "text-color": look.passage, "text-halo-color": look.ground, "text-halo-width": 2 },
+    },
+  ];
 }
 
 const role = (name) => ["==", ["get", "role"], name];

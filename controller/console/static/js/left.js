@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Status } from "./controls.js";
+import { Passages } from "./passages.js";
 import { ENDED, PARCEL_STATES, isStale, percent, place, timeLeft, vehicleStatus } from "./words.js";
 
 function matches(parcel, words) {
@@ -140,19 +141,22 @@ export function LeftPanel(shared) {
   const [tab, setTab] = useState("parcels");
   const { state } = shared;
   const tabs = { parcels: `Parcels ${state.parcels.size}`, vehicles: `Vehicles ${state.vehicles.size}` };
-  return html`<aside class="side leftside" aria-label="Parcels and vehicles">
+  if (state.passages.length) tabs.passages = `Passages ${state.passages.length}`;
+  const shown = tabs[tab] ? tab : "vehicles";
+  const panels = { parcels: Parcels, vehicles: Vehicles, passages: Passages };
+  return html`<aside class="side leftside" aria-label="Parcels, vehicles and passages">
     <div class="views" role="tablist" aria-label="List">
       ${Object.entries(tabs).map(
         ([name, label]) => html`<button
           type="button"
           role="tab"
-          aria-selected=${tab === name}
+          aria-selected=${shown === name}
           onClick=${() => setTab(name)}
         >
           ${label}
         </button>`,
       )}
     </div>
-    ${tab === "parcels" ? html`<${Parcels} ...${shared} />` : html`<${Vehicles} ...${shared} />`}
+    <${panels[shown]} ...${shared} />
   </aside>`;
 }

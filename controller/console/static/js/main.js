@@ -9,6 +9,7 @@ import { LeftPanel } from "./left.js";
 import { MapKey, MapView } from "./mapview.js";
 import { PlanDrop } from "./preview.js";
 import { ProfileStrip } from "./profile.js";
+import { followPassages } from "./passages.js";
 import { makeStore, simulatedNow } from "./store.js";
 import { follow } from "./stream.js";
 import { VehicleTable } from "./tables.js";
@@ -74,6 +75,7 @@ function App() {
     return () => removeEventListener("keydown", escape);
   }, []);
   useEffect(() => fileDrop(setDropping), []);
+  useEffect(() => followPassages(store), []);
   const now = simulatedNow(state);
   const select = (kind, id) => store.send({ type: "select", data: kind ? { kind, id } : null });
   const shared = { store, state, now, select };

@@ -3,7 +3,7 @@ import { AttributionControl, Map as MapLibre, NavigationControl, ScaleControl } 
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "./api.js";
 import {
-  collection, dropFeatures, previewBounds, previewFeatures, routeFeatures, siteFeatures, trailFeatures, vehicleFeatures, zoneFeatures,
+  collection, dropFeatures, passageFeatures, previewBounds, previewFeatures, routeFeatures, siteFeatures, trailFeatures, vehicleFeatures, zoneFeatures,
   zoneLabels,
 } from "./geojson.js";
 import { html } from "./html.js";
@@ -147,6 +147,7 @@ class Chart {
     this.put("trails", trailFeatures(state));
     this.put("routes", routeFeatures(state));
     this.put("drops", dropFeatures(state));
+    this.put("passages", passageFeatures(state.passages));
     this.put("vehicles", vehicleFeatures(state, now));
     if (!this.framed) this.frame(state, 0);
   }
@@ -218,5 +219,6 @@ export function MapKey() {
     <span><i class="ring hub"></i>hub</span><span><i class="ring"></i>destination</span>
     <span><i class="swatch no_fly"></i>no-fly</span><span><i class="swatch restricted"></i>restricted</span>
     <span><i class="swatch advisory"></i>advisory</span><span><i class="swatch keep_in"></i>keep inside</span>
+    <span><i class="swatch passage"></i>passage in use</span>
   </div>`;
 }

@@ -14,6 +14,7 @@ export const initial = {
   sites: new Map(),
   alarms: [],
   held: null,
+  passages: [],
   zonesVersion: "",
   trails: new Map(),
   selected: null,
@@ -74,6 +75,8 @@ export function reduce(state, event) {
       return { ...state, heardAt, held: data };
     case "zones":
       return { ...state, heardAt, zonesVersion: data.version };
+    case "passages":
+      return { ...state, passages: data };
     case "link":
       return { ...state, link: data };
     case "select":
