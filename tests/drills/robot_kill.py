@@ -358,7 +358,7 @@ async def over(here: World) -> list[dict[str, Any]]:
         ended = parcels and all(p["state"] in ROUND for p in parcels)
         if ended and robot and not robot["assignment_id"] and here.core.idle:
             return cast("list[dict[str, Any]]", parcels)
-        await again(here, POINTS[here.case.point].story)
+        await again(here, POINTS[here.case.point].story if here.case.reached else "")
         await asyncio.sleep(0.1)
 
 
