@@ -87,6 +87,16 @@ def write_off(vehicle: str, *, removed: bool, reason: str, url: str, as_json: bo
     _ask(vehicle, "write-off", {"removed": removed, "reason": reason}, url, as_json)
 
 
+def charge(vehicle: str, *, on: bool, reason: str, url: str, as_json: bool) -> None:
+    """POST that a robot is to charge, or to end it; exit status 1 unless the outcome is done."""
+    _ask(vehicle, "charge", {"on": on, "reason": reason}, url, as_json)
+
+
+def retry(vehicle: str, *, again: bool, reason: str, url: str, as_json: bool) -> None:
+    """POST what becomes of a failed action; exit status 1 unless the outcome is done."""
+    _ask(vehicle, "retry", {"again": again, "reason": reason}, url, as_json)
+
+
 def _ask(vehicle: str, what: str, body: dict[str, Any], url: str, as_json: bool) -> None:
     with Client(url) as client:
         answer = client.post(at("v1", "vehicles", vehicle, what), body).json()

@@ -374,6 +374,36 @@ def write_off(
     does.write_off(vehicle, removed=removed, reason=reason, url=url, as_json=as_json)
 
 
+@app.command()
+def charge(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="ROBOT")],
+    end: Annotated[bool, typer.Option("--end", help="end it: dispatch may have the robot")] = False,
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Have a robot charge at its base, or end that."""
+    from controller.cli import fleet as does
+
+    does.charge(vehicle, on=not end, reason=reason, url=url, as_json=as_json)
+
+
+@app.command()
+def retry(
+    *,
+    vehicle: Annotated[str, typer.Argument(metavar="ROBOT")],
+    skip: Annotated[bool, typer.Option("--skip", help="go on without the action")] = False,
+    reason: Reason = "",
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Have a robot try an action again that failed, or go on without it."""
+    from controller.cli import fleet as does
+
+    does.retry(vehicle, again=not skip, reason=reason, url=url, as_json=as_json)
+
+
 @app.command("return")
 def return_(
     vehicle: VehicleArg = None,

@@ -210,6 +210,18 @@ def test_write_off_and_its_outcome(server: DeskServer) -> None:
     assert (status, told.strip()) == (1, "D-01: write-off refused D-01 is heard")
 
 
+def test_charging_and_failed_actions_of_a_robot(server: DeskServer) -> None:
+    here = LatLon(60.2, 24.9)
+    server.call(lambda desk: desk.put_vehicle(vehicle_view("R-01", START, here, robot=True)))
+    robot = "R-01"
+    assert run(server, "charge", robot)[1].strip() == f"{robot}: charge done"
+    assert run(server, "charge", robot, "--end")[0] == 0
+    assert [on for _, on, _, _ in server.call(lambda desk: desk.charged)] == [True, False]
+    assert run(server, "retry", robot, "--skip", "--reason", "not there")[0] == 0
+    assert server.call(lambda desk: desk.answered)[-1][1:] == (False, "cli", "not there")
+    assert run(server, "charge", "D-01")[0] == run(server, "retry", "D-01")[0] == 1
+
+
 def test_divert_and_its_outcome(server: DeskServer) -> None:
     status, told = run(server, "divert", "D-01", "60.21", "24.91", "--height", "60")
     assert status == 0
