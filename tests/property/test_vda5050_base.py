@@ -208,13 +208,14 @@ class Road(RuleBasedStateMachine):
             self.feed(Adopt(self.order, granted))
             track = self.engine.track
             if track is not None:
-                # what adoption answers is not told again by an event
+                # what adoption answers is not told again by an event; what a robot that restarted
+                # as well no longer shows, nobody knows: an old state may tell it once more
                 for kind, parcels in (
                     (EventKind.PICKED, track.picked),
                     (EventKind.RELEASED, track.released),
                 ):
-                    for parcel in parcels:
-                        self.told[kind, parcel] = 1
+                    for action in self.order.actions:
+                        self.told[kind, action.parcel_id] = int(action.parcel_id in parcels)
 
     # --- the controller --------------------------------------------------------------------
 
@@ -288,7 +289,7 @@ class Road(RuleBasedStateMachine):
             assert all(n == 1 for n in Counter(self.robot.done).values()), self.robot.done
         for (kind, _), count in self.told.items():
             if kind in {EventKind.PICKED, EventKind.RELEASED}:
-                assert count == 1
+                assert count <= 1
 
     @invariant()
     def one_order_at_a_time(self) -> None:

@@ -15,7 +15,10 @@ OVER = ("FINISHED", "FAILED")
 
 
 class LittleRobot:
-    """One robot. `done` holds (action type, load id) in the order in which they ended well."""
+    """One robot. `done` holds (action type, load id) in the order in which they ended well.
+
+    `deeds`: those of the order that it has, since it took it.
+    """
 
     def __init__(self, *, repeats_stitched: bool = False) -> None:
         self.repeats_stitched = repeats_stitched
@@ -33,6 +36,7 @@ class LittleRobot:
         self.actions: list[Json] = []
         self.instants: dict[str, Json] = {}
         self.errors: list[Json] = []
+        self.deeds: list[tuple[str, str]] = []
         self.content: dict[int, str] = {}
         self.base: dict[int, str] = {}
         self.cancelled, self.cancelling, self.paused = False, "", False
@@ -86,7 +90,7 @@ class LittleRobot:
         self.order_id, self.update_id = m["orderId"], 0
         self.order_ids.append(self.order_id)
         self.content, self.base, self.cancelled = {0: body}, {}, False
-        self.last_id, self.last_seq = "", 0
+        self.deeds, self.last_id, self.last_seq = [], "", 0
         self.nodes, self.edges, self.actions, self.errors = [], [], [], []
         self._append(m["nodes"], m["edges"])
 
@@ -163,9 +167,7 @@ class LittleRobot:
         """One step: end an action, begin one, or drive to the next node of the base."""
         running = next((a for a in self.actions if a["status"] == "RUNNING"), None)
         if running is not None:
-            running["status"] = "FINISHED"
-            keys = {p["key"]: p["value"] for p in running["action"].get("actionParameters", [])}
-            self.done.append((running["action"]["actionType"], str(keys.get("loadId"))))
+            self._hand_over(running)
             return
         if self.cancelling:
             self.instants[self.cancelling]["status"] = "FINISHED"
@@ -183,6 +185,22 @@ class LittleRobot:
             node = self.nodes.pop(0)
             self.edges = [e for e in self.edges if e["sequenceId"] > node["sequenceId"]]
             self.last_id, self.last_seq = node["nodeId"], node["sequenceId"]
+
+    def _hand_over(self, running: Json) -> None:
+        """End a pick or drop: well, if the parcel is where the action looks for it.
+
+        An order that was forgotten and is taken again finds its parcels moved.
+        """
+        keys = {p["key"]: p["value"] for p in running["action"].get("actionParameters", [])}
+        deed = (running["action"]["actionType"], str(keys.get("loadId")))
+        moved = deed in self.done and deed not in self.deeds
+        missing = deed[0] == "drop" and ("pick", deed[1]) not in self.done
+        if moved or missing:
+            running["status"] = "FAILED"
+            return
+        running["status"] = "FINISHED"
+        self.done.append(deed)
+        self.deeds.append(deed)
 
     def turn_key(self, mode: str) -> None:
         """Leaving AUTOMATIC clears the order without a word."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from missions.model import StopAction
 from vehicles.port import EventKind
-from vehicles.vda5050.engine_model import EXPIRED, OPEN, OrderTrack, Stage
+from vehicles.vda5050.engine_model import EXPIRED, OPEN, VANISHED, OrderTrack, Stage
 from vehicles.vda5050.engine_run import CANCEL, STATE_REQUEST, Run
 from vehicles.vda5050.models import TERMINAL, State
 from vehicles.vda5050.orders import PreparedOrder, TrackedAction, without
@@ -102,7 +102,7 @@ class OrderRun(Run):
         if track is None or track.stage is Stage.PREPARED:
             return
         end, body = track.sent_end, track.body
-        if body is not None and not track.reflected and track.stage is Stage.ACTIVE:
+        if body is not None and state.order_update_id < body.order_update_id:
             # until it shows the update it may stand at the end of what it was told before
             start = body.nodes[0].sequence_id
             end = start if state.last_node_sequence_id == start else end
@@ -170,13 +170,14 @@ class OrderRun(Run):
                 self._end(track, Stage.COMPLETED, detail)
             elif cancelled:
                 self._end(track, Stage.CANCELLED, why)
+        elif cancelled and state.idle:
+            # also where a robot that waits for an update would stand
+            self._end(track, Stage.CANCELLED, why)
         elif reading is Reading.RUNNING:
             if track.doubts:
                 track = replace(track, doubts=0)
                 self.follow(track)
             self._see_base(track, state)
-        elif cancelled and state.idle:
-            self._end(track, Stage.CANCELLED, why)
         else:
             self._doubt(track, reading, state)
 
@@ -188,7 +189,7 @@ class OrderRun(Run):
             if refusal:
                 self._halt(f"robot rejected the order's update: {refusal}")
         self._see_waits(state)
-        self._end_halted(state)
+        self._end_stopped(state)
         self._extend(state)
         self._trigger(state)
 
@@ -234,9 +235,16 @@ class OrderRun(Run):
         )
         self.tell(EventKind.ALARM, detail=f"{why}; it stops at {stop}, then its order is cancelled")
 
-    def _end_halted(self, state: State) -> None:
+    def _end_stopped(self, state: State) -> None:
+        """Cancel an order that gets no more base, where the robot waits at the end of it.
+
+        Also again where no cancelOrder ever arrived.
+        """
         track = self.s.track
-        if track is None or not track.halted or track.cancel_id or state.driving:
+        if track is None or not self.stopped(track) or state.driving or state.cancelling:
+            return
+        cancel = self.s.instant(track.cancel_id) if track.cancel_id else None
+        if cancel is not None and cancel.status not in {EXPIRED, VANISHED}:
             return
         ahead = any(n.released for n in state.node_states)
         busy = any(

@@ -41,8 +41,14 @@ def add(instants: Instants, action: Action, now: float, settings: EngineSettings
 
 
 def seen(instants: Instants, state: State) -> Instants:
-    """As the robot's state shows them; ended ones may vanish from it and stay ended here."""
-    return tuple(track if track.over else _seen(track, state) for track in instants)
+    """As the robot's state shows them; ended ones may vanish from it and stay ended here.
+
+    One that expired may have arrived all the same: the robot's later word counts.
+    """
+    return tuple(
+        track if track.over and track.status != EXPIRED else _seen(track, state)
+        for track in instants
+    )
 
 
 def _seen(track: InstantTrack, state: State) -> InstantTrack:
@@ -51,7 +57,7 @@ def _seen(track: InstantTrack, state: State) -> InstantTrack:
         return replace(
             track, status=shown.action_status, result=shown.result_description or "", missed=0
         )
-    if not track.status:
+    if track.status in {"", EXPIRED}:
         return track
     missed = track.missed + 1
     if missed < MISSED_STATES:

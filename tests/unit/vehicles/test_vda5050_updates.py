@@ -432,3 +432,67 @@ def test_a_robot_that_waits_at_the_end_of_a_short_message_has_not_cleared_its_or
         master.wait(3)
     assert master.engine.track.stage is Stage.ACTIVE
     assert base(master.bodies[-1]) == [2, 4]
+
+
+def cleared(at: int, **actions: str) -> dict[str, object]:
+    """A robot with nothing ahead of it that last passed that sequence id."""
+    return {
+        "node_states": (),
+        "edge_states": (),
+        "driving": False,
+        "last_node_sequence_id": at,
+        "action_states": tuple(
+            ActionState(action_id=a.replace("_", "-"), action_status=s) for a, s in actions.items()
+        ),
+    }
+
+
+@pytest.mark.parametrize("word", ["FINISHED", "FAILED"])
+@pytest.mark.parametrize("window", [2, 3])
+def test_a_cancel_that_arrives_after_it_expired_ends_the_order(window: int, word: str) -> None:
+    master = Master(replace(ORDER, window=window))
+    master.begin()
+    master.feed(Ask("cancelOrder", "c1"))
+    master.wait(50)
+    for _ in range(2):
+        master.shows(0, 0, 0, **cleared(0, k1="FAILED", k2="FAILED", c1=word))
+    assert master.engine.track.stage is Stage.CANCELLED
+    assert [n.kind for n in master.notices].count(EventKind.ABORTED) == 1
+
+
+def test_a_cancelled_robot_that_stands_where_it_would_wait_for_an_update_is_not_waiting() -> None:
+    master = Master(replace(ORDER, window=2))
+    master.begin()
+    master.shows(2, 2, 0, **cleared(2))
+    assert base(master.bodies[-1]) == [2, 4]
+    master.feed(Ask("cancelOrder", "c1"))
+    master.shows(2, 2, 1, **cleared(2, d2="FAILED", c1="FINISHED"))
+    assert master.engine.track.stage is Stage.CANCELLED
+
+
+@pytest.mark.parametrize("window", [2, 3, 5])
+def test_an_order_that_was_cleared_where_it_began_is_lost_and_gets_no_more(window: int) -> None:
+    master = Master(replace(ORDER, window=window))
+    master.begin()
+    for _ in range(2):
+        master.shows(0, 0, 0, **cleared(0, k1="FAILED", k2="FAILED"))
+    assert master.engine.track.stage is Stage.LOST
+    assert {b.order_update_id for b in master.bodies} == {0}
+
+
+def test_a_cancel_that_never_arrived_is_asked_for_again_where_the_base_ends() -> None:
+    """Nothing more is released after it, so that the order would have no end."""
+    master = Master(base_nodes_ahead=2)
+    master.begin()
+    master.feed(Ask("cancelOrder", "c1"))
+    for passed in (1, 2, 3):
+        master.shows(passed, 4, 0)
+        master.wait(12)
+    assert set(master.asked("cancelOrder")) == {"c1"}
+    assert len(master.bodies) == 1
+    for _ in range(2):
+        master.shows(3, 4, 0, driving=False)
+    again = set(master.asked("cancelOrder")) - {"c1"}
+    assert len(again) == 1
+    master.shows(3, 4, 0, **cleared(4, d2="FAILED", **{again.pop().replace("-", "_"): "FINISHED"}))
+    assert master.engine.track.stage is Stage.CANCELLED
