@@ -151,7 +151,9 @@ class _Run(OrderRun):
         """Whether a state is news: duplicates and overtaken ones are not.
 
         Header ids restart with the robot, so a lower one counts after ONLINE, or with a later
-        robot time, or when three come in a row.
+        robot time. Where its clock went back as well, three in a row count, and only once nothing
+        newer has come for half the time after which it is silent: three that were overtaken come
+        in a row, too, and would take the robot back to where it was.
         """
         floor, last = self.s.header_floor, self.s.state
         if floor is None or last is None or state.header_id > floor or self.s.header_reset:
@@ -163,7 +165,9 @@ class _Run(OrderRun):
         if state.timestamp > last.timestamp:
             return True
         self.s = replace(self.s, behind=self.s.behind + 1)
-        return self.s.behind >= 3
+        heard_at = self.now if self.s.state_at is None else self.s.state_at
+        quiet = self.now - heard_at >= self.s.settings.stale_after_s / 2.0
+        return quiet and self.s.behind >= 3
 
     def _see_instants(self, state: State) -> None:
         after = instants.seen(self.s.instants, state)

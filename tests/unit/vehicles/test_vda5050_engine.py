@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -284,10 +286,30 @@ def test_counts_from_the_start_are_believed_after_three() -> None:
     master = Master()
     master.feed(GotState(state(50)))
     for header in (0, 1):
+        master.wait(10)
         master.feed(GotState(state(header)))
         assert master.engine.state.header_id == 50
     master.feed(GotState(state(2)))
     assert master.engine.state.header_id == 2
+    assert EventKind.LINK_LOST not in master.kinds
+
+
+def test_three_overtaken_states_in_a_row_are_no_robot_that_restarted() -> None:
+    """Else it would stand again where it waited for an update long ago: a cleared order."""
+    master = Master()
+    master.feed(Prepare(replace(ORDER, window=2)))
+    master.feed(Begin())
+    waits = {"node_states": (), "edge_states": (), "action_states": (), "driving": False}
+    shown = on_order(ORDER, 20, 2)
+    master.feed(GotState(msgspec.structs.replace(shown, **waits)))
+    shown = on_order(ORDER, 40, 3)
+    master.feed(GotState(msgspec.structs.replace(shown, **waits | {"order_update_id": 1})))
+    for header in range(30, 36):
+        old = msgspec.structs.replace(on_order(ORDER, header, 2), **waits)
+        master.feed(GotState(old))
+        master.wait(1)
+    assert master.stage is Stage.ACTIVE
+    assert master.engine.state.header_id == 40
 
 
 def test_last_will_and_staleness_are_two_things() -> None:
