@@ -21,6 +21,7 @@ from controller.domain.model import AssignmentState, ParcelState
 from controller.domain.records import CommandKind, CommandState
 from controller.store.changes import Changes
 from controller.store.database import Store
+from vehicles.vda5050.client import Line
 from vehicles.vda5050.fleet import Vda5050Fleet
 from vehicles.vda5050.orders import ORDER_PREFIX
 
@@ -174,15 +175,18 @@ class Death:
 
 def mortal(death: Death) -> None:
     """Have this process die there."""
-    keep, received, publish = Store.keep, Vda5050Fleet.received, aiomqtt.Client.publish
+    keep, received = Store.keep, Vda5050Fleet.received
+    publish, post = aiomqtt.Client.publish, Line.post
 
     def now(met: bool) -> None:
         if met:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async def keeps(self: Store, changes: Changes, on_kept: Any = None) -> tuple[int, ...]:
+    async def keeps(
+        self: Store, changes: Changes, on_kept: Any = None, *, ahead: bool = False
+    ) -> tuple[int, ...]:
         met = death.met(KEEP, changes)
-        kept = await keep(self, changes, None if met else on_kept)
+        kept = await keep(self, changes, None if met else on_kept, ahead=ahead)
         now(met)
         return kept
 
@@ -196,9 +200,15 @@ def mortal(death: Death) -> None:
         await publish(self, topic, payload, **more)
         now(met)
 
+    def posts(self: Line, topic: str, payload: bytes) -> None:
+        met = death.met(SEND, {**json.loads(payload), "topic": topic.rsplit("/", 1)[1]})
+        post(self, topic, payload)
+        now(met)
+
     Store.keep = keeps  # type: ignore[method-assign]
     Vda5050Fleet.received = hears  # type: ignore[method-assign]
     aiomqtt.Client.publish = publishes  # type: ignore[method-assign]
+    Line.post = posts  # type: ignore[method-assign]
 
 
 def main() -> None:

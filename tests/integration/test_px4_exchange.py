@@ -25,7 +25,7 @@ async def loaded(one: Watched, peer: Px4Peer) -> None:
 
 async def flying(one: Watched, peer: Px4Peer) -> None:
     await loaded(one, peer)
-    peer.play("download", "close gripper", "enter mission", "arm and take off")
+    peer.play("close gripper", "enter mission", "download", "arm and take off")
     result = await one.session.start(MISSION)
     assert result.done, (result, peer.stuck_at, peer.unexpected)
 
@@ -162,7 +162,7 @@ async def test_a_mission_that_it_refuses_is_not_loaded() -> None:
 async def test_the_same_shape_of_another_mission_is_not_started() -> None:
     async with px4() as (one, peer):
         await loaded(one, peer)
-        peer.play("download of another mission")
+        peer.play("close gripper", "enter mission", "download of another mission", "leave mission")
         result = await one.session.start(MISSION)
         assert result.outcome is Outcome.REFUSED
         assert "item 1: param4" in result.reason
@@ -172,7 +172,7 @@ async def test_the_same_shape_of_another_mission_is_not_started() -> None:
 async def test_arming_that_it_denies_is_told_in_its_words() -> None:
     async with px4() as (one, peer):
         await loaded(one, peer)
-        peer.play("download", "close gripper", "enter mission", "arming denied")
+        peer.play("close gripper", "enter mission", "download", "arming denied")
         result = await one.session.start(MISSION)
         assert result.outcome is Outcome.REFUSED, (result, peer.stuck_at)
         assert "Arming denied: Resolve system health failures first" in result.reason
@@ -184,7 +184,7 @@ async def test_arming_that_it_denies_is_told_in_its_words() -> None:
 async def test_a_mission_mode_that_it_refuses_is_told_and_nothing_is_armed() -> None:
     async with px4() as (one, peer):
         await loaded(one, peer)
-        peer.play("download", "close gripper", "mission mode refused")
+        peer.play("close gripper", "mission mode refused")
         result = await one.session.start(MISSION)
         assert result.outcome is Outcome.REFUSED
         assert "mode AUTO.MISSION not taken (temporarily rejected)" in result.reason

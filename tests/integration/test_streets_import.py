@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,13 +155,22 @@ def test_the_real_extract_becomes_one_connected_graph(shared_data: Path) -> None
 
 
 @pytest.mark.streets
+def _bare(file: Path) -> Any:
+    """A street file without what the notice says was taken over or made up afterwards."""
+    told = json.loads(file.read_text())
+    for feature in told["features"]:
+        for key in ("passage", "width_m"):
+            feature["properties"].pop(key, None)
+    return told
+
+
 def test_the_scenario_is_what_its_notice_says(shared_data: Path, tmp_path: Path) -> None:
     target = tmp_path / "streets.geojson"
     source = shared_data / "helsinki" / "helsinki.osm.pbf"
     options = "--simplify-m 0.7 --longest-edge-m 80 --spurs-m 25 --short-ids --bare"
     assert options in (SCENARIO / "LICENSE-ODbL.txt").read_text()
     assert main([str(source), str(target), *options.split()]) == 0
-    assert json.loads(target.read_text()) == json.loads((SCENARIO / "streets.geojson").read_text())
+    assert _bare(target) == _bare(SCENARIO / "streets.geojson")
     graph = read_streets(target.read_bytes())
     assert renumbered(graph).nodes.keys() == graph.nodes.keys()
 

@@ -155,7 +155,7 @@ async def test_a_hundred_killed_are_a_hundred_last_wills(broker: Broker) -> None
         assert refused.outcome is Outcome.REFUSED
         async with robots(broker, HUNDRED, truth):
             await ours.until(lambda: all(s.telemetry.startable for s in sessions), "all back")
-            assert len(ours.told(EventKind.LINK_BACK)) == HUNDRED
+            assert len(ours.told(EventKind.CONNECTION_BACK)) == HUNDRED
             # a robot that was switched off has forgotten its order, and says so by its state
             assert ours.told(EventKind.MISSION_LOST) == ["r7"]
 
