@@ -107,7 +107,11 @@ async def test_whatever_another_station_changes_after_loading_keeps_it_on_the_gr
         assert any("FENCE_ACTION" in words for words in audit.blocks)
         applied = await session.apply()
         assert applied.done, applied
-        assert "FENCE_ACTION = 1" in applied.reason
+        # the vehicle's own upkeep may have set it first, where the machine is slow
+        assert applied.reason in {"set: FENCE_ACTION = 1", "nothing was to set"}
+        mended = await session.audit()
+        assert isinstance(mended, Audit)
+        assert mended.broken == ()
         await loaded()
         started = await session.start(mission)
         assert started.done, started
