@@ -20,6 +20,7 @@ import structlog
 
 from controller.delivery import steps
 from controller.delivery.ledger import Ledger
+from controller.delivery.looking import keep_looking
 from controller.delivery.process import VehicleProcess
 from controller.delivery.views import DoorView, UnknownParcelError
 from controller.domain.alarms import Condition, Severity
@@ -33,7 +34,7 @@ from controller.domain.records import (
     ParcelRecord,
 )
 from controller.safety.board import AlarmBoard
-from controller.store.errors import FencedError, StaleStepError, StoreError
+from controller.store.errors import StaleStepError
 from missions.model import GroundMission, Handover, StopAction
 from vehicles.port import Clock, CommandResult, Outcome
 
@@ -97,14 +98,9 @@ class Doors:
 
     async def run(self, period_s: float) -> None:
         """Look once a period until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except FencedError:
-                raise
-            except StoreError as error:
-                log.warning("doors not kept: nothing is opened", reason=str(error))
-            await self._clock.sleep(period_s)
+        await keep_looking(
+            self.look, period_s, self._clock, not_kept="doors not kept: nothing is opened"
+        )
 
     async def look(self) -> None:
         """Say again what was decided, and decide what is due."""

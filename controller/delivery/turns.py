@@ -21,6 +21,7 @@ import structlog
 from controller.delivery.gate import Gate
 from controller.delivery.giving_way import GivingWay
 from controller.delivery.ledger import Ledger
+from controller.delivery.looking import keep_looking
 from controller.delivery.passages import PassageView, passage_views
 from controller.delivery.process import VehicleProcess
 from controller.domain.alarms import Condition, Severity
@@ -29,7 +30,6 @@ from controller.domain.records import AssignmentRecord, PassageRecord
 from controller.network.leases import Kept, LeaseBook
 from controller.safety.board import AlarmBoard
 from controller.store.changes import Changes
-from controller.store.errors import FencedError, StoreError
 from geofence.frames import LatLon, LocalFrame, geodesic_m
 from geofence.zones import VehicleClass
 from missions.model import GroundMission
@@ -139,14 +139,9 @@ class Turns:
 
     async def run(self, period_s: float) -> None:
         """Look once a period until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except FencedError:
-                raise
-            except StoreError as error:
-                log.warning("leases not kept: nobody is let go on", reason=str(error))
-            await self._clock.sleep(period_s)
+        await keep_looking(
+            self.look, period_s, self._clock, not_kept="leases not kept: nobody is let go on"
+        )
 
     async def look(self) -> None:
         """Take back what was left, give what is free, keep it, then tell the robots."""
