@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from typing_extensions import TypedDict
 
 from controller.api import views
 from controller.api.actor import CurrentActor
-from controller.api.context import Ctx
+from controller.api.context import Ctx, VehicleId
 from controller.api.models import ReasonIn
 from controller.api.problems import not_found
 from vehicles.audit import Audit, RuleState
 from vehicles.parameters import ParameterSet, ParameterValue
 
 router = APIRouter(prefix="/v1", tags=["vehicles"])
-
-VehicleId = Annotated[str, Path(max_length=64)]
 
 
 class RuleOut(TypedDict):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from controller.api import views
 from controller.api.actor import CurrentActor
-from controller.api.context import Ctx
-from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
+from controller.api.context import Ctx, VehicleId
+from controller.api.idempotency import OptionalKey
 from controller.api.models import ReasonIn
 from controller.api.problems import not_found
 
@@ -26,7 +26,7 @@ class ChargeIn(ReasonIn):
 @router.post("/vehicles/{vehicle_id}/charge", summary="Have a robot charge at its base, or end it")
 async def charge_vehicle(
     *,
-    vehicle_id: Annotated[str, Path(max_length=64)],
+    vehicle_id: VehicleId,
     body: ChargeIn,
     response: Response,
     ctx: Ctx,
@@ -41,12 +41,8 @@ async def charge_vehicle(
         result = await ctx.desk.charge(vehicle_id, on=body.on, by=actor.name, reason=body.reason)
         return views.command(vehicle_id, "charge" if body.on else "end charging", result)
 
-    print_ = fingerprint([vehicle_id, "charge", body.model_dump(mode="json")])
-    answer: views.CommandOut
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = [vehicle_id, "charge", body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)
 
 
 class RetryRequest(ReasonIn):
@@ -58,7 +54,7 @@ class RetryRequest(ReasonIn):
 @router.post("/vehicles/{vehicle_id}/retry", summary="Have a robot try a failed action again")
 async def retry_action(
     *,
-    vehicle_id: Annotated[str, Path(max_length=64)],
+    vehicle_id: VehicleId,
     body: RetryRequest,
     response: Response,
     ctx: Ctx,
@@ -75,9 +71,5 @@ async def retry_action(
         )
         return views.command(vehicle_id, "retry" if body.again else "skip", result)
 
-    print_ = fingerprint([vehicle_id, "retry", body.model_dump(mode="json")])
-    answer: views.CommandOut
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = [vehicle_id, "retry", body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)

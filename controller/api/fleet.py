@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from controller.api import views
 from controller.api.actor import CurrentActor
-from controller.api.context import Ctx
-from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
+from controller.api.context import Ctx, VehicleId
+from controller.api.idempotency import OptionalKey
 from controller.api.models import CommandIn, DivertIn, ReasonIn, WriteOffIn
 from controller.api.problems import ApiError, FieldError, not_found
 from vehicles.port import Verb
 
 router = APIRouter(prefix="/v1", tags=["vehicles"])
-
-VehicleId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/vehicles", summary="List vehicles")
@@ -52,12 +50,8 @@ async def command_vehicle(
         result = await ctx.desk.command(vehicle_id, body.verb, by=actor.name, reason=body.reason)
         return views.command(vehicle_id, body.verb.value, result)
 
-    print_ = fingerprint([vehicle_id, body.model_dump(mode="json")])
-    answer: views.CommandOut
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = [vehicle_id, body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)
 
 
 @router.get("/vehicles/{vehicle_id}/refuges", summary="Where a drone may be sent now")
@@ -94,12 +88,8 @@ async def divert_vehicle(
         result = await ctx.desk.divert(vehicle_id, body.to(), by=actor.name, reason=body.reason)
         return views.command(vehicle_id, "divert", result)
 
-    print_ = fingerprint([vehicle_id, "divert", body.model_dump(mode="json")])
-    answer: views.CommandOut
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = [vehicle_id, "divert", body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)
 
 
 @router.post("/vehicles/{vehicle_id}/write-off", summary="End the round of a vehicle that is lost")
@@ -137,12 +127,8 @@ async def command_fleet(
         results = await ctx.desk.command_all(body.verb, by=actor.name, reason=body.reason)
         return [views.command(v, body.verb.value, r) for v, r in sorted(results.items())]
 
-    print_ = fingerprint(["fleet", body.model_dump(mode="json")])
-    answer: list[views.CommandOut]
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = ["fleet", body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)
 
 
 @router.post("/fleet/resume", summary="Let dispatch go on after a fleet command")

@@ -11,14 +11,15 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Header
+from fastapi import Header, Response
 
 from controller.api.problems import ApiError, FieldError
 
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
 OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
+A = TypeVar("A")
 REPLAYED = "Idempotency-Replayed"
 
 
@@ -34,6 +35,16 @@ class AnswerMemory:
     def __init__(self, capacity: int = 1024) -> None:
         self._capacity = capacity
         self._known: OrderedDict[str, tuple[str, asyncio.Future[Any]]] = OrderedDict()
+
+    async def marked(
+        self, key: str | None, body: object, act: Callable[[], Awaitable[A]], response: Response
+    ) -> A:
+        """As `once` for a body in JSON; a repeated answer says so in its headers."""
+        answer: A
+        answer, replayed = await self.once(key, fingerprint(body), act)
+        if replayed:
+            response.headers[REPLAYED] = "true"
+        return answer
 
     async def once(
         self, key: str | None, print_: str, act: Callable[[], Awaitable[Any]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
 from controller.api import views
 from controller.api.actor import CurrentActor
-from controller.api.context import Ctx
+from controller.api.context import Context, Ctx
 from controller.api.idempotency import REPLAYED, Key, OptionalKey, fingerprint
 from controller.api.models import DoorWordIn, ReasonIn, SettleIn, Submission
 from controller.api.problems import ApiError, FieldError, duplicate, not_found
@@ -108,16 +109,11 @@ async def cancel(
     body: ReasonIn | None = None,
 ) -> dict[str, str]:
     """Done, or refused with the reason. What a drone has aboard comes home: the reason says how."""
-    if ctx.desk.parcel(parcel_id) is None:
-        raise not_found("parcel", parcel_id, "GET /v1/parcels")
     reason = body.reason if body else ""
-
-    async def act() -> dict[str, str]:
-        result = await ctx.desk.cancel(parcel_id, by=actor.name, reason=reason)
-        return _told(parcel_id, result)
-
-    answer, _ = await ctx.answers.once(key, fingerprint(["cancel", parcel_id, reason]), act)
-    return dict(answer)
+    return await _demand(
+        ctx, parcel_id, key, ["cancel", parcel_id, reason],
+        lambda: ctx.desk.cancel(parcel_id, by=actor.name, reason=reason),
+    )  # fmt: skip
 
 
 @router.post("/{parcel_id}/trigger", summary="A customer's word at the door")
@@ -133,16 +129,11 @@ async def trigger(
     Refused with the reason for a wrong PIN, where nobody waits, and once the wait was over. After
     some wrong PINs the parcel goes back.
     """
-    if ctx.desk.parcel(parcel_id) is None:
-        raise not_found("parcel", parcel_id, "GET /v1/parcels")
     pin = body.pin if body else None
-
-    async def act() -> dict[str, str]:
-        result = await ctx.desk.trigger(parcel_id, pin=pin, by=actor.name)
-        return _told(parcel_id, result)
-
-    answer, _ = await ctx.answers.once(key, fingerprint(["trigger", parcel_id, pin]), act)
-    return dict(answer)
+    return await _demand(
+        ctx, parcel_id, key, ["trigger", parcel_id, pin],
+        lambda: ctx.desk.trigger(parcel_id, pin=pin, by=actor.name),
+    )  # fmt: skip
 
 
 @router.post("/{parcel_id}/resend", summary="Send a parcel again that came back")
@@ -154,20 +145,30 @@ async def resend(
     body: ReasonIn | None = None,
 ) -> dict[str, str]:
     """Done, or refused with the reason: only a parcel that is back at its origin is sent again."""
+    reason = body.reason if body else ""
+    return await _demand(
+        ctx, parcel_id, key, ["resend", parcel_id, reason],
+        lambda: ctx.desk.resend(parcel_id, by=actor.name, reason=reason),
+    )  # fmt: skip
+
+
+async def _demand(
+    ctx: Context,
+    parcel_id: str,
+    key: str | None,
+    said: list[str | None],
+    demand: Callable[[], Awaitable[CommandResult]],
+) -> dict[str, str]:
+    """What came of a demand about a parcel that is known, made once for its key."""
     if ctx.desk.parcel(parcel_id) is None:
         raise not_found("parcel", parcel_id, "GET /v1/parcels")
-    reason = body.reason if body else ""
 
     async def act() -> dict[str, str]:
-        result = await ctx.desk.resend(parcel_id, by=actor.name, reason=reason)
-        return _told(parcel_id, result)
+        result = await demand()
+        return {"parcel_id": parcel_id, "outcome": result.outcome.value, "reason": result.reason}
 
-    answer, _ = await ctx.answers.once(key, fingerprint(["resend", parcel_id, reason]), act)
+    answer, _ = await ctx.answers.once(key, fingerprint(said), act)
     return dict(answer)
-
-
-def _told(parcel_id: str, result: CommandResult) -> dict[str, str]:
-    return {"parcel_id": parcel_id, "outcome": result.outcome.value, "reason": result.reason}
 
 
 @router.post("/{parcel_id}/settle", summary="Say where a stranded parcel was found")
@@ -179,15 +180,7 @@ async def settle(
     Found aboard it is at its vehicle's base and may be sent again; found delivered it is
     delivered, with a proof that names who says so.
     """
-    if ctx.desk.parcel(parcel_id) is None:
-        raise not_found("parcel", parcel_id, "GET /v1/parcels")
-
-    async def act() -> dict[str, str]:
-        result = await ctx.desk.settle(
-            parcel_id, found=body.found, by=actor.name, reason=body.reason
-        )
-        return _told(parcel_id, result)
-
-    print_ = fingerprint(["settle", parcel_id, body.found.value, body.reason])
-    answer, _ = await ctx.answers.once(key, print_, act)
-    return dict(answer)
+    return await _demand(
+        ctx, parcel_id, key, ["settle", parcel_id, body.found.value, body.reason],
+        lambda: ctx.desk.settle(parcel_id, found=body.found, by=actor.name, reason=body.reason),
+    )  # fmt: skip

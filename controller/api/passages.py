@@ -10,9 +10,8 @@ from typing_extensions import TypedDict
 
 from controller.api import views
 from controller.api.actor import CurrentActor
-from controller.api.context import Ctx
-from controller.api.fleet import VehicleId
-from controller.api.idempotency import REPLAYED, OptionalKey, fingerprint
+from controller.api.context import Ctx, VehicleId
+from controller.api.idempotency import OptionalKey
 from controller.api.models import Body, Text
 from controller.api.problems import not_found
 from controller.delivery.passages import PassageView
@@ -88,9 +87,5 @@ async def take_back(
         result = await turns.take_back(vehicle_id, by=actor.name, reason=body.reason)
         return views.command(vehicle_id, "take-back", result)
 
-    print_ = fingerprint([vehicle_id, "take-back", body.model_dump(mode="json")])
-    answer: views.CommandOut
-    answer, replayed = await ctx.answers.once(key, print_, act)
-    if replayed:
-        response.headers[REPLAYED] = "true"
-    return answer
+    said = [vehicle_id, "take-back", body.model_dump(mode="json")]
+    return await ctx.answers.marked(key, said, act, response)
